@@ -1,0 +1,168 @@
+# Needs Go, git and make; fetches and builds everything else into bin/.
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+TELEGRAF      := github.com/influxdata/telegraf
+# What the demonstration and the tests need of Telegraf; empty builds all of it.
+TELEGRAF_TAGS := custom,inputs.exec,inputs.execd,inputs.http,inputs.internal,inputs.nats_consumer,processors.dedup,processors.starlark,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.kafka,outputs.nats,outputs.prometheus_client,parsers.influx,parsers.json_v2,serializers.influx,serializers.json,secretstores.docker,secretstores.http,secretstores.jose,secretstores.os,secretstores.systemd
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+INFLUXD       := github.com/influxdata/influxdb/cmd/influxd@v1.8.10
+INFLUX        := github.com/influxdata/influxdb/cmd/influx@v1.8.10
+NATS_SERVER   := github.com/nats-io/nats-server/v2@v2.15.2
+# Later ones need modules that the Go module proxy does not give everywhere.
+NFPM          := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+FUZZTIME      := 60s
+
+# What `make package` makes, and where.
+SYSTEMS := linux_amd64 linux_arm64 windows_amd64 darwin_amd64 darwin_arm64
+DIST    := dist
+
+# Everything but the race detector is built alike, so that programs, tools, vet and the linter share one build cache.
+export CGO_ENABLED := 0
+export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
+
+# The ceiling keeps git from describing some other repository that this folder was unpacked in.
+VERSION          = $(patsubst v%,%,$(shell GIT_CEILING_DIRECTORIES='$(abspath ..)' git describe --tags --always --dirty 2>/dev/null))
+TELEGRAF_VERSION = $(shell go list -m -f '{{.Version}}' $(TELEGRAF))
+LDFLAGS          = -s -w $(if $(VERSION),-X main.version=$(VERSION))
+TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEGRAF_VERSION))
+PLUGIN          := plugins/inputs/wolkvox_ivr
+
+.PHONY: help
+help: ## Shows this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: build telegraf $(if $(filter influxdb,$(OUTPUT)),influxd influx) ## Shows the plugin at work in a real Telegraf, on a simulated wolkvox or on yours (WOLKVOX_SERVER, WOLKVOX_TOKEN), into a database with OUTPUT=influxdb
+	@sh testdata/run/run.sh
+
+## Programs
+
+.PHONY: build
+build: ## Builds bin/telegraf-wolkvox-ivr and bin/wolkvox-simulator
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: telegraf
+telegraf: bin/telegraf ## Builds bin/telegraf, a real Telegraf of the version in go.mod with the few plugins that are used here
+bin/telegraf: bin/.telegraf
+	go mod download $(TELEGRAF)
+	go build -C "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))" -ldflags '$(TELEGRAF_LDFLAGS)' -tags '$(TELEGRAF_TAGS)' -o '$(CURDIR)/$@' ./cmd/telegraf
+
+.PHONY: telegraf-native
+telegraf-native: bin/telegraf-native ## Builds bin/telegraf-native, the same Telegraf with the plugin compiled in
+bin/telegraf-native: bin/.telegraf-native $(shell find $(PLUGIN) -type f ! -name '*_test.go' ! -path '*/testdata/*')
+	@$(in_telegraf_source) \
+	go build -ldflags '$(TELEGRAF_LDFLAGS)' -tags '$(TELEGRAF_TAGS),inputs.wolkvox_ivr' -o '$(CURDIR)/$@' ./cmd/telegraf
+
+# Goes into a temporary copy of Telegraf's source that has the plugin in it, as if it had always been there.
+define in_telegraf_source
+set -e; go mod download $(TELEGRAF); copy=$$(mktemp -d); \
+trap '{ set +x; } 2>/dev/null; chmod -R u+w "$$copy"; rm -rf "$$copy"' EXIT; trap 'exit 1' HUP INT TERM; \
+cp -R "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))/." "$$copy"; chmod -R u+w "$$copy"; \
+cp -R $(PLUGIN) "$$copy/plugins/inputs"; \
+printf '//go:build !custom || inputs || inputs.wolkvox_ivr\n\npackage all\n\nimport _ "$(TELEGRAF)/$(PLUGIN)" // register plugin\n' \
+	>"$$copy/plugins/inputs/all/wolkvox_ivr.go"; \
+cd "$$copy"; set -x;
+endef
+
+.PHONY: influxd
+influxd: bin/influxd ## Builds bin/influxd, a real InfluxDB
+bin/influxd: bin/.influxd
+	GOBIN='$(CURDIR)/bin' go install $(INFLUXD)
+
+.PHONY: influx
+influx: bin/influx ## Builds bin/influx, the command line for InfluxDB
+bin/influx: bin/.influx
+	GOBIN='$(CURDIR)/bin' go install $(INFLUX)
+
+.PHONY: nats-server
+nats-server: bin/nats-server ## Builds bin/nats-server, a real NATS server
+bin/nats-server: bin/.nats-server
+	GOBIN='$(CURDIR)/bin' go install $(NATS_SERVER)
+
+bin/golangci-lint: bin/.golangci-lint
+	GOBIN='$(CURDIR)/bin' go install $(GOLANGCI_LINT)
+
+bin/nfpm: bin/.nfpm
+	GOBIN='$(CURDIR)/bin' go install $(NFPM)
+
+.PHONY: package
+package: bin/nfpm ## Makes packages and archives for all systems in dist/
+	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' sh cmd/telegraf-wolkvox-ivr/package/package.sh
+
+# bin/.NAME holds what bin/NAME was built from: where that changes, the file does, and the program is built again.
+bin/.telegraf bin/.telegraf-native: from = $(TELEGRAF_VERSION) $(TELEGRAF_TAGS)
+bin/.influxd:                       from = $(INFLUXD)
+bin/.influx:                        from = $(INFLUX)
+bin/.nats-server:                   from = $(NATS_SERVER)
+bin/.golangci-lint:                 from = $(GOLANGCI_LINT)
+bin/.nfpm:                          from = $(NFPM)
+bin/.%: FORCE
+	@mkdir -p bin; echo '$(from)' | cmp -s - $@ || echo '$(from)' >$@
+.PHONY: FORCE
+FORCE:
+
+## Checks, the quick ones first
+
+.PHONY: test
+test: format tidy vet lint unit native integration ## Checks and tests everything
+
+.PHONY: format
+format:
+	@bad=$$("$$(go env GOROOT)/bin/gofmt" -l cmd plugins); test -z "$$bad" || { echo "not formatted, run make fmt:"; echo "$$bad"; exit 1; }
+
+.PHONY: tidy
+tidy:
+	go mod tidy -diff
+
+.PHONY: vet
+vet:
+	go vet -tags integration,bench ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## Runs golangci-lint
+	bin/golangci-lint run
+
+# -short: the long simulations run without the race detector, in native and integration.
+.PHONY: unit
+unit: ## Runs the unit tests, with the race detector where there is a C compiler, and fuzzes for some seconds
+	@if command -v $$(go env CC) >/dev/null; then race=-race CGO_ENABLED=1; \
+	else race=; echo "No C compiler: the tests run without the race detector."; fi; \
+	set -x; go test $$race -short -vet=off ./...
+	@for fuzz in FuzzReport FuzzHour FuzzServer; do set -x; \
+		go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime 3000x -fuzzminimizetime 10x ./$(PLUGIN) || exit; done
+
+.PHONY: native
+native:
+	@$(in_telegraf_source) go test ./$(PLUGIN)
+
+.PHONY: integration
+integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm ## Runs the tests against real Telegraf
+	@if ! command -v dpkg >/dev/null || [ "$$(id -u)" != 0 ]; then echo "No dpkg, or not root: the test that installs the .deb is left out."; fi
+	go test -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
+
+.PHONY: bench
+bench: build telegraf telegraf-native ## Measures the plugin beside inputs.http, and inputs.exec with a script of curl and jq
+	go test -count=1 -v -timeout 30m -run '^TestBench' -tags integration,bench ./cmd/telegraf-wolkvox-ivr
+
+.PHONY: fuzz
+fuzz: ## Fuzzes each fuzz test for FUZZTIME (60s)
+	@for package in $$(go list ./...); do \
+		for fuzz in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit; \
+		done; \
+	done
+
+.PHONY: vuln
+vuln: ## Looks for known vulnerabilities in what the programs call
+	go run $(GOVULNCHECK) ./...
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Formats the code
+	bin/golangci-lint fmt
+
+.PHONY: clean
+clean: ## Removes what was built
+	rm -rf bin dist

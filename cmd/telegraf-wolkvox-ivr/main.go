@@ -1,0 +1,85 @@
+// Command telegraf-wolkvox-ivr runs the wolkvox_ivr input for Telegraf's inputs.execd.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/influxdata/telegraf/plugins/inputs"
+	_ "github.com/influxdata/telegraf/plugins/secretstores/docker"
+	_ "github.com/influxdata/telegraf/plugins/secretstores/http"
+	_ "github.com/influxdata/telegraf/plugins/secretstores/jose"
+	_ "github.com/influxdata/telegraf/plugins/secretstores/oauth2"
+	_ "github.com/influxdata/telegraf/plugins/secretstores/os"
+	_ "github.com/influxdata/telegraf/plugins/secretstores/systemd"
+
+	"telegraf-wolkvox-ivr/plugins/common/host"
+	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+const usage = `telegraf-wolkvox-ivr collects wolkvox's hourly IVR report, for inputs.execd of Telegraf.
+
+  --config PATH               configuration file, or a directory of *.conf files; may be repeated
+  --poll_interval DURATION    interval of tables that set none, where [agent] sets none either (default 5m)
+  --poll_interval_disabled    gather only when a line comes on stdin: for signal = "STDIN"
+  --test                      gather once, print the metrics, and end
+  --sample-config             print a configuration to start from
+  --debug                     log debug messages
+  --unprotected               keep secrets in ordinary memory, where too little memory can be locked
+  --version                   print the version
+`
+
+func main() {
+	status := run(os.Args[1:], os.Stdout, os.Stderr)
+	host.Leave()
+	os.Exit(status)
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	wolkvox_ivr.Version = version
+	var opts host.Options
+	var sampleConfig, showVersion bool
+	flags := flag.NewFlagSet("telegraf-wolkvox-ivr", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("config", "", func(path string) error {
+		opts.Config = append(opts.Config, path)
+		return nil
+	})
+	flags.DurationVar(&opts.PollInterval, "poll_interval", 5*time.Minute, "")
+	flags.BoolVar(&opts.PollIntervalDisabled, "poll_interval_disabled", false, "")
+	flags.BoolVar(&opts.Test, "test", false, "")
+	flags.BoolVar(&opts.Debug, "debug", false, "")
+	flags.BoolVar(&opts.Unprotected, "unprotected", false, "")
+	flags.BoolVar(&sampleConfig, "sample-config", false, "")
+	flags.BoolVar(&showVersion, "version", false, "")
+
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err == nil && opts.PollInterval <= 0 {
+		err = errors.New("poll_interval must be above zero")
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+	case err != nil:
+		fmt.Fprintf(stderr, "E! %v; see telegraf-wolkvox-ivr --help\n", err)
+		return 2
+	case showVersion:
+		fmt.Fprintf(stdout, "telegraf-wolkvox-ivr %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	case sampleConfig:
+		fmt.Fprint(stdout, inputs.Inputs["wolkvox_ivr"]().SampleConfig())
+	default:
+		return host.Run(opts)
+	}
+	return 0
+}

@@ -1,0 +1,203 @@
+// Command wolkvox-simulator is a wolkvox server to try the plugin and test against; see its --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run is the program; it returns the exit status: 1 after an error, 2 after a wrong flag.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		o.help(stdout)
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "wolkvox-simulator: %v; see wolkvox-simulator --help\n", err)
+		return 2
+	}
+	operations := o.all()
+	s, err := simulator.New(simulator.Options{Seed: o.seed, Operations: operations})
+	if err != nil {
+		fmt.Fprintf(stderr, "wolkvox-simulator: %v; see wolkvox-simulator --help\n", err)
+		return 2
+	}
+	s.SetLatency(o.latency, o.latency)
+	s.SetFaults(o.faultRate, o.faults...)
+
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	if err == nil {
+		fmt.Fprint(stdout, configuration(operations, listener.Addr()))
+		err = s.Serve(ctx, listener)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "wolkvox-simulator: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// shown is how many operations the configuration is printed of.
+const shown = 3
+
+// configuration returns the lines to paste, as TOML that can be used as it is.
+func configuration(operations []simulator.Operation, addr net.Addr) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "# A simulated wolkvox listens on %s; Ctrl-C ends it. For the plugin's configuration:\n", addr)
+	for _, o := range operations[:min(shown, len(operations))] {
+		fmt.Fprintf(&text, "\n[[inputs.wolkvox_ivr]]\n  server = %q\n  token = %q\n  url = \"http://%s/wv{server}\"\n", o.Server, o.Token, reachable(addr))
+		if o.Timezone != "" {
+			fmt.Fprintf(&text, "  timezone = %q\n", o.Timezone)
+		}
+	}
+	if len(operations) > shown {
+		last := operations[len(operations)-1]
+		fmt.Fprintf(&text, "\n# ... and so on, up to server %q with token %q.\n", last.Server, last.Token)
+	}
+	return text.String()
+}
+
+// reachable is the address to use from this machine: a listener on all interfaces names none.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+}
+
+// options are the flags.
+type options struct {
+	flags        *flag.FlagSet
+	addr         string
+	operations   int
+	seed         uint64
+	timezone     string
+	peakCalls    float64
+	licences     int
+	since        time.Time
+	repeatedHour string
+	form         string
+	forms        []simulator.Form
+	latency      time.Duration
+	faultRate    float64
+	faults       []simulator.Fault
+}
+
+func parse(args []string) (*options, error) {
+	o := &options{flags: flag.NewFlagSet("wolkvox-simulator", flag.ContinueOnError), faults: simulator.Faults()}
+	f := o.flags
+	f.SetOutput(io.Discard) // errors and help are printed by run
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8625", "listen on `host:port`; port 0 takes a free one")
+	f.IntVar(&o.operations, "operations", 1, "simulate so many operations, each on a server of its own: 0001, 0002, ...")
+	f.Uint64Var(&o.seed, "seed", 1, "the `number` that all calls and faults follow from")
+	f.StringVar(&o.timezone, "timezone", "", "the operations' time `zone`, e.g. Europe/Madrid (default America/Bogota)")
+	f.Float64Var(&o.peakCalls, "peak-calls", 120, "mean `number` of calls in the busiest hour of the week")
+	f.IntVar(&o.licences, "licences", 1, "the daily quota of an operation is 1000 requests for each licence")
+	f.Func("since", "no calls began before this `date` (UTC), e.g. 2026-01-18 or 2026-01-18T19:00:00Z (default: always)", func(text string) (err error) {
+		for _, layout := range []string{time.DateOnly, time.RFC3339} {
+			if o.since, err = time.Parse(layout, text); err == nil {
+				return nil
+			}
+		}
+		return errors.New("not a date")
+	})
+	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "where daylight saving repeats an hour, report it `once|twice`")
+	f.StringVar(&o.form, "form", "default", "the `name` of the form of the answers, listed below, or mixed: each operation another")
+	f.DurationVar(&o.latency, "latency", 0, "wait so long before each answer, e.g. 300ms")
+	f.Float64Var(&o.faultRate, "fault-rate", 0, "the `share` of requests that meet a fault, from 0 to 1")
+	f.Func("faults", "draw from these faults only, listed below: `name,name,...` (default all)", func(list string) (err error) {
+		o.faults, err = simulator.ParseFaults(list)
+		return err
+	})
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.operations < 1:
+		return o, errors.New("-operations must be at least 1")
+	case !(o.faultRate >= 0 && o.faultRate <= 1):
+		return o, errors.New("-fault-rate must be from 0 to 1")
+	case o.latency < 0:
+		return o, errors.New("-latency must not be negative")
+	}
+	for _, p := range simulator.Presets() {
+		if o.form == p.Name || o.form == "mixed" {
+			o.forms = append(o.forms, p.Form)
+		}
+	}
+	if len(o.forms) == 0 {
+		return o, fmt.Errorf("there is no form %q", o.form)
+	}
+	return o, nil
+}
+
+// all returns the operations that the flags describe.
+func (o *options) all() []simulator.Operation {
+	operations := make([]simulator.Operation, o.operations)
+	for i := range operations {
+		server := fmt.Sprintf("%04d", i+1)
+		operations[i] = simulator.Operation{
+			Server:       server,
+			Token:        "simulated-token-" + server,
+			Timezone:     o.timezone,
+			Licences:     o.licences,
+			PeakCalls:    o.peakCalls,
+			Since:        o.since,
+			RepeatedHour: o.repeatedHour,
+			Form:         o.forms[i%len(o.forms)],
+		}
+	}
+	return operations
+}
+
+func (o *options) help(w io.Writer) {
+	fmt.Fprint(w, `wolkvox-simulator answers as wolkvox servers do: the report "IVR calls and minutes by time" (diagram_1_2) and token_info, over plain http.
+
+Calls arrive by chance, more of them by day than by night and on weekdays than on weekends. A call counts in the hour in which it began
+as soon as it has ended. The same seed always gives the same calls, for any time past or present. The rules of the API hold: token,
+parameters, 31 days a query, 2 simultaneous requests a token, and the daily quota.
+
+At start it prints the tables to paste into the plugin's configuration.
+
+Examples:
+  wolkvox-simulator
+  wolkvox-simulator -operations 20 -form mixed
+  wolkvox-simulator -fault-rate 0.2 -faults quota,maintenance,reset -latency 2s
+  curl -H 'wolkvox-token: simulated-token-0001' \
+    'http://127.0.0.1:8625/wv0001/api/v2/reports_manager.php?api=diagram_1_2&date_ini=20260118000000&date_end=20260118235959'
+
+Flags:
+`)
+	o.flags.SetOutput(w)
+	o.flags.PrintDefaults()
+	fmt.Fprint(w, "\nForms of the answers:\n")
+	for _, p := range simulator.Presets() {
+		fmt.Fprintf(w, "  %-20s %s\n", p.Name, p.Help)
+	}
+	fmt.Fprint(w, "\nFaults:\n")
+	for _, f := range simulator.Faults() {
+		fmt.Fprintf(w, "  %-20s %s\n", f, f.Help())
+	}
+}

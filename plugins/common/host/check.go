@@ -1,0 +1,419 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/plugins/inputs"
+	"github.com/influxdata/telegraf/plugins/secretstores"
+	"github.com/influxdata/toml"
+	"github.com/influxdata/toml/ast"
+)
+
+// inputOptions are the options that Telegraf gives to every input. It accepts more with every plugin, "delay" or
+// "flush_interval" for instance, which mean nothing to an input; and ignores in silence what is of another type.
+type inputOptions struct {
+	Alias                string              `toml:"alias"`
+	CollectionJitter     duration            `toml:"collection_jitter"`
+	CollectionOffset     duration            `toml:"collection_offset"`
+	Drop                 []string            `toml:"drop"`
+	FieldDrop            []string            `toml:"fielddrop"`
+	FieldExclude         []string            `toml:"fieldexclude"`
+	FieldInclude         []string            `toml:"fieldinclude"`
+	FieldPass            []string            `toml:"fieldpass"`
+	Interval             duration            `toml:"interval"`
+	Labels               map[string]string   `toml:"labels"`
+	LogLevel             logLevel            `toml:"log_level"`
+	MetricPass           string              `toml:"metricpass"`
+	NameDrop             []string            `toml:"namedrop"`
+	NameDropSeparator    string              `toml:"namedrop_separator"`
+	NameOverride         string              `toml:"name_override"`
+	NamePass             []string            `toml:"namepass"`
+	NamePassSeparator    string              `toml:"namepass_separator"`
+	NamePrefix           string              `toml:"name_prefix"`
+	NameSuffix           string              `toml:"name_suffix"`
+	Pass                 []string            `toml:"pass"`
+	Precision            duration            `toml:"precision"`
+	StartupErrorBehavior string              `toml:"startup_error_behavior"`
+	TagDrop              map[string][]string `toml:"tagdrop"`
+	TagExclude           []string            `toml:"tagexclude"`
+	TagInclude           []string            `toml:"taginclude"`
+	TagPass              map[string][]string `toml:"tagpass"`
+	Tags                 map[string]string   `toml:"tags"`
+}
+
+// storeOptions are those that Telegraf gives to every secret store.
+type storeOptions struct {
+	ID     string            `toml:"id"`
+	Labels map[string]string `toml:"labels"`
+}
+
+// agentOptions are the options of [agent] that mean something here. The others are about what happens to metrics later.
+var agentOptions = []string{
+	"always_include_global_tags", "always_include_local_tags", "collection_jitter", "collection_offset", "debug", "hostname",
+	"interval", "omit_hostname", "precision", "quiet", "round_interval", "statefile",
+}
+
+type duration struct{}
+
+// UnmarshalTOML accepts what Telegraf does, and nothing below zero.
+func (*duration) UnmarshalTOML(source []byte) error {
+	d, err := time.ParseDuration(strings.Trim(string(source), `"'`))
+	if err != nil || d < 0 || source[0] != '"' && source[0] != '\'' {
+		return errors.New(`want a duration such as "5m"`)
+	}
+	return nil
+}
+
+type logLevel struct{}
+
+// UnmarshalText accepts the names that Telegraf has.
+func (*logLevel) UnmarshalText(name []byte) error {
+	if telegraf.LogLevelFromString(string(name)) == telegraf.None {
+		return errors.New(`want "error", "warn", "info", "debug" or "trace"`)
+	}
+	return nil
+}
+
+// configFile is one file of the configuration, as Telegraf's own parser sees it.
+type configFile struct {
+	path     string
+	content  []byte
+	tables   map[string][]*ast.Table // of inputs and secret stores, by plugin, in the file's order
+	strings  []*ast.String
+	hostname bool // [agent] asks for the host tag
+	problems []problem
+}
+
+type problem struct {
+	line int
+	text string
+}
+
+func (f *configFile) report(line int, format string, args ...any) {
+	f.problems = append(f.problems, problem{line, fmt.Sprintf(format, args...)})
+}
+
+// errorAt is an error that names the file and, if known, the line.
+func (f *configFile) errorAt(line int, reason string) error {
+	return fmt.Errorf("%s: %s", f.at(line), reason)
+}
+
+func (f *configFile) at(line int) string {
+	if line == 0 {
+		return f.path
+	}
+	return fmt.Sprintf("%s:%d", f.path, line)
+}
+
+// zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
+var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
+
+// readConfig reads the file at path and checks it. Telegraf's loader would find much of what is wrong as well, but
+// not all, and names no lines.
+func readConfig(path string) (*configFile, error) {
+	content, _, err := config.LoadConfigFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration failed: %w", err)
+	}
+	f := &configFile{
+		path: path, content: bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")),
+		tables: make(map[string][]*ast.Table),
+	}
+	root, err := toml.Parse(f.content)
+	if err != nil {
+		if place := zeroNumber.FindIndex(f.content); place != nil {
+			return nil, f.errorAt(1+bytes.Count(f.content[:place[1]], []byte("\n")), "a number can't begin with 0: write it in quotes")
+		}
+		return nil, f.loaderError(err, nil)
+	}
+
+	f.checkStrings(root)
+	for name, node := range root.Fields {
+		f.checkTopLevel(name, node)
+	}
+	if len(f.problems) > 0 {
+		first := slices.MinFunc(f.problems, func(a, b problem) int { return a.line - b.line })
+		return nil, f.errorAt(first.line, first.text)
+	}
+	return f, nil
+}
+
+// checkTopLevel checks what stands at the top of the file. Tables that are none are left to the loader.
+func (f *configFile) checkTopLevel(name string, node any) {
+	tbl, isTable := node.(*ast.Table)
+	if !isTable {
+		tbl = &ast.Table{}
+	}
+	switch name {
+	case "global_tags", "tags":
+	case "agent":
+		f.checkAgent(tbl)
+	case "inputs", "plugins":
+		for plugin, node := range tbl.Fields {
+			f.checkInputs(plugin, node)
+		}
+	case "secretstores":
+		for plugin, node := range tbl.Fields {
+			f.checkStores(plugin, node)
+		}
+	case "outputs", "processors", "aggregators":
+		for plugin, node := range tbl.Fields {
+			f.report(lineOf(node), "[[%s.%s]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]", name, plugin)
+		}
+	default:
+		switch _, isInput := inputs.Inputs[name]; {
+		case isInput && isTable:
+			f.checkInputs(name, node) // as old as Telegraf, and still accepted there
+		case isInput:
+			f.report(lineOf(node), "unknown table %q: did you mean [[inputs.%s]]?", name, name)
+		case len(tablesOf(node)) == 0:
+			f.report(lineOf(node), "option %q stands outside of any table: move it below [agent] or an [[inputs.NAME]]", name)
+		default:
+			f.report(lineOf(node), "unknown table %q%s", name, nearest(name, []string{"agent", "global_tags", "inputs", "secretstores"}))
+		}
+	}
+}
+
+func (f *configFile) checkAgent(tbl *ast.Table) {
+	for key, node := range tbl.Fields {
+		if !slices.Contains(agentOptions, key) && slices.Contains(optionNames(&config.AgentConfig{}), key) {
+			f.report(lineOf(node), "option %q does nothing in this [agent]: it belongs in Telegraf's own configuration", key)
+		}
+	}
+	f.checkOptions("[agent]", tbl, &config.AgentConfig{})
+	_, named := tbl.Fields["hostname"]
+	_, omitted := tbl.Fields["omit_hostname"]
+	f.hostname = named && !omitted
+}
+
+func (f *configFile) checkInputs(name string, node any) {
+	create, known := inputs.Inputs[name]
+	if !known {
+		f.report(lineOf(node), "unknown input plugin %q%s", name, nearest(name, slices.Sorted(maps.Keys(inputs.Inputs))))
+		return
+	}
+	f.tables[name] = append(f.tables[name], tablesOf(node)...)
+	for _, tbl := range tablesOf(node) {
+		input := create()
+		_, takesParser := input.(telegraf.ParserPlugin)
+		_, takesParsers := input.(telegraf.ParserFuncPlugin)
+		if !takesParser && !takesParsers { // or else the options depend on the data_format: leave them to the loader
+			f.checkOptions("[[inputs."+name+"]]", tbl, input, &inputOptions{})
+		}
+	}
+}
+
+func (f *configFile) checkStores(name string, node any) {
+	create, known := secretstores.SecretStores[name]
+	if !known {
+		f.report(lineOf(node), "unknown secret store %q%s", name, nearest(name, slices.Sorted(maps.Keys(secretstores.SecretStores))))
+		return
+	}
+	f.tables["secretstores."+name] = tablesOf(node)
+	for _, tbl := range tablesOf(node) {
+		f.checkOptions("[[secretstores."+name+"]]", tbl, create(""), &storeOptions{})
+	}
+}
+
+// checkOptions decodes the table, option by option, to learn what Telegraf's loader would say about each. One of the
+// targets has to know it.
+func (f *configFile) checkOptions(title string, tbl *ast.Table, targets ...any) {
+	for key, node := range tbl.Fields {
+		unknown := []string{key}
+		for _, target := range targets {
+			missing, err := decode(key, node, target)
+			if err != nil && !substituted(node) {
+				f.report(lineOf(node), "invalid %q in %s: %v", key, title, err)
+			}
+			if !slices.Contains(missing, key) {
+				unknown = missing
+			}
+		}
+		if slices.Contains(unknown, key) {
+			f.report(lineOf(node), "unknown option %q in %s%s", key, title, nearest(key, optionNames(targets...)))
+		} else if len(unknown) > 0 {
+			f.report(lineOf(node), "unknown option %q in %q of %s", slices.Min(unknown), key, title)
+		}
+	}
+}
+
+// decode sets one option of the target, and returns which keys the target does not know.
+func decode(key string, node, target any) (missing []string, err error) {
+	decoder := toml.DefaultConfig
+	decoder.MissingField = func(_ reflect.Type, key string) error {
+		missing = append(missing, key)
+		return nil
+	}
+	err = decoder.UnmarshalTable(&ast.Table{Fields: map[string]any{key: node}}, target)
+	var lineErr *toml.LineError
+	if errors.As(err, &lineErr) {
+		err = lineErr.Err
+	}
+	return missing, err
+}
+
+// substituted says whether variables from the environment take part: only the loader sees what becomes of them.
+func substituted(node any) (found bool) {
+	walk(node, func(s *ast.String) { found = found || strings.Contains(s.Value, "$") })
+	return found
+}
+
+// variable is a reference to an environment variable, without a default, or an escaped one.
+var variable = regexp.MustCompile(`\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:?\?[^}]*)?\}`)
+
+// checkStrings looks for environment variables that are not set: Telegraf would leave "${NAME}" as it is.
+func (f *configFile) checkStrings(root *ast.Table) {
+	walk(root, func(s *ast.String) {
+		f.strings = append(f.strings, s)
+		for _, match := range variable.FindAllStringSubmatch(s.Value, -1) {
+			if _, set := os.LookupEnv(match[1]); match[1] != "" && !set {
+				f.report(f.lineOfString(s), "environment variable %s is not set", match[1])
+			}
+		}
+	})
+}
+
+// lineOfString is exact for strings within a list too, where the parser tells the list's last line.
+func (f *configFile) lineOfString(s *ast.String) int {
+	return 1 + strings.Count(string([]rune(string(f.content))[:s.Position.Begin]), "\n")
+}
+
+var (
+	loaderPrefix = regexp.MustCompile(`^error parsing (\w+)(?: array)?, `)
+	loaderLine   = regexp.MustCompile(`line (\d+)(?::\S*( \S*)?)?: `)
+	secretRef    = regexp.MustCompile(`@\{\w+:\w+\}`)
+)
+
+// loaderError gives an error of Telegraf's loader the line it is about, as far as that can be told. loaded is how many
+// tables of each plugin had been loaded before.
+func (f *configFile) loaderError(err error, loaded map[string]int) error {
+	line, reason := 0, err.Error()
+	if strings.HasPrefix(reason, "error parsing data: ") { // the errors around the innermost print values
+		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+			reason = inner.Error()
+		}
+	}
+	if match := loaderPrefix.FindStringSubmatch(reason); match != nil {
+		reason = reason[len(match[0]):]
+		if tables := f.tables[match[1]]; loaded[match[1]] < len(tables) {
+			line = tables[loaded[match[1]]].Line
+		} else if tables := f.tables["secretstores."+match[1]]; len(tables) == 1 {
+			line = tables[0].Line
+		}
+	}
+	if match := loaderLine.FindStringSubmatch(reason); match != nil {
+		if n, err := strconv.Atoi(match[1]); err == nil {
+			line = n
+		}
+		reason = strings.Replace(reason, match[0], "", 1)
+	}
+	if ref := secretRef.FindString(reason); ref != "" {
+		for _, s := range f.strings {
+			if strings.Contains(s.Value, ref) {
+				line = f.lineOfString(s)
+			}
+		}
+	}
+	return f.errorAt(line, reason)
+}
+
+// optionNames are the TOML keys that the structs know.
+func optionNames(targets ...any) (names []string) {
+	for _, target := range targets {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(target).Elem()) {
+			name, _, _ := strings.Cut(field.Tag.Get("toml"), ",")
+			if name == "" {
+				name = toml.DefaultConfig.FieldToKey(nil, field.Name)
+			}
+			if field.IsExported() && !field.Anonymous && name != "-" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// walk calls visit with every string in a part of the file.
+func walk(node any, visit func(*ast.String)) {
+	switch n := node.(type) {
+	case *ast.Table:
+		for _, field := range n.Fields {
+			walk(field, visit)
+		}
+	case []*ast.Table:
+		for _, tbl := range n {
+			walk(tbl, visit)
+		}
+	case *ast.KeyValue:
+		walk(n.Value, visit)
+	case *ast.Array:
+		for _, v := range n.Value {
+			walk(v, visit)
+		}
+	case *ast.String:
+		visit(n)
+	}
+}
+
+// tablesOf returns the tables behind a name: one for [x.name], several for [[x.name]], none for a plain value.
+func tablesOf(node any) []*ast.Table {
+	if tbl, ok := node.(*ast.Table); ok {
+		return []*ast.Table{tbl}
+	}
+	tables, _ := node.([]*ast.Table)
+	return tables
+}
+
+func lineOf(node any) int {
+	if tables := tablesOf(node); len(tables) > 0 {
+		return tables[0].Line
+	}
+	return node.(*ast.KeyValue).Line
+}
+
+// nearest offers the candidate that name was most likely meant to be, if there is one.
+func nearest(name string, candidates []string) string {
+	best, least := "", 1+max(2, len(name)/3)
+	for _, candidate := range candidates {
+		if d := distance(name, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// distance is how many letters must be changed, added or removed to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

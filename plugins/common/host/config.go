@@ -1,0 +1,150 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/plugins/inputs"
+)
+
+// load reads and checks the configuration, and has Telegraf's loader make running inputs of it. Those have to be
+// initialized yet.
+func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
+	paths, err := configPaths(opts.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, secrets, err := readAll(paths, logs)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !opts.Unprotected {
+		if err := checkLockable(secrets); err != nil {
+			return nil, nil, err
+		}
+		config.EnableSecretProtection()
+	}
+
+	cfg := config.NewConfig()
+	cfg.Agent.Interval = config.Duration(opts.PollInterval)
+	cfg.Agent.OmitHostname = true // Telegraf, which gets the metrics, adds its own
+	instances := make([]*instance, 0, len(files))
+	for _, f := range files {
+		if f.hostname {
+			cfg.Agent.OmitHostname = false
+		}
+		log.Infof("Loading config: %s", f.path)
+		before := len(cfg.Inputs)
+		err := cfg.LoadConfigData(f.content, f.path)
+		loaded := make(map[string]int) // tables by plugin: those of one plugin come in the file's order
+		for _, input := range cfg.Inputs[before:] {
+			name := input.Config.Name
+			line := f.tables[name][loaded[name]].Line
+			instances = append(instances, &instance{RunningInput: input, line: line, at: f.at(line)})
+			loaded[name]++
+		}
+		if err != nil {
+			return nil, nil, f.loaderError(err, loaded)
+		}
+		if cfg.Agent.Interval <= 0 {
+			return nil, nil, f.errorAt(0, "the interval of [agent] must be above zero")
+		}
+		slices.SortFunc(instances[before:], func(a, b *instance) int { return a.line - b.line })
+	}
+	if len(instances) == 0 {
+		return nil, nil, fmt.Errorf("%s: no input: add a table [[inputs.NAME]], NAME being one of %s",
+			strings.Join(paths, ", "), strings.Join(slices.Sorted(maps.Keys(inputs.Inputs)), ", "))
+	}
+	if err := cfg.LoadAll(); err != nil { // of no more files: this links the secrets to their stores
+		return nil, nil, files[0].loaderError(err, nil)
+	}
+	return cfg, instances, nil
+}
+
+// configPaths lists the files behind the paths given, which may be directories.
+func configPaths(given []string) ([]string, error) {
+	var paths []string
+	for _, path := range given {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			paths = append(paths, path)
+			continue
+		}
+		files, err := config.WalkDirectory(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading the configuration failed: %w", err)
+		}
+		paths = append(paths, files...)
+	}
+	if len(paths) == 0 {
+		return nil, errors.New("no configuration: name a file, or a directory of *.conf files, with --config")
+	}
+	return paths, nil
+}
+
+// readAll reads and checks the files, and counts the secrets in them. Checking decodes, which must neither log what the
+// loader is going to log, nor need protected memory before it is known that there is enough.
+func readAll(paths []string, logs *logWriter) (files []*configFile, secrets uint64, err error) {
+	unmute := logs.mute()
+	defer unmute()
+	config.DisableSecretProtection()
+	defer config.ResetSecrets()
+	for _, path := range paths {
+		f, err := readConfig(path)
+		if err != nil {
+			return nil, 0, err
+		}
+		files = append(files, f)
+	}
+	counter := config.NewConfig()
+	counter.LoadAll() //nolint:errcheck // loads nothing, but counts the secrets seen so far
+	return files, counter.NumberSecrets, nil
+}
+
+// checkLockable finds out whether there is memory to protect the secrets in: memguard hangs where there is not.
+func checkLockable(secrets uint64) error {
+	if secrets == 0 {
+		return nil
+	}
+	// Three pages for the key, and two for each secret while it is in use.
+	size := (3 + 2*int(secrets)) * os.Getpagesize()
+	if err := lockMemory(size); err != nil {
+		return fmt.Errorf("protecting %d secret(s) takes %d KiB of locked memory, which this process does not get (%w): raise the limit "+
+			"(LimitMEMLOCK= in the systemd unit, ulimit -l in a shell), or run with --unprotected", secrets, size/1024, err)
+	}
+	return nil
+}
+
+// identify finds out by which ID each instance's state goes. That is the plugin's own, as in Telegraf, where Telegraf
+// would refuse a second table of the same ID. Here it may be there if its series have another name or other tags.
+func identify(instances []*instance) error {
+	byID := make(map[string]map[string]*instance)
+	for _, i := range instances {
+		if byID[i.ID()] == nil {
+			byID[i.ID()] = make(map[string]*instance)
+		}
+		if other := byID[i.ID()][i.series()]; other != nil {
+			return fmt.Errorf("%s: this [[inputs.%s]] would write the same series as the one at %s: remove one, or give it its own tags or name_override",
+				i.at, i.Config.Name, other.at)
+		}
+		byID[i.ID()][i.series()] = i
+	}
+	for id, same := range byID {
+		for series, i := range same {
+			if i.stateID = id; len(same) > 1 {
+				i.stateID += " " + series
+			}
+		}
+	}
+	return nil
+}
+
+// series tells apart what instances of the same ID write.
+func (i *instance) series() string {
+	c := i.Config
+	return fmt.Sprintf("%s override=%q prefix=%q suffix=%q tags=%q", c.Name, c.NameOverride, c.MeasurementPrefix, c.MeasurementSuffix, c.Tags)
+}

@@ -1,0 +1,74 @@
+package host
+
+import (
+	"errors"
+	"maps"
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/models"
+	"github.com/influxdata/telegraf/selfstat"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+func TestInternal(t *testing.T) {
+	logTo(t, false)
+	for _, alias := range []string{"one", "two"} {
+		input := models.NewRunningInput(&probe{Server: "a", gather: func(_ *probe, acc telegraf.Accumulator) error {
+			acc.AddError(errors.New("an error"))
+			return errors.New("no answer")
+		}}, &models.InputConfig{Name: "internal_test", Alias: alias, ID: alias})
+		i := &instance{RunningInput: input}
+		i.configure(&agentDefaults)
+		require.NoError(t, input.Init())
+		_, errs := i.gatherOnce()
+		require.Equal(t, 2, errs)
+		// The same input without an alias, twice: told apart by ID only.
+		models.NewRunningInput(&plain{}, &models.InputConfig{Name: "internal_test", ID: alias}).MetricsGathered.Incr(10)
+	}
+	selfstat.Register("of_its_own", "requests", map[string]string{"source": "x"}).Incr(3)
+	gather := func(i *internalInput) *testutil.Accumulator {
+		var acc testutil.Accumulator
+		require.NoError(t, i.Gather(&acc))
+		return &acc
+	}
+	tags := func(more map[string]string) map[string]string {
+		tags := map[string]string{"input": "internal_test", "version": telegrafVersion()}
+		maps.Copy(tags, more)
+		return tags
+	}
+
+	acc := gather(&internalInput{})
+	m, found := acc.Get("internal_gather")
+	require.True(t, found)
+	require.Len(t, m.Fields, 6)
+	for _, field := range []string{"errors", "gather_errors", "gather_time_ns", "gather_timeouts", "metrics_gathered", "startup_errors"} {
+		require.Contains(t, m.Fields, field)
+	}
+	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"alias": "one"}), "errors", int64(2)))
+	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"alias": "two"}), "gather_errors", int64(1)))
+	require.True(t, acc.HasPoint("internal_gather", tags(nil), "metrics_gathered", int64(20)), "instances do not add up")
+	require.True(t, acc.HasPoint("internal_of_its_own", map[string]string{"source": "x", "version": telegrafVersion()}, "requests", int64(3)))
+	require.True(t, acc.HasMeasurement("internal_agent"))
+	require.False(t, acc.HasMeasurement("internal_memstats"))
+
+	acc = gather(&internalInput{PerInstance: true, CollectMemstats: true})
+	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"_id": "two"}), "metrics_gathered", int64(10)))
+	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"_id": "one", "alias": "one"}), "errors", int64(2)))
+	m, found = acc.Get("internal_memstats")
+	require.True(t, found)
+	require.Len(t, m.Fields, 13)
+}
+
+// The version tag is that of the Telegraf built in.
+func TestTelegrafVersion(t *testing.T) {
+	build, ok := debug.ReadBuildInfo()
+	require.True(t, ok)
+	if len(build.Deps) == 0 {
+		t.Skip("built without information on modules")
+	}
+	require.Regexp(t, `^\d+\.\d+\.\d+`, telegrafVersion())
+}

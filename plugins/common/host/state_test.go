@@ -1,0 +1,181 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/persister"
+)
+
+func openStates(t *testing.T, path string) *stateFile {
+	t.Helper()
+	f, err := openStateFile(path)
+	require.NoError(t, err)
+	t.Cleanup(f.close)
+	return f
+}
+
+// A state file goes from Telegraf to the host and back.
+func TestStateFileIsTelegrafs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	a, b := &probe{state: probeState{Gathers: 7}}, &probe{state: probeState{Gathers: 8}}
+	native := persister.Persister{Filename: path}
+	require.NoError(t, native.Init())
+	require.NoError(t, native.Register("a", a))
+	require.NoError(t, native.Register("b", b))
+	require.NoError(t, native.Store())
+
+	a.state, b.state = probeState{}, probeState{}
+	f := openStates(t, path)
+	f.restore(map[string]telegraf.StatefulPlugin{"a": a}) // b is not configured any more
+	require.Equal(t, probeState{Gathers: 7}, a.state)
+	a.state.Gathers++
+	state, err := snapshot(a)
+	require.NoError(t, err)
+	f.keep("a", state)
+	f.save()
+	f.close()
+
+	a.state, b.state = probeState{}, probeState{}
+	require.NoError(t, native.Load())
+	require.Equal(t, probeState{Gathers: 8}, a.state)
+	require.Equal(t, probeState{Gathers: 8}, b.state, "the state of an input that was not configured is lost")
+}
+
+func TestUnusableStateFiles(t *testing.T) {
+	for _, tt := range []struct{ name, content, reason, left string }{
+		{"empty", "", "it is not a state file", ""},
+		{"cut off", `{"a":"eyJnYXRoZXJz`, "it is not a state file", ""},
+		{"other JSON", `[1]`, "it is not a state file", ""},
+		{"null", `null`, "it is not a state file", ""},
+		{"other values", `{"a":5}`, "it is not a state file", ""},
+		{"state is no JSON", `{"a":"eyJn","b":"eyJnYXRoZXJzIjozfQ=="}`, `state of "a": unexpected end of JSON input`, `{"b":"eyJnYXRoZXJzIjozfQ=="}`},
+		{"state of another shape", `{"a":"WzFd"}`, `state of "a": json: cannot unmarshal array into Go value of type host.probeState`, ""},
+		{"state refused", `{"a":"eyJnYXRoZXJzIjotMX0="}`, `state of "a": gathers below zero`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, _ := logTo(t, false)
+			path := filepath.Join(t.TempDir(), "state")
+			require.NoError(t, os.WriteFile(path, []byte(tt.content), 0600))
+			a, b := &probe{}, &probe{}
+			f := openStates(t, path)
+			f.restore(map[string]telegraf.StatefulPlugin{"a": a, "b": b})
+			require.Zero(t, a.state)
+
+			aside, err := filepath.Glob(path + ".rejected-*")
+			require.NoError(t, err)
+			require.Len(t, aside, 1)
+			content, err := os.ReadFile(aside[0])
+			require.NoError(t, err)
+			require.Equal(t, tt.content, string(content))
+			require.Equal(t, fmt.Sprintf("W! State file %s is not usable, starting without; it is now %s: %s\n", path, aside[0], tt.reason), out.String())
+
+			f.save()
+			left, err := os.ReadFile(path)
+			if tt.left == "" {
+				require.ErrorIs(t, err, os.ErrNotExist)
+				return
+			}
+			require.NoError(t, err)
+			require.JSONEq(t, tt.left, string(left))
+			require.Equal(t, 3, b.state.Gathers)
+		})
+	}
+}
+
+func TestStateFileThatCannotBeUsed(t *testing.T) {
+	dir := t.TempDir()
+	_, err := openStateFile(filepath.Join(dir, "missing", "state"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = openStateFile(dir)
+	require.ErrorContains(t, err, "is a directory")
+	require.NoFileExists(t, filepath.Join(dir, "state"))
+
+	first := openStates(t, filepath.Join(dir, "state"))
+	synctest.Test(t, func(t *testing.T) { // where waiting takes no time
+		_, err := openStateFile(filepath.Join(dir, "state"))
+		require.ErrorContains(t, err, "is held by another process that uses the same state file")
+	})
+	first.close()
+	openStates(t, filepath.Join(dir, "state"))
+}
+
+func TestStateFileBehindALink(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(target, []byte("{}"), 0600))
+	require.NoError(t, os.Symlink(target, link))
+	f := openStates(t, link)
+	f.keep("a", []byte("1"))
+	f.save()
+	content, err := os.ReadFile(target)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":"MQ=="}`, string(content))
+}
+
+// The old file is there until the new one is complete.
+func TestStateFileIsReplacedInOneStep(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	f := openStates(t, path)
+	f.keep("a", bytes.Repeat([]byte("1"), 1<<20))
+	f.save()
+	old, err := os.Open(path)
+	require.NoError(t, err)
+	defer old.Close()
+	f.keep("a", []byte("2"))
+	f.save()
+
+	before, err := old.Stat()
+	require.NoError(t, err)
+	require.Greater(t, before.Size(), int64(1<<20), "the file was changed in place")
+	now, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0600), now.Mode())
+	require.Equal(t, int64(len(`{"a":"Mg=="}`)), now.Size())
+	require.NoFileExists(t, path+".tmp")
+
+	require.NoError(t, os.Remove(path))
+	f.keep("a", []byte("2"))
+	f.save()
+	require.NoFileExists(t, path, "written without a change")
+}
+
+func TestFailedSavesAreLoggedOnceAndMadeUpFor(t *testing.T) {
+	out, _ := logTo(t, false)
+	dir := filepath.Join(t.TempDir(), "states")
+	require.NoError(t, os.Mkdir(dir, 0700))
+	f := openStates(t, filepath.Join(dir, "state"))
+	require.NoError(t, os.RemoveAll(dir))
+	for n := range 3 {
+		f.keep("a", fmt.Append(nil, n))
+		f.save()
+	}
+	require.Equal(t, 1, strings.Count(out.String(), "\n"))
+	require.Contains(t, out.String(), "E! Saving the state failed: ")
+
+	require.NoError(t, os.Mkdir(dir, 0700))
+	f.save()
+	content, err := os.ReadFile(f.path)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":"Mg=="}`, string(content))
+	require.NoError(t, os.RemoveAll(dir))
+	f.keep("a", []byte("9"))
+	f.save()
+	require.Equal(t, 2, strings.Count(out.String(), "\n"))
+}
+
+func TestWithoutStateFileNothingIsKept(t *testing.T) {
+	f := openStates(t, "")
+	f.keep("a", []byte("1"))
+	f.save()
+	require.NoFileExists(t, ".tmp")
+	require.NoFileExists(t, ".lock")
+}

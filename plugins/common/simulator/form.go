@@ -1,0 +1,109 @@
+package simulator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Form is how an operation's answers look, over all forms that the vendor documents or public clients have met. The zero value is the
+// form that the documentation shows first; every field but Layout and the bools takes the words listed at it.
+type Form struct {
+	Code  string // "number" (default): 200; "string": "200"; "blank": ""
+	Error string // where there is none: "null" (default): null; "empty": ""; "word": "null"
+	Msg   string // "english" (default): "3 records were found"; "miscounted": with a wrong count; "indented": with a leading blank; "spanish"
+
+	Key         string // of a row's hour: "date" (default) or "day"
+	Layout      string // of a row's hour, as a layout of Go's package time; default "2006010215"
+	NumericDate bool   // the hour is a JSON number where it is all digits
+
+	Numbers bool // calls and minutes are JSON numbers, not strings
+	Comma   bool // minutes have a decimal comma, and are a string always
+	Clock   bool // minutes are HH:MM:SS, rounded to the second, and are a string always
+
+	EmptyHours string // hours without calls: "omitted" (default), or listed with "zeros", "empty" "", "blank" " ", "dash" "-", or "null"
+	Stray      bool   // adds a row with a part-total, filed under the hour before the window
+
+	NoRecords string // an answer without rows: "refused" (default): 404 "Validate dates entered"; "empty": 200 and []; "null": 200 and null
+
+	Text      string // where an error's text is: "both" (default), "error", or "msg"
+	MixedCase bool   // an error's text is not in capitals
+}
+
+// check names the first field with a wrong value.
+func (f Form) check() error {
+	for _, field := range []struct {
+		name, value string
+		words       []string
+	}{
+		{"Code", f.Code, []string{"number", "string", "blank"}},
+		{"Error", f.Error, []string{"null", "empty", "word"}},
+		{"Msg", f.Msg, []string{"english", "miscounted", "indented", "spanish"}},
+		{"Key", f.Key, []string{"date", "day"}},
+		{"EmptyHours", f.EmptyHours, []string{"omitted", "zeros", "empty", "blank", "dash", "null"}},
+		{"NoRecords", f.NoRecords, []string{"refused", "empty", "null"}},
+		{"Text", f.Text, []string{"both", "error", "msg"}},
+	} {
+		if field.value != "" && !slices.Contains(field.words, field.value) {
+			return fmt.Errorf("form: %s is one of %s, not %q", field.name, strings.Join(field.words, ", "), field.value)
+		}
+	}
+	example := time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC)
+	if read, err := time.Parse(f.layout(), example.Format(f.layout())); err != nil || !read.Equal(example) {
+		return fmt.Errorf("form: Layout %q does not tell year, month, day and hour", f.Layout)
+	}
+	return nil
+}
+
+func (f Form) layout() string {
+	if f.Layout == "" {
+		return "2006010215"
+	}
+	return f.Layout
+}
+
+// Preset is a form with a name.
+type Preset struct {
+	Name string
+	Help string // what is special about it
+	Form Form
+}
+
+// Presets lists one form for each documented variation, the default first.
+func Presets() []Preset {
+	return []Preset{
+		{"default", "as documented", Form{}},
+		{"code-string", `code is "200"`, Form{Code: "string"}},
+		{"code-blank", `code is ""`, Form{Code: "blank"}},
+		{"error-empty", `error is ""`, Form{Error: "empty"}},
+		{"error-word", `error is "null"`, Form{Error: "word"}},
+		{"msg-miscounted", "msg counts wrong", Form{Msg: "miscounted"}},
+		{"msg-indented", "msg has a leading blank", Form{Msg: "indented"}},
+		{"msg-spanish", "msg is in Spanish", Form{Msg: "spanish"}},
+		{"day", "the hour's key is day", Form{Key: "day"}},
+		{"date-dashes", "2026-01-18-19", Form{Layout: "2006-01-02-15"}},
+		{"date-blank", "2026-01-18 19", Form{Layout: "2006-01-02 15"}},
+		{"date-minutes", "2026-01-18 19:00", Form{Layout: "2006-01-02 15:04"}},
+		{"date-seconds", "2026-01-18 19:00:00", Form{Layout: "2006-01-02 15:04:05"}},
+		{"date-slashes", "2026/01/18 19:00:00", Form{Layout: "2006/01/02 15:04:05"}},
+		{"date-t", "2026-01-18T19:00:00", Form{Layout: "2006-01-02T15:04:05"}},
+		{"date-digits", "20260118190000", Form{Layout: "20060102150405"}},
+		{"date-number", "2026011819 as a number", Form{NumericDate: true}},
+		{"numbers", "calls and minutes are numbers", Form{Numbers: true}},
+		{"comma", "minutes have a decimal comma", Form{Comma: true}},
+		{"clock", "minutes are HH:MM:SS", Form{Clock: true}},
+		{"hours-zeros", "empty hours are zeros", Form{EmptyHours: "zeros"}},
+		{"hours-zero-numbers", "empty hours are zeros, numbers are numbers", Form{EmptyHours: "zeros", Numbers: true}},
+		{"hours-empty", `empty hours are ""`, Form{EmptyHours: "empty"}},
+		{"hours-blank", `empty hours are " "`, Form{EmptyHours: "blank"}},
+		{"hours-dash", `empty hours are "-"`, Form{EmptyHours: "dash"}},
+		{"hours-null", "empty hours are null", Form{EmptyHours: "null"}},
+		{"stray", "a part-total of the hour before the window", Form{Stray: true}},
+		{"nothing-empty", "no records: 200 and []", Form{NoRecords: "empty"}},
+		{"nothing-null", "no records: 200 and null", Form{NoRecords: "null"}},
+		{"text-in-error", "errors tell their text in error", Form{Text: "error"}},
+		{"text-in-msg", "errors tell their text in msg", Form{Text: "msg"}},
+		{"mixed-case", "errors are not in capitals", Form{MixedCase: true}},
+	}
+}

@@ -1,0 +1,164 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	defaultTimezone  = "America/Bogota"
+	defaultPeakCalls = 120
+	callsPerLicence  = 1000 // requests a day; source: vendor documentation
+	simultaneous     = 2    // requests a token; source: vendor documentation
+)
+
+// Operation is one customer's wolkvox operation.
+type Operation struct {
+	Server       string    // digits, e.g. "0001"; several operations may share a server, told apart by token
+	Token        string    // unique in a simulator
+	Timezone     string    // of the clock that the report counts hours by, as in the IANA database; default "America/Bogota"
+	Licences     int       // the daily quota is 1000 requests × Licences; default 1
+	PeakCalls    float64   // mean number of calls in the busiest hour of the week, up to 1,000,000; default 120
+	Since        time.Time // no calls began before it; zero: there were always calls
+	RepeatedHour string    // where daylight saving repeats an hour: "once" (default, one row with the sum) or "twice" (two rows, in order)
+	Form         Form      // how answers look
+}
+
+// operation is an Operation in service.
+type operation struct {
+	Operation
+	key  uint64 // what its calls follow from: stays when the token changes
+	zone *time.Location
+
+	mu          sync.Mutex
+	form        Form
+	inFlight    int
+	day         string // the local day that the counts below belong to
+	used        int
+	usedByToken int
+}
+
+func newOperation(seed uint64, o Operation) (*operation, error) {
+	wrong := func(format string, args ...any) error {
+		return fmt.Errorf("operation of server %q: %w", o.Server, fmt.Errorf(format, args...))
+	}
+	if o.Server == "" || strings.Trim(o.Server, "0123456789") != "" {
+		return nil, wrong("the server must be digits")
+	}
+	if o.Token == "" || strings.ContainsAny(o.Token, " \t\r\n") {
+		return nil, wrong("the token must not be empty nor contain blanks")
+	}
+	if o.Timezone == "" {
+		o.Timezone = defaultTimezone
+	}
+	zone, err := time.LoadLocation(o.Timezone)
+	if err != nil {
+		return nil, wrong("time zone: %w", err)
+	}
+	if o.Licences == 0 {
+		o.Licences = 1
+	}
+	if o.Licences < 0 {
+		return nil, wrong("licences must be positive, not %d", o.Licences)
+	}
+	if o.PeakCalls == 0 {
+		o.PeakCalls = defaultPeakCalls
+	}
+	if !(o.PeakCalls > 0 && o.PeakCalls <= 1_000_000) {
+		return nil, wrong("peak calls must be between 0 and 1,000,000, not %v", o.PeakCalls)
+	}
+	if o.RepeatedHour != "" && o.RepeatedHour != "once" && o.RepeatedHour != "twice" {
+		return nil, wrong(`a repeated hour is reported "once" or "twice", not %q`, o.RepeatedHour)
+	}
+	if err := o.Form.check(); err != nil {
+		return nil, wrong("%w", err)
+	}
+
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(o.Server + "\x00" + o.Token)) // never fails
+	return &operation{Operation: o, key: scatter(seed ^ scatter(hash.Sum64())), zone: zone, form: o.Form}, nil
+}
+
+func (o *operation) currentForm() Form {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.form
+}
+
+// enter counts a request in and says how many are now in flight, itself included, and whether a rule refuses it. Every request that
+// enters must leave, refused or not.
+func (o *operation) enter(now time.Time) (inFlight int, refusal error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn(now)
+	o.inFlight++
+	if o.used >= o.quota() {
+		return o.inFlight, errQuota
+	}
+	o.used++ // whatever it returns; source: vendor documentation
+	o.usedByToken++
+	if o.inFlight > simultaneous {
+		return o.inFlight, errSimultaneous
+	}
+	return o.inFlight, nil
+}
+
+func (o *operation) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inFlight--
+}
+
+func (o *operation) usage(now time.Time) (used, usedByToken int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn(now)
+	return o.used, o.usedByToken
+}
+
+func (o *operation) quota() int { return callsPerLicence * o.Licences }
+
+// turn starts the counts again when the local day has changed.
+func (o *operation) turn(now time.Time) {
+	if day := now.In(o.zone).Format(time.DateOnly); day != o.day {
+		o.day, o.used, o.usedByToken = day, 0, 0
+	}
+}
+
+// refusal is an error that the API answers with: the status and the text. source: vendor documentation, where not said otherwise.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r refusal) Error() string { return r.text }
+
+var (
+	errUnknownAPI   = refusal{http.StatusBadRequest, "THE API YOU WANT TO CONSULT DOES NOT EXIST"}
+	errParameters   = refusal{http.StatusBadRequest, "SOME PARAMETERS ARE REQUIRED"}
+	errNoToken      = refusal{http.StatusUnauthorized, "PLEASE ENTER THE WOLKVOX-TOKEN"}
+	errBadToken     = refusal{http.StatusForbidden, "PLEASE VALIDATE TOKEN"}
+	errQuota        = refusal{http.StatusForbidden, "TOKEN LIMIT EXCEEDED"}
+	errSimultaneous = refusal{http.StatusForbidden, "EXCEEDS THE LIMIT OF SIMULTANEOUS REQUESTS PER TOKEN (2)"}
+	errNoRecords    = refusal{http.StatusNotFound, "Validate dates entered"} // source: seen in public clients
+
+	// How these are answered is unknown; the texts are invented.
+	errMethod     = refusal{http.StatusMethodNotAllowed, "ONLY THE METHOD GET IS ALLOWED"}
+	errDateFormat = refusal{http.StatusBadRequest, "DATES MUST HAVE THE FORMAT YYYYMMDDHHIISS"}
+	errDateOrder  = refusal{http.StatusBadRequest, "DATE_INI MUST NOT BE LATER THAN DATE_END"}
+	errDateRange  = refusal{http.StatusBadRequest, "THE DATES MUST NOT SPAN MORE THAN 31 DAYS"}
+)
+
+// refusalOf returns the refusal in err; anything else would be a mistake in this package.
+func refusalOf(err error) refusal {
+	var r refusal
+	if !errors.As(err, &r) {
+		panic(err)
+	}
+	return r
+}

@@ -1,0 +1,209 @@
+package wolkvox_ivr
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+)
+
+const (
+	// reportAPI names the report "1.2. IVR calls and minutes by time" (vendor documentation).
+	reportAPI = "diagram_1_2"
+
+	// maxAttempts is how often a window is asked for in one gather, if the API fails in a way that may pass.
+	maxAttempts = 4
+
+	// maxHeaderBytes bounds the headers of an answer.
+	maxHeaderBytes = 64 << 10
+)
+
+// client asks one operation's server for reports.
+type client struct {
+	base    string // the URL of the server, without a slash at its end
+	token   *config.Secret
+	timeout time.Duration // for all attempts to read one window
+	planner *planner
+	http    *http.Client
+	clock   Clock
+	log     telegraf.Logger
+	stats   *statistics
+}
+
+// read returns the answer for the hours of w. Failures that may pass are tried again, with growing pauses, until end
+// and as long as the timeout allows. It returns an *apiError if the API or the way to it fails, and ctx's error if that ends.
+func (c *client) read(ctx context.Context, w window, end time.Time) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxElapsedTime(0))
+	for attempt := 1; ; attempt++ {
+		a, err := c.attempt(ctx, w)
+		c.stats.failure(err)
+		var failure *apiError
+		if err == nil || !errors.As(err, &failure) || !failure.kind.transient || attempt == maxAttempts {
+			return a, err
+		}
+		pause := max(pauses.NextBackOff(), failure.retryAfter)
+		if deadline, _ := ctx.Deadline(); time.Until(earlier(deadline, end)) < pause {
+			return nil, err
+		}
+		c.log.Debugf("Trying again in %s: %v", pause.Round(time.Millisecond), err)
+		select {
+		case <-c.clock.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// attempt makes one request for the hours of w.
+func (c *client) attempt(ctx context.Context, w window) (*answer, error) {
+	token, err := c.currentToken()
+	if err != nil {
+		return nil, err
+	}
+	release, err := acquire(ctx, token)
+	if err != nil {
+		return nil, &apiError{kind: failedTimeout, detail: "another request with the same token is still running"}
+	}
+	defer release()
+
+	start := time.Now()
+	a, err := c.request(ctx, w, token)
+	c.stats.request(time.Since(start))
+	return a, err
+}
+
+func (c *client) request(ctx context.Context, w window, token string) (*answer, error) {
+	query := url.Values{
+		"api":      {reportAPI},
+		"date_ini": {fmt.Sprintf("%d0000", c.planner.label(w.From))},
+		"date_end": {fmt.Sprintf("%d5959", c.planner.label(w.To.Add(-time.Nanosecond)))}, // inclusive (seen in public clients)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v2/reports_manager.php?"+query.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("creating request failed: %w", err)
+	}
+	req.Header.Set("wolkvox-token", token)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "telegraf-wolkvox-ivr/"+Version)
+
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, connectionError(err, token)
+	}
+	defer resp.Body.Close()
+
+	a, err := readAnswer(resp.Body, c.planner, w, token)
+	c.log.Debugf("Asked for %s to %s: HTTP status %d", query.Get("date_ini"), query.Get("date_end"), resp.StatusCode)
+	if err := classify(resp, a, err, token); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// currentToken reads the token anew for each request, since a secret store may have changed it.
+func (c *client) currentToken() (string, error) {
+	secret, err := c.token.Get()
+	if err != nil {
+		return "", &apiError{kind: failedToken, detail: fmt.Sprintf("getting the token failed: %v", err)}
+	}
+	defer secret.Destroy()
+	token := strings.TrimSpace(secret.String()) // stores such as docker's keep the line's end
+	if err := checkToken(token); err != nil {
+		return "", &apiError{kind: failedToken, detail: err.Error()}
+	}
+	return token, nil
+}
+
+func checkToken(token string) error {
+	switch {
+	case token == "":
+		return errors.New(`token is empty: set it to the operation's wolkvox-token, e.g. by token = "${WOLKVOX_TOKEN}"`)
+	case unsetVariable.MatchString(token):
+		return errors.New("the environment variable that token names isn't set: set it where Telegraf is started")
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("the token has blanks or characters that no wolkvox-token has: copy it again")
+	}
+	return nil
+}
+
+// refuseRedirect keeps the token where it belongs: net/http would send it along.
+func refuseRedirect(req *http.Request, via []*http.Request) error {
+	from := via[0].URL
+	if req.URL.Scheme != from.Scheme || req.URL.Host != from.Host {
+		return errRedirect
+	}
+	if len(via) >= 5 {
+		return errRedirects
+	}
+	return nil
+}
+
+var (
+	errRedirect  = errors.New("redirected to another server, which was refused")
+	errRedirects = errors.New("redirected again and again")
+)
+
+// requests holds, for each token in use, the right to make a request with it: the API forbids simultaneous use.
+var requests = struct {
+	sync.Mutex
+	turns map[[sha256.Size]byte]*turn
+}{turns: make(map[[sha256.Size]byte]*turn)}
+
+type turn struct {
+	taken chan struct{}
+	users int
+}
+
+// acquire waits for the turn to make a request with the token. Tokens don't wait for each other.
+func acquire(ctx context.Context, token string) (release func(), err error) {
+	key := sha256.Sum256([]byte(token))
+	requests.Lock()
+	t, found := requests.turns[key]
+	if !found {
+		t = &turn{taken: make(chan struct{}, 1)}
+		requests.turns[key] = t
+	}
+	t.users++
+	requests.Unlock()
+
+	leave := func() {
+		requests.Lock()
+		defer requests.Unlock()
+		if t.users--; t.users == 0 {
+			delete(requests.turns, key)
+		}
+	}
+	select {
+	case t.taken <- struct{}{}:
+		return func() { <-t.taken; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
+}
+
+// retryAfter reads the header of that name, in seconds or as a date (RFC 9110).
+func retryAfter(resp *http.Response) time.Duration {
+	text := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return time.Duration(min(seconds, 24*60*60)) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}

@@ -1,0 +1,146 @@
+package wolkvox_ivr
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	common_tls "github.com/influxdata/telegraf/plugins/common/tls"
+)
+
+const (
+	maxLookback = 30 * 24 * time.Hour
+	maxBackfill = 10 * 366 * 24 * time.Hour
+)
+
+var (
+	// unsetVariable matches what Telegraf leaves of a reference to an environment variable that isn't set.
+	unsetVariable = regexp.MustCompile(`\$\{[^}]*\}|^\$[A-Za-z_]\w*$`)
+
+	digits    = regexp.MustCompile(`^[0-9]+$`)
+	hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,59}[a-z0-9])?$`) // with the "wv" before it, of 63 characters at most
+)
+
+// textOption takes a number, too, for Init to say what is wrong with it.
+type textOption string
+
+// UnmarshalText is called for strings and numbers alike.
+func (o *textOption) UnmarshalText(text []byte) error {
+	*o = textOption(text)
+	return nil
+}
+
+// serverName returns what stands between "wv" and ".wolkvox.com" in the server's host name: its digits.
+func serverName(option string) (string, error) {
+	name := strings.TrimSpace(strings.ToLower(option))
+	name = strings.TrimSuffix(name, ".wolkvox.com")
+	name = strings.TrimPrefix(name, "wv")
+	switch {
+	case option == "":
+		return "", errors.New(`server is empty: set it to the operation's server, e.g. "0001" for wv0001.wolkvox.com`)
+	case unsetVariable.MatchString(option):
+		return "", fmt.Errorf("the environment variable of server = %q isn't set: set it where Telegraf is started", option)
+	case digits.MatchString(name) && len(name) < 4:
+		return "", fmt.Errorf("server = %q has fewer than four digits: a number without quotes loses its zeros, write server = \"%04s\"", option, name)
+	case !hostLabel.MatchString(name):
+		return "", fmt.Errorf("server = %s is no server: write its digits alone, e.g. \"0001\" for https://wv0001.wolkvox.com", quote(option, 80))
+	}
+	return name, nil
+}
+
+// baseURL returns the URL before /api, without a slash at its end.
+func baseURL(option, server string) (string, error) {
+	if unsetVariable.MatchString(option) {
+		return "", fmt.Errorf("the environment variable of url = %q isn't set: set it where Telegraf is started", option)
+	}
+	u, err := url.Parse(strings.ReplaceAll(option, "{server}", server))
+	switch {
+	case err != nil:
+		return "", errors.New(`url can't be read: write one such as "https://wv{server}.wolkvox.com"`)
+	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("url = %q is no URL of a server: write one such as \"https://wv{server}.wolkvox.com\"", u.Redacted())
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", errors.New("url has a user, a query or a fragment: leave them out, as the token alone gives access")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "", fmt.Errorf("url = %q would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)",
+			u.Redacted())
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func loadLocation(option string) (*time.Location, error) {
+	location, err := time.LoadLocation(option)
+	if err != nil || option == "" {
+		return nil, fmt.Errorf("timezone = %s is unknown: write the name that the IANA database gives the operation's time zone, "+
+			`such as "America/Bogota", or "Etc/GMT+5" for five hours behind UTC`, quote(option, 80))
+	}
+	return location, nil
+}
+
+func checkOperation(option string) error {
+	switch {
+	case unsetVariable.MatchString(option):
+		return fmt.Errorf("the environment variable of operation = %q isn't set: set it where Telegraf is started", option)
+	case option != strings.TrimSpace(option) || strings.ContainsFunc(option, unicode.IsControl):
+		return fmt.Errorf("operation = %q has blanks around it or control characters: write a plain name", option)
+	}
+	return nil
+}
+
+func (w *WolkvoxIVR) checkRanges() error {
+	switch {
+	case w.Lookback < 0 || time.Duration(w.Lookback) > maxLookback:
+		return fmt.Errorf("lookback = \"%s\" is out of range: set it between \"0s\" and \"720h\"; for older hours there is backfill",
+			time.Duration(w.Lookback))
+	case w.Backfill < 0 || time.Duration(w.Backfill) > maxBackfill:
+		return fmt.Errorf("backfill = \"%s\" is out of range: set it between \"0s\" and ten years, e.g. \"8760h\" for one",
+			time.Duration(w.Backfill))
+	case w.Timeout <= 0:
+		return fmt.Errorf("timeout = \"%s\" is out of range: set it above \"0s\", e.g. \"60s\"", time.Duration(w.Timeout))
+	case w.CurrentHour != "include" && w.CurrentHour != "omit":
+		return fmt.Errorf(`current_hour = %q is unknown: set it to "include" or "omit"`, w.CurrentHour)
+	case w.EmptyHours != "omit" && w.EmptyHours != "zero":
+		return fmt.Errorf(`empty_hours = %q is unknown: set it to "omit" or "zero"`, w.EmptyHours)
+	}
+	return nil
+}
+
+// transport returns the HTTP transport of the common options.
+func (w *WolkvoxIVR) transport() (*http.Transport, error) {
+	// Telegraf's options prefer the environment's proxy, which is the default here, to the one that is set.
+	w.UseSystemProxy = w.UseSystemProxy && w.HTTPProxyURL == ""
+
+	transport, err := w.CreateTransport()
+	if err != nil {
+		return nil, err
+	}
+	transport.MaxResponseHeaderBytes = maxHeaderBytes
+	// On a connection that is kept, net/http logs what a server sends unasked, be it the token, and may send a request again
+	// that nobody counts.
+	transport.DisableKeepAlives = true
+
+	// Telegraf's options ignore the minimal version where no other TLS option is set.
+	if w.TLSMinVersion != "" && (w.Enable == nil || *w.Enable) {
+		version, err := common_tls.ParseTLSVersion(w.TLSMinVersion)
+		if err != nil {
+			return nil, fmt.Errorf("tls_min_version = %q is unknown: %w", w.TLSMinVersion, err)
+		}
+		if transport.TLSClientConfig == nil {
+			transport.TLSClientConfig = &tls.Config{}
+		}
+		transport.TLSClientConfig.MinVersion = version
+	}
+	return transport, nil
+}

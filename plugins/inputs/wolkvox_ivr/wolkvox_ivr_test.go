@@ -1,0 +1,223 @@
+package wolkvox_ivr
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/plugins/inputs"
+	"github.com/influxdata/telegraf/plugins/parsers/influx"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+const (
+	testToken = "invented-token-1"
+
+	// testNow is the time of all test cases that don't set another.
+	testNow = "2026-01-18T19:34:31-05:00"
+
+	// testReport is an answer with the four hours that a plugin with default options asks for at testNow.
+	testReport = `{"code": "200", "error": null, "msg": "4 records were found", "data": [
+		{"date": "2026-01-18-16", "calls": "141", "ivr_minutes": "305.117"},
+		{"date": "2026-01-18-17", "calls": "98", "ivr_minutes": "201.5"},
+		{"date": "2026-01-18-18", "calls": "57", "ivr_minutes": "120.25"},
+		{"date": "2026-01-18-19", "calls": "21", "ivr_minutes": "40.75"}]}`
+)
+
+// manualClock shows the time that it was set to. Waiting takes no time, and is noted.
+type manualClock struct {
+	mu    sync.Mutex
+	now   time.Time
+	waits []time.Duration
+}
+
+func newClock(t testing.TB, now string) *manualClock {
+	t.Helper()
+	parsed, err := time.Parse(time.RFC3339, now)
+	require.NoError(t, err)
+	return &manualClock{now: parsed}
+}
+
+func (c *manualClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *manualClock) After(d time.Duration) <-chan time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waits = append(c.waits, d)
+	elapsed := make(chan time.Time, 1)
+	elapsed <- c.now.Add(d)
+	return elapsed
+}
+
+func (c *manualClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// newPlugin returns a plugin with the real defaults that asks the server at url, by a clock that shows testNow.
+func newPlugin(t testing.TB, url string) (*WolkvoxIVR, *manualClock, *testutil.CaptureLogger) {
+	t.Helper()
+	clock := newClock(t, testNow)
+	logger := &testutil.CaptureLogger{Name: "wolkvox_ivr"}
+	plugin, ok := inputs.Inputs["wolkvox_ivr"]().(*WolkvoxIVR)
+	require.True(t, ok)
+	plugin.Server = "0001"
+	plugin.Token = config.NewSecret([]byte(testToken))
+	plugin.Interval = config.Duration(5 * time.Minute)
+	plugin.URL = url
+	plugin.Log = logger
+	plugin.Clock = clock
+	return plugin, clock, logger
+}
+
+// start initialises and starts a plugin, which the end of the test stops.
+func start(t testing.TB, plugin *WolkvoxIVR) {
+	t.Helper()
+	require.NoError(t, plugin.Init())
+	t.Cleanup(plugin.Stop)
+	require.NoError(t, plugin.Start(nil))
+}
+
+// serve returns the URL of a server that lasts until the end of the test.
+func serve(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// say returns a handler that gives always the same answer.
+func say(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if _, err := io.WriteString(w, body); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func TestCases(t *testing.T) {
+	folders, err := os.ReadDir(filepath.Join("testdata", "testcases"))
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+
+	for _, folder := range folders {
+		path := filepath.Join("testdata", "testcases", folder.Name())
+		t.Run(folder.Name(), func(t *testing.T) {
+			answer := readResponse(t, path)
+			request := make(chan string, 2*maxAttempts)
+			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				request <- r.URL.Query().Get("date_ini") + "\n" + r.URL.Query().Get("date_end") + "\n"
+				answer(w, r)
+			})
+
+			cfg := config.NewConfig()
+			require.NoError(t, cfg.LoadConfig(filepath.Join(path, "telegraf.conf")))
+			require.Len(t, cfg.Inputs, 1)
+			plugin, ok := cfg.Inputs[0].Input.(*WolkvoxIVR)
+			require.True(t, ok)
+			now := testNow
+			if content := readFile(t, path, "now"); content != "" {
+				now = strings.TrimSpace(content)
+			}
+			logger := &testutil.CaptureLogger{Name: "wolkvox_ivr"}
+			plugin.Interval = config.Duration(5 * time.Minute)
+			plugin.URL = url + "/wv{server}"
+			plugin.Clock = newClock(t, now)
+			plugin.Log = logger
+			start(t, plugin)
+
+			var acc testutil.Accumulator
+			failure := plugin.Gather(&acc)
+
+			parser := &influx.Parser{}
+			require.NoError(t, parser.Init())
+			expected, err := parser.Parse([]byte(readFile(t, path, "expected.out")))
+			require.NoError(t, err)
+			testutil.RequireMetricsEqual(t, expected, acc.GetTelegrafMetrics(), testutil.SortMetrics())
+
+			var problems strings.Builder
+			for _, err := range acc.Errors {
+				problems.WriteString(err.Error() + "\n")
+			}
+			if failure != nil {
+				problems.WriteString(failure.Error() + "\n")
+			}
+			require.Equal(t, readFile(t, path, "expected.err"), problems.String())
+
+			var logged strings.Builder
+			for _, entry := range logger.Messages() {
+				if entry.Level != testutil.LevelDebug {
+					logged.WriteString(string(entry.Level) + "! " + entry.Text + "\n")
+				}
+			}
+			require.Equal(t, readFile(t, path, "expected.log"), logged.String())
+
+			if expected := readFile(t, path, "expected.request"); expected != "" {
+				require.Equal(t, expected, <-request)
+			}
+		})
+	}
+}
+
+// readResponse returns a handler that answers with the test case's response.json, or its response.http with status and headers.
+func readResponse(t *testing.T, path string) http.HandlerFunc {
+	t.Helper()
+	raw := readFile(t, path, "response.http")
+	if raw == "" {
+		return say(http.StatusOK, readFile(t, path, "response.json"))
+	}
+	response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(raw)), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		maps.Copy(w.Header(), response.Header)
+		if len(response.Header["Content-Type"]) == 0 {
+			w.Header()["Content-Type"] = nil // the server would guess one
+		}
+		w.WriteHeader(response.StatusCode)
+		_, err := io.Copy(w, bytes.NewReader(body))
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// readFile returns the content of a file of a test case, or "" if there is none.
+func readFile(t *testing.T, path, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(path, name))
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	return string(content)
+}
+
+func TestRegistered(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, inputs.Inputs, "wolkvox_ivr")
+	var _ telegraf.ServiceInput = &WolkvoxIVR{}
+	var _ telegraf.StatefulPlugin = &WolkvoxIVR{}
+	var _ telegraf.PluginWithID = &WolkvoxIVR{}
+}
