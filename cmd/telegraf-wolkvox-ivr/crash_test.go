@@ -1,0 +1,119 @@
+//go:build integration
+
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+// The plugin and Telegraf are killed at random moments while they bring in two years of history from an API that fails
+// now and then. In the end every settled hour is in the database, as it truly is.
+func TestCrashes(t *testing.T) {
+	t.Parallel()
+	const (
+		kills = 60
+		past  = 2 * 365 * 24 * time.Hour
+	)
+	db := startInfluxDB(t)
+	w := startWolkvox(t, operation)
+	w.SetLatency(0, 30*time.Millisecond)
+	w.SetFaults(0.1, simulator.FaultServerError, simulator.FaultTruncated, simulator.FaultReset, simulator.FaultMaintenance)
+
+	start := time.Now()
+	conf := remembering + w.table(operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	tg := newTelegraf(t, setup{
+		plugin: conf,
+		agent:  "flush_interval = \"200ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true",
+		execd:  "signal = \"none\"\nrestart_delay = \"50ms\"",
+		tables: fmt.Sprintf("[[outputs.influxdb]]\nurls = [%q]\ndatabase = \"telegraf\"\n", db.url()),
+	})
+	t.Cleanup(func() { tg.kill() })
+
+	random := rand.New(rand.NewPCG(1, 2))
+	tg.start()
+	gone := tg.gone()
+	killed := map[string]int{}
+	for range kills {
+		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // a moment of a crash, nothing that is waited for
+		if children := childrenOf(t, tg.cmd.Process.Pid); len(children) > 0 && random.IntN(2) == 0 {
+			if syscall.Kill(children[0], syscall.SIGKILL) == nil {
+				killed["plugin"]++
+			}
+			continue
+		}
+		tg.kill()
+		killed["Telegraf"]++
+		awaitClosed(t, "the plugin to end after Telegraf was killed", gone)
+		tg.start()
+		gone = tg.gone()
+	}
+
+	w.SetFaults(0)
+	from, to := hourOf(t, operation, start.Add(-past)).Add(time.Hour), hourOf(t, operation, start.Add(-simulator.LongestCall))
+	truth := w.truth(t, operation, from, to)
+	var missing, wrong int
+	tg.await("all hours to be true", func() bool {
+		missing, wrong = compare(db.metrics(from, to), truth)
+		return missing+wrong == 0
+	})
+	summary := fmt.Sprintf("crashes: %d kills of the plugin, %d of Telegraf, %d hours, %d missing, %d wrong",
+		killed["plugin"], killed["Telegraf"], len(truth), missing, wrong)
+	t.Log(summary)
+	require.GreaterOrEqual(t, killed["plugin"]+killed["Telegraf"], 50)
+	require.NotContains(t, tg.log(), "rejected-", "a state file was set aside")
+	_, err := os.Stat(tg.dir + "/wolkvox_ivr.state")
+	require.NoError(t, err)
+}
+
+// compare returns how many of the true metrics are missing, and how many have other figures.
+func compare(metrics, truth []telegraf.Metric) (missing, wrong int) {
+	figures := make(map[string]string, len(metrics))
+	key := func(m telegraf.Metric) string { return fmt.Sprint(m.Time().UnixNano(), m.Tags()) }
+	value := func(m telegraf.Metric) string { return fmt.Sprint(m.Fields()) }
+	for _, m := range metrics {
+		figures[key(m)] = value(m)
+	}
+	for _, m := range truth {
+		switch got, found := figures[key(m)]; {
+		case !found:
+			missing++
+		case !strings.EqualFold(got, value(m)):
+			wrong++
+		}
+	}
+	return missing, wrong
+}
+
+// A stop in order while Telegraf, busy with its disk buffer, has much of the history still to take.
+func TestStopDuringHistory(t *testing.T) {
+	t.Parallel()
+	const past = 2200 * time.Hour
+	w, start := startWolkvox(t, near), time.Now()
+	conf := remembering + w.table(near, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	tg := newRecipe(t, "influxdb.conf", conf, "INFLUX_URL=http://127.0.0.1:1")
+	tg.write("file.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	tg.args = append(tg.args, "--config", "file.conf")
+	from, to := settled(t, near, start, past)
+	truth := w.truth(t, near, from, to)
+
+	tg.start()
+	tg.awaitLog("Reading the past: ")
+	tg.stop()
+	tg.start()
+	tg.awaitMetrics("all hours", func(metrics []telegraf.Metric) bool {
+		missing, wrong := compare(between(metrics, from, to), truth)
+		return missing+wrong == 0
+	})
+	tg.stop()
+}

@@ -1,0 +1,466 @@
+//go:build integration
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+// month is the history that the plugin brings to a destination in these tests: a request for the live window and two for the rest.
+const month = 31 * 24 * time.Hour
+
+// newRecipe prepares a Telegraf that runs one of the configurations that the README shows, only that it flushes more often, with the
+// plugin's configuration given. The further environment is NAME=value, as the recipe names it.
+func newRecipe(t *testing.T, recipe, plugin string, env ...string) *agent {
+	t.Helper()
+	a := newTelegraf(t, setup{plugin: plugin})
+	content, err := os.ReadFile(filepath.Join("..", "..", "testdata", recipe))
+	require.NoError(t, err)
+	require.Contains(t, string(content), "[agent]\n")
+	hurried := strings.Replace(string(content), "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n", 1)
+	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "telegraf.conf"), []byte(hurried), 0o600)) //nolint:gosec // G703: a recipe
+	a.env = append([]string{
+		"WOLKVOX_IVR=" + built(t, "telegraf-wolkvox-ivr"),
+		"WOLKVOX_IVR_CONFIG=wolkvox_ivr.conf",
+		"TELEGRAF_STATE=telegraf.state",
+		"TELEGRAF_BUFFERS=buffers",
+	}, env...)
+	t.Cleanup(func() { // or the plugin, which ends a moment after Telegraf, may write its state into a directory that is being removed
+		a.kill()
+		if a.cmd != nil {
+			<-a.gone()
+		}
+	})
+	return a
+}
+
+// requireNoComplaints requires the log to have no warnings and errors but those that contain one of the texts.
+func (a *agent) requireNoComplaints(but ...string) {
+	a.t.Helper()
+	but = append(but, "file already closed", "within its flush interval") // execd when it ends a plugin, and the hurry of these tests
+	require.Empty(a.t, slices.DeleteFunc(a.complaints(), func(complaint string) bool {
+		return slices.ContainsFunc(but, func(text string) bool { return strings.Contains(complaint, text) })
+	}))
+}
+
+// remembering is the plugin's [agent] with a state file. Telegraf runs it in the directory that is the test's own.
+const remembering = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
+
+// pastRead is what the plugin logs when it has handed on all of the backfill.
+const pastRead = "Reading the past: all"
+
+// server is a real server that a test has started.
+type server struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	path string // of its log
+	done chan struct{}
+}
+
+// startServer starts a program of bin, and kills it at the test's end.
+func startServer(t *testing.T, env []string, program string, args ...string) *server {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	s := &server{t: t, cmd: exec.Command(built(t, program), args...), path: log.Name(), done: make(chan struct{})}
+	s.cmd.Env = append(os.Environ(), env...)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	require.NoError(t, s.cmd.Start())
+	go func() {
+		defer close(s.done)
+		_ = s.cmd.Wait() // the exit code is in cmd
+	}()
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill() // fails when it has ended already
+		<-s.done
+		if t.Failed() {
+			t.Logf("The log of %s:\n%s", program, s.log())
+		}
+	})
+	return s
+}
+
+// log returns all that the server has said.
+func (s *server) log() string {
+	s.t.Helper()
+	content, err := os.ReadFile(s.path)
+	require.NoError(s.t, err)
+	return string(content)
+}
+
+// awaitLog waits for the server to say something, and returns the first group of the expression.
+func (s *server) awaitLog(expression *regexp.Regexp) string {
+	s.t.Helper()
+	var match []string
+	await(s.t, "a server to say "+expression.String(), func() bool {
+		match = expression.FindStringSubmatch(s.log())
+		return match != nil
+	})
+	return match[1]
+}
+
+// stop stops the server as a service manager does.
+func (s *server) stop() {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
+	awaitClosed(s.t, "a server to end", s.done)
+}
+
+// influxdb is a real InfluxDB 1.8 on a database folder of its own.
+type influxdb struct {
+	t      *testing.T
+	dir    string
+	addr   string
+	server *server
+}
+
+func startInfluxDB(t *testing.T) *influxdb {
+	t.Helper()
+	db := &influxdb{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
+	db.start()
+	return db
+}
+
+func (db *influxdb) url() string { return "http://" + db.addr }
+
+var listening = regexp.MustCompile(`msg="Listening on HTTP" .* addr=(\S+)`)
+
+// start starts it: at first on a free port, and then on the same one again.
+func (db *influxdb) start() {
+	db.t.Helper()
+	db.server = startServer(db.t, []string{
+		"INFLUXDB_META_DIR=" + filepath.Join(db.dir, "meta"),
+		"INFLUXDB_DATA_DIR=" + filepath.Join(db.dir, "data"),
+		"INFLUXDB_DATA_WAL_DIR=" + filepath.Join(db.dir, "wal"),
+		"INFLUXDB_HTTP_BIND_ADDRESS=" + db.addr,
+		"INFLUXDB_BIND_ADDRESS=127.0.0.1:0",
+		"INFLUXDB_REPORTING_DISABLED=true",
+		"INFLUXDB_MONITOR_STORE_ENABLED=false",
+		"INFLUXDB_HTTP_LOG_ENABLED=false",
+		"INFLUXDB_DATA_QUERY_LOG_ENABLED=false",
+	}, "influxd", "run")
+	db.addr = db.server.awaitLog(listening)
+}
+
+func (db *influxdb) stop() { db.server.stop() }
+
+// series is a part of a result: the rows of one group.
+type series struct {
+	Name    string
+	Tags    map[string]string
+	Columns []string
+	Values  [][]any // numbers as json.Number
+}
+
+// query returns the results of a statement, on the database telegraf. Times are nanoseconds.
+func (db *influxdb) query(statement string) []series {
+	db.t.Helper()
+	form := url.Values{"db": {"telegraf"}, "epoch": {"ns"}, "q": {statement}}
+	response, err := http.PostForm(db.url()+"/query", form)
+	require.NoError(db.t, err)
+	defer response.Body.Close()
+	var answer struct {
+		Error   string
+		Results []struct {
+			Error  string
+			Series []series
+		}
+	}
+	decoder := json.NewDecoder(response.Body)
+	decoder.UseNumber()
+	require.NoError(db.t, decoder.Decode(&answer), statement)
+	require.Empty(db.t, answer.Error, statement)
+	require.Len(db.t, answer.Results, 1, "one statement at a time: %s", statement)
+	if strings.HasPrefix(answer.Results[0].Error, "database not found") {
+		return nil // Telegraf is about to make it
+	}
+	require.Empty(db.t, answer.Results[0].Error, statement)
+	return answer.Results[0].Series
+}
+
+// write writes line protocol to the database telegraf.
+func (db *influxdb) write(lines string) {
+	db.t.Helper()
+	response, err := http.Post(db.url()+"/write?db=telegraf", "text/plain", strings.NewReader(lines))
+	require.NoError(db.t, err)
+	defer response.Body.Close()
+	require.Equal(db.t, http.StatusNoContent, response.StatusCode)
+}
+
+// metrics returns all points of the measurement with timestamps in [from, to), each with the types that the database has.
+func (db *influxdb) metrics(from, to time.Time) []telegraf.Metric {
+	db.t.Helper()
+	var metrics []telegraf.Metric
+	for _, s := range db.query(fmt.Sprintf(`SELECT * FROM "wolkvox_ivr" WHERE time >= %d AND time < %d GROUP BY *`, from.UnixNano(), to.UnixNano())) {
+		for tag, value := range s.Tags {
+			if value == "" { // that other series have
+				delete(s.Tags, tag)
+			}
+		}
+		for _, row := range s.Values {
+			fields := make(map[string]any)
+			for i, column := range s.Columns[1:] {
+				if value, ok := row[1+i].(json.Number); ok {
+					fields[column] = number(db.t, value, column == "calls")
+				}
+			}
+			metrics = append(metrics, metric.New(s.Name, s.Tags, fields, time.Unix(0, number(db.t, row[0], true).(int64))))
+		}
+	}
+	return metrics
+}
+
+// count returns how many points the measurement has with timestamps in [from, to).
+func (db *influxdb) count(from, to time.Time) int {
+	db.t.Helper()
+	statement := fmt.Sprintf(`SELECT count("calls") FROM "wolkvox_ivr" WHERE time >= %d AND time < %d`, from.UnixNano(), to.UnixNano())
+	for _, s := range db.query(statement) {
+		return int(number(db.t, s.Values[0][1], true).(int64))
+	}
+	return 0
+}
+
+// number returns a number of a result, as an integer or as a float.
+func number(t *testing.T, value any, integer bool) any {
+	t.Helper()
+	text, ok := value.(json.Number)
+	require.True(t, ok, "not a number: %v", value)
+	if integer {
+		n, err := text.Int64()
+		require.NoError(t, err)
+		return n
+	}
+	f, err := text.Float64()
+	require.NoError(t, err)
+	return f
+}
+
+// awaitMonth waits until the database has as many settled hours as the truth, and requires them to be the truth.
+func (db *influxdb) awaitMonth(a *agent, truth []telegraf.Metric) {
+	db.t.Helper()
+	from, to := span(truth)
+	var metrics []telegraf.Metric
+	db.t.Cleanup(func() {
+		if db.t.Failed() {
+			db.t.Logf("There were %d of %d hours in the database.", len(metrics), len(truth))
+		}
+	})
+	a.await("the month to be in the database", func() bool {
+		if db.count(from, to) < len(truth) {
+			return false
+		}
+		metrics = db.metrics(from, to)
+		return true
+	})
+	testutil.RequireMetricsEqual(db.t, truth, metrics, testutil.SortMetrics())
+}
+
+// span returns the times from, and up to, which there are such metrics.
+func span(metrics []telegraf.Metric) (from, to time.Time) {
+	for i, m := range metrics {
+		if i == 0 || m.Time().Before(from) {
+			from = m.Time()
+		}
+		if !m.Time().Before(to) {
+			to = m.Time().Add(1)
+		}
+	}
+	return from, to
+}
+
+// monthOf returns the settled hours of the operation's last month, with its tag `operation` if it has one.
+func (w *wolkvox) monthOf(t *testing.T, o simulator.Operation, name string, now time.Time) []telegraf.Metric {
+	t.Helper()
+	from, to := settled(t, o, now, month)
+	truth := w.truth(t, o, from, to)
+	require.NotEmpty(t, truth)
+	if name != "" {
+		for _, m := range truth {
+			m.AddTag("operation", name)
+		}
+	}
+	return truth
+}
+
+// These two have calls in each hour of the day in a month, but not in each hour of the month: the nights are quiet. The second one is on the
+// other side of the world, half an hour off, and named.
+var (
+	near = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000}
+	far  = simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 1000, Timezone: "Asia/Kolkata"}
+)
+
+func TestInfluxDB(t *testing.T) {
+	t.Parallel()
+	for name, recipe := range map[string]string{"line protocol": "influxdb.conf", "v2 API": "influxdb_v2.conf"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, start, db := startWolkvox(t, near, far), time.Now(), startInfluxDB(t)
+			if recipe == "influxdb_v2.conf" {
+				db.query("CREATE DATABASE telegraf") // as buckets have to exist
+			}
+			truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
+			tg := newRecipe(t, recipe, remembering+
+				w.table(near, `backfill = "744h"`, `interval = "1s"`)+
+				w.table(far, `backfill = "744h"`, `operation = "far"`),
+				"INFLUX_URL="+db.url())
+
+			tg.start()
+			db.awaitMonth(tg, truth)
+			gathers := len(w.Ledger())
+			tg.await("some more gathers", func() bool { return len(w.Ledger()) >= gathers+2 })
+			tg.stop()
+
+			// Started afresh, it reads and writes all of the month once more.
+			require.NoError(t, os.Remove(filepath.Join(tg.dir, "wolkvox_ivr.state")))
+			read := strings.Count(tg.log(), pastRead)
+			tg.start()
+			tg.await("the month to be read again", func() bool { return strings.Count(tg.log(), pastRead) == read+2 })
+			tg.stop() // which flushes
+			db.awaitMonth(tg, truth)
+
+			require.Equal(t, []series{{Name: "wolkvox_ivr", Columns: []string{"fieldKey", "fieldType"}, Values: [][]any{
+				{"calls", "integer"}, {"minutes", "float"},
+			}}}, db.query(`SHOW FIELD KEYS FROM "wolkvox_ivr"`))
+			var expected []any
+			for hour := range 24 {
+				expected = append(expected,
+					fmt.Sprintf("wolkvox_ivr,hour=%02d,operation=far,source=wv0002.wolkvox.com", hour),
+					fmt.Sprintf("wolkvox_ivr,hour=%02d,source=wv0001.wolkvox.com", hour))
+			}
+			var actual []any
+			for _, row := range db.query(`SHOW SERIES`)[0].Values {
+				actual = append(actual, row...)
+			}
+			require.ElementsMatch(t, expected, actual)
+			tg.requireNoComplaints("gathered more often", "longer than expected", "experimental feature")
+		})
+	}
+}
+
+func TestInfluxDBIsDown(t *testing.T) {
+	t.Parallel()
+	w, start, db := startWolkvox(t, near), time.Now(), startInfluxDB(t)
+	from, to := settled(t, near, start, month)
+	truth := w.truth(t, near, from, to)
+	tg := newRecipe(t, "influxdb.conf", remembering+w.table(near), "INFLUX_URL="+db.url())
+	// The second output gets what the first gets, and tells when it has it.
+	tg.write("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	tg.args = append(tg.args, "--config", "second.conf")
+	tg.start()
+	tg.await("the first hours", func() bool { return db.count(time.Unix(0, 0), time.Now()) > 0 })
+	db.stop()
+	tg.stop()
+
+	// The month is read while InfluxDB is away, and is never asked for again.
+	tg.write("wolkvox_ivr.conf", remembering+w.table(near, `backfill = "744h"`))
+	tg.start()
+	tg.awaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(between(metrics, from, to)) == len(truth) })
+	tg.stop()
+	w.ResetLedger()
+	tg.start()
+	tg.await("a gather after the restart", func() bool { return len(w.Ledger()) == 1 })
+
+	db.start()
+	db.awaitMonth(tg, truth)
+	for _, request := range w.Ledger() {
+		require.Greater(t, request.From, start.Add(-24*time.Hour), "the month was asked for again")
+	}
+}
+
+var natsListening = regexp.MustCompile(`Listening for client connections on (\S+)`)
+
+func TestNATS(t *testing.T) {
+	t.Parallel()
+	w, start := startWolkvox(t, near, far), time.Now()
+	nats := startServer(t, nil, "nats-server", "--addr", "127.0.0.1", "--port", "-1", "--jetstream", "--store_dir", t.TempDir())
+	at := "NATS_URL=nats://" + nats.awaitLog(natsListening)
+	truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
+
+	producer := newRecipe(t, "nats.conf", remembering+w.table(near, `backfill = "744h"`)+w.table(far, `backfill = "744h"`, `operation = "far"`), at)
+	producer.start()
+	producer.await("the month to be read", func() bool { return strings.Count(producer.log(), pastRead) == 2 })
+	producer.stop()
+
+	// The consumer was not there when it all was sent.
+	consumer := newRecipe(t, "nats_consumer.conf", "", at, "METRICS_FILE=metrics.out")
+	consumer.start()
+	from, to := span(truth)
+	var arrived []telegraf.Metric
+	consumer.awaitMetrics("the month", func(metrics []telegraf.Metric) bool {
+		arrived = between(metrics, from, to)
+		return len(arrived) >= len(truth)
+	})
+	testutil.RequireMetricsEqual(t, truth, arrived, testutil.SortMetrics())
+	consumer.stop()
+	producer.requireNoComplaints()
+	consumer.requireNoComplaints()
+}
+
+// sample is a line of what Prometheus scrapes.
+var (
+	sample              = regexp.MustCompile(`(?m)^wolkvox_ivr_(calls|minutes)\{(.*)\} (\S+)$`)
+	prometheusListening = regexp.MustCompile(`Listening on (http://\S+)`)
+)
+
+func TestPrometheus(t *testing.T) {
+	t.Parallel()
+	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: afternoon()}
+	w, start := startWolkvox(t, o), time.Now()
+	tg := newRecipe(t, "prometheus.conf", remembering+w.table(o, `backfill = "168h"`, `interval = "1s"`),
+		"PROMETHEUS_LISTEN=127.0.0.1:0", "PROMETHEUS_EXPIRATION=3s")
+	tg.start()
+	tg.awaitLog("Listening on ")
+	scrape := func() map[string]string {
+		t.Helper()
+		response, err := http.Get(prometheusListening.FindStringSubmatch(tg.log())[1])
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		samples := make(map[string]string)
+		for _, match := range sample.FindAllStringSubmatch(string(body), -1) {
+			samples[match[1]+" "+match[2]] = match[3]
+		}
+		require.Len(t, samples, strings.Count(string(body), "\nwolkvox_ivr"), "a sample that has another form, such as a timestamp:\n%s", body)
+		return samples
+	}
+	// Of the history, each hour of the day shows its latest figures only.
+	var samples map[string]string
+	tg.await("the latest day", func() bool {
+		samples = scrape()
+		return len(samples) == 2*24 && strings.Contains(tg.log(), pastRead)
+	})
+	from, to := settled(t, o, start, 23*time.Hour)
+	truth := w.truth(t, o, from, to)
+	require.Greater(t, len(truth), 12)
+	for _, m := range truth {
+		labels := fmt.Sprintf(`hour=%q,source="wv0001.wolkvox.com"`, m.Tags()["hour"])
+		require.Equal(t, fmt.Sprint(m.Fields()["calls"]), samples["calls "+labels], m.Time())
+		require.Equal(t, fmt.Sprint(m.Fields()["minutes"]), samples["minutes "+labels], m.Time())
+	}
+	// Hours that are not read again any more expire.
+	tg.await("all but the hours of the lookback to expire", func() bool { return len(scrape()) <= 2*4 })
+	require.NotEmpty(t, scrape())
+	tg.requireNoComplaints("gathered more often", "longer than expected")
+}
