@@ -1,0 +1,118 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/plugins/inputs"
+)
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", name))
+	require.NoError(t, err)
+	return string(content)
+}
+
+func TestSampleConfIsThePlugins(t *testing.T) {
+	require.Equal(t, inputs.Inputs["wolkvox_ivr"]().SampleConfig(), readDoc(t, "sample.conf"))
+}
+
+// optionTable matches the rows of a README's table of options: name and default.
+var optionTable = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? ?\\|")
+
+func TestReadmeListsTheOptions(t *testing.T) {
+	rows := optionTable.FindAllStringSubmatch(readDoc(t, "README.md"), -1)
+	require.NotEmpty(t, rows)
+
+	sample := readDoc(t, "sample.conf")
+	own, _, _ := strings.Cut(sample, "## HTTP connection settings") // the README refers to sample.conf for the rest
+	options := regexp.MustCompile(`(?m)^ +(# )?(\w+) = (.*)$`).FindAllStringSubmatch(own, -1)
+	names := make(map[string]string)
+	for _, option := range options {
+		value := option[3]
+		if option[1] == "" || value == `""` {
+			value = "" // required, or none
+		}
+		names[option[2]] = value
+	}
+	listed := make(map[string]string)
+	for _, row := range rows {
+		listed[row[1]] = row[2]
+	}
+	require.Equal(t, names, listed)
+}
+
+func TestReadmeNamesTests(t *testing.T) {
+	sources, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, dir := range []string{"../../plugins/common/host", "../../plugins/inputs/wolkvox_ivr"} {
+		more, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		require.NoError(t, err)
+		sources = append(sources, more...)
+	}
+	var code strings.Builder
+	for _, source := range sources {
+		content, err := os.ReadFile(source)
+		require.NoError(t, err)
+		code.Write(content)
+	}
+	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readDoc(t, "README.md"), -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		require.Contains(t, code.String(), "func "+name[1]+"(", "README.md names a test that isn't there")
+	}
+}
+
+// The README in Spanish is another text, but its commands, configurations and tables say the same.
+func TestReadmesAgree(t *testing.T) {
+	english, spanish := readDoc(t, "README.md"), readDoc(t, "README.es.md")
+	require.Equal(t, codeBlocks(english), codeBlocks(spanish))
+	require.Equal(t, optionTable.FindAllStringSubmatch(english, -1), optionTable.FindAllStringSubmatch(spanish, -1))
+	require.Equal(t, headings(english), headings(spanish), "levels of headings")
+	require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
+}
+
+var codeBlock = regexp.MustCompile("(?ms) *```(\\w+)\n(.*?)\n *```$")
+
+// comment is what a translation may change of a command or configuration.
+var comment = regexp.MustCompile(`(?m) *# .*$`)
+
+func codeBlocks(readme string) (blocks []string) {
+	for _, match := range codeBlock.FindAllStringSubmatch(readme, -1) {
+		blocks = append(blocks, match[1]+"\n"+comment.ReplaceAllString(match[2], ""))
+	}
+	return blocks
+}
+
+func headings(readme string) (levels []string) {
+	for _, line := range strings.Split(codeBlock.ReplaceAllString(readme, ""), "\n") {
+		if level, _, ok := strings.Cut(line, " "); ok && strings.Trim(level, "#") == "" && level != "" {
+			levels = append(levels, level)
+		}
+	}
+	return levels
+}
+
+func tableRows(readme string) int {
+	return len(regexp.MustCompile(`(?m)^\|`).FindAllString(readme, -1))
+}
+
+// The first thing that a user does with the README must work from a fresh clone.
+func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
+	makefile := readDoc(t, "Makefile")
+	for _, match := range regexp.MustCompile(`(?m)(?:^|[^\w])make ([a-z-]+)`).FindAllStringSubmatch(codeText(readDoc(t, "README.md")), -1) {
+		require.Regexp(t, `(?m)^`+match[1]+`:`, makefile)
+	}
+}
+
+// codeText is what a README has in code blocks and spans.
+func codeText(readme string) string {
+	spans := regexp.MustCompile("`[^`\n]+`").FindAllString(readme, -1)
+	return strings.Join(append(codeBlocks(readme), spans...), "\n")
+}
