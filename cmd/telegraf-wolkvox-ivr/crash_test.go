@@ -117,3 +117,33 @@ func TestStopDuringHistory(t *testing.T) {
 	})
 	tg.stop()
 }
+
+// Telegraf is killed with rows in its memory, while the plugin waits for an answer: what the plugin saves at its end is
+// not that of an orderly one.
+func TestKilledDuringRequest(t *testing.T) {
+	t.Parallel()
+	const past = 1400 * time.Hour
+	w, start := startWolkvox(t, near), time.Now()
+	w.Script(near.Token, "", "", simulator.FaultHang)
+	tg := newTelegraf(t, setup{
+		plugin: remembering + w.table(near, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour)),
+		agent:  "flush_interval = \"1h\"\nmetric_batch_size = 9000\nomit_hostname = true\nskip_processors_after_aggregators = true",
+	})
+	from, to := settled(t, near, start, past)
+	truth := w.truth(t, near, from, to)
+
+	tg.start()
+	tg.await("the request that hangs", func() bool { return len(w.Ledger()) == 3 })
+	gone := tg.gone()
+	tg.kill()
+	awaitClosed(t, "the plugin to end after Telegraf was killed", gone)
+	require.Empty(t, tg.metrics(), "nothing was flushed")
+
+	tg.write("telegraf.conf", strings.Replace(tg.read("telegraf.conf"), `"1h"`, `"100ms"`, 1))
+	tg.start()
+	tg.awaitMetrics("all hours", func(metrics []telegraf.Metric) bool {
+		missing, wrong := compare(between(metrics, from, to), truth)
+		return missing+wrong == 0
+	})
+	tg.stop()
+}

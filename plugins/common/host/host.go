@@ -237,7 +237,7 @@ func (h *host) Stop() {
 	time.Sleep(deathTime)
 	if drain() && hasReader(os.Stdout) {
 		for _, i := range h.running {
-			i.keepState()
+			i.keepState(nil)
 		}
 	}
 	h.states.save()

@@ -101,7 +101,7 @@ func (i *instance) gather(acc telegraf.Accumulator) {
 		if err := i.Gather(acc); err != nil {
 			acc.AddError(err)
 		}
-		i.keepState()
+		i.keepState(i.host.ctx.Done())
 	}()
 
 	slow := time.NewTicker(i.schedule.interval)
@@ -130,7 +130,9 @@ func (i *instance) endOnPanic() {
 
 // keepState keeps the state as it is now, once the rows made up to now have been written: a state that was ahead of
 // them would lose them.
-func (i *instance) keepState() {
+//
+// A state taken after cancelled was closed may be that of an orderly end, which is for the host's Stop to say.
+func (i *instance) keepState(cancelled <-chan struct{}) {
 	var state []byte
 	plugin, stateful := i.Input.(telegraf.StatefulPlugin)
 	if stateful {
@@ -139,6 +141,12 @@ func (i *instance) keepState() {
 			i.Log().Errorf("The state cannot be saved: %v", err)
 			stateful = false
 		}
+	}
+
+	select {
+	case <-cancelled:
+		stateful = false
+	default:
 	}
 
 	i.mu.Lock()
