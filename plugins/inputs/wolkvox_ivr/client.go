@@ -22,8 +22,9 @@ const (
 	// reportAPI names the report "1.2. IVR calls and minutes by time" (vendor documentation).
 	reportAPI = "diagram_1_2"
 
-	// maxAttempts is how often a window is asked for in one gather, if the API fails in a way that may pass.
-	maxAttempts = 4
+	// maxAttempts is how often the live window is asked for in one gather, if the API fails in a way that may pass: an
+	// API that fails all day must not use up the quota of one licence.
+	maxAttempts = 3
 
 	// maxHeaderBytes bounds the headers of an answer.
 	maxHeaderBytes = 64 << 10
@@ -41,9 +42,9 @@ type client struct {
 	stats   *statistics
 }
 
-// read returns the answer for the hours of w. Failures that may pass are tried again, with growing pauses, until end
-// and as long as the timeout allows. It returns an *apiError if the API or the way to it fails, and ctx's error if that ends.
-func (c *client) read(ctx context.Context, w window, end time.Time) (*answer, error) {
+// read returns the answer for the hours of w. Failures that may pass are tried again, so many attempts in all, with
+// growing pauses, until end and as long as the timeout allows. It returns an *apiError if the API or the way to it fails, and ctx's error if that ends.
+func (c *client) read(ctx context.Context, w window, attempts int, end time.Time) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
@@ -52,7 +53,7 @@ func (c *client) read(ctx context.Context, w window, end time.Time) (*answer, er
 		a, err := c.attempt(ctx, w)
 		c.stats.failure(err)
 		var failure *apiError
-		if err == nil || !errors.As(err, &failure) || !failure.kind.transient || attempt == maxAttempts {
+		if err == nil || !errors.As(err, &failure) || !failure.kind.transient || attempt >= attempts {
 			return a, err
 		}
 		pause := max(pauses.NextBackOff(), failure.retryAfter)
@@ -118,7 +119,7 @@ func (c *client) request(ctx context.Context, w window, token string) (*answer, 
 func (c *client) currentToken() (string, error) {
 	secret, err := c.token.Get()
 	if err != nil {
-		return "", &apiError{kind: failedToken, detail: fmt.Sprintf("getting the token failed: %v", err)}
+		return "", &apiError{kind: failedToken, detail: "getting the token failed: " + quote(err.Error(), maxSaid)}
 	}
 	defer secret.Destroy()
 	token := strings.TrimSpace(secret.String()) // stores such as docker's keep the line's end

@@ -53,7 +53,7 @@ func TestRetry(t *testing.T) {
 	}{
 		{"works at once", []http.HandlerFunc{say(200, testReport)}, 1, ""},
 		{"works at the second", []http.HandlerFunc{say(500, ""), say(200, testReport)}, 2, ""},
-		{"works at the last", []http.HandlerFunc{hangUp, say(503, ""), say(200, "<html>"), say(200, testReport)}, 4, ""},
+		{"works at the last", []http.HandlerFunc{hangUp, say(200, "<html>"), say(200, testReport)}, 3, ""},
 		{"never works", []http.HandlerFunc{say(500, "")}, maxAttempts, "the server failed (HTTP status 500"},
 		{"busy", []http.HandlerFunc{say(409, "")}, maxAttempts, failedBusy.what},
 		{"disabled", []http.HandlerFunc{say(403, "")}, maxAttempts, failedDisabled.what},
@@ -64,6 +64,11 @@ func TestRetry(t *testing.T) {
 		{"token", []http.HandlerFunc{say(403, `{"error": "PLEASE VALIDATE TOKEN"}`)}, 1, failedToken.what},
 		{"unauthorized", []http.HandlerFunc{say(401, "")}, 1, failedToken.what},
 		{"quota", []http.HandlerFunc{say(403, `{"error": "TOKEN LIMIT EXCEEDED"}`)}, 1, failedQuota.what},
+		{"quota, data false", []http.HandlerFunc{say(403, `{"error": "TOKEN LIMIT EXCEEDED", "data": false}`)}, 1, failedQuota.what},
+		{"quota, data of another kind", []http.HandlerFunc{say(200, `{"data": {"x": [{}]}, "code": "403", "msg": "TOKEN LIMIT EXCEEDED"}`)}, 1,
+			failedQuota.what},
+		{"code in words", []http.HandlerFunc{say(200, `{"code": "error", "msg": "GONE AWAY", "data": []}`)}, maxAttempts, failedAnswer.what},
+		{"maintenance", []http.HandlerFunc{say(200, `{"code": "", "msg": "UNDER MAINTENANCE", "data": null}`)}, maxAttempts, failedDisabled.what},
 		{"request", []http.HandlerFunc{say(400, "")}, 1, failedRequest.what},
 		{"not found", []http.HandlerFunc{say(404, "")}, 1, failedNotFound.what},
 		{"redirect", []http.HandlerFunc{http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound).ServeHTTP}, 1, failedRedirect.what},
@@ -446,6 +451,50 @@ func TestQuotaPauses(t *testing.T) {
 	require.Equal(t, "Working again after 4h30m0s and 1 failed gather(s); catching up 5 hour(s)", lastInfo(logger))
 }
 
+// Where the API's day begins two hours after the operation's, two hours are lost, not a day.
+func TestQuotaOfAnotherDay(t *testing.T) {
+	t.Parallel()
+	renewed := time.Date(2026, 1, 19, 7, 0, 0, 0, time.UTC)
+	var plugin *WolkvoxIVR
+	var requests, answered int
+	plugin, clock, _ := newPlugin(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		if plugin.Clock.Now().Before(renewed) {
+			say(http.StatusForbidden, `{"error": "TOKEN LIMIT EXCEEDED"}`)(w, r)
+			return
+		}
+		answered++
+		say(http.StatusOK, `{"data": []}`)(w, r)
+	}))
+	start(t, plugin)
+	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), "pausing until 2026-01-19T00:00:00-05:00")
+	for clock.Now().Before(renewed.Add(time.Hour)) {
+		clock.advance(5 * time.Minute)
+		if err := plugin.Gather(&testutil.Accumulator{}); err != nil {
+			require.ErrorContains(t, err, failedQuota.what)
+		}
+	}
+	require.NotZero(t, answered)
+	require.Equal(t, 1+2, requests-answered, "once an hour after midnight")
+}
+
+// What fails at old hours alone must not use up the quota that the running hour needs.
+func TestHistoryIsTriedOnceAGather(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	plugin, _, _ := newPlugin(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			say(http.StatusOK, testReport)(w, r)
+			return
+		}
+		say(http.StatusInternalServerError, "")(w, r)
+	}))
+	plugin.Backfill = config.Duration(1000 * time.Hour)
+	start(t, plugin)
+	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), failedServer.what)
+	require.EqualValues(t, 2, requests.Load())
+}
+
 func lastInfo(logger *testutil.CaptureLogger) string {
 	var last string
 	for _, entry := range logger.Messages() {
@@ -563,7 +612,7 @@ func TestMeasuredIntervalWarning(t *testing.T) {
 	slow, clock, slowLogger := newPlugin(t, url)
 	slow.Interval = 0
 	start(t, slow)
-	for _, after := range []time.Duration{0, 5 * time.Minute, 4 * time.Minute, 6 * time.Minute} {
+	for _, after := range []time.Duration{0, time.Minute, 5 * time.Minute, 4 * time.Minute, 6 * time.Minute} {
 		clock.advance(after)
 		require.NoError(t, slow.Gather(&testutil.Accumulator{}))
 	}

@@ -84,6 +84,8 @@ var texts = []struct {
 	{"api you want to consult does not exist", failedRequest},
 	{"parameters are required", failedRequest},
 	{"temporarily disabled", failedDisabled},
+	{"maintenance", failedDisabled},
+	{"mantenimiento", failedDisabled},
 }
 
 // classify returns the failure that an answer tells of, if it does: HTTP status, body code and text may each tell it.
@@ -97,12 +99,20 @@ func classify(resp *http.Response, a *answer, err error, token string) error {
 	status, said := resp.StatusCode, ""
 	if a != nil {
 		said = strings.TrimSpace(a.failure + " " + a.message)
-		if code, err := strconv.Atoi(a.code); err == nil && isSuccess {
+		code, err := strconv.Atoi(a.code)
+		switch {
+		case !isSuccess || a.code == "":
+		case err == nil:
 			status, isSuccess = code, code >= 200 && code <= 299
+		case len(a.rows) == 0:
+			isSuccess = false // "error", for instance
 		}
 	}
 
 	text := strings.Join(strings.Fields(strings.ToLower(said)), " ")
+	if isSuccess && a.wrongShape && kindOfText(text) == nil {
+		return bodyError(resp, errShape, token)
+	}
 	if isSuccess && a.hasData && (len(a.rows) > 0 || a.unreadable > 0 || a.failure == "" && kindOfText(text) == nil) {
 		return nil
 	}
@@ -178,7 +188,7 @@ func bodyError(resp *http.Response, err error, token string) error {
 		reason = "empty or cut short"
 	}
 	return &apiError{kind: failedAnswer,
-		detail: fmt.Sprintf("%s; HTTP status %d, content type %s", reason, resp.StatusCode, contentType(resp, token))}
+		detail: fmt.Sprintf("%s; HTTP status %d, content type %s", bound(reason, maxSaid), resp.StatusCode, contentType(resp, token))}
 }
 
 // connectionError classifies an error in getting an answer at all.

@@ -286,7 +286,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		logger.Clear()
 		plugin.client.http.Transport = canned(answer)
-		a, err := plugin.client.read(t.Context(), asked, time.Time{}) // without time to try again
+		a, err := plugin.client.read(t.Context(), asked, 1, time.Time{}) // without time to try again
 		if err == nil {
 			checkRows(t, a, asked)
 		} else {

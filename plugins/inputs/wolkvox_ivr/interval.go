@@ -81,10 +81,12 @@ func (w *WolkvoxIVR) gatherInterval(now time.Time) time.Duration {
 		return leastInterval
 	}
 	measured := now.Sub(last)
-	// What jitter makes of five minutes is no short interval.
-	if measured < leastInterval/2 {
+	// What jitter makes of five minutes is no short interval, nor is the first one after a start, until a round time.
+	isShort := measured < leastInterval/2
+	if isShort && w.wasShort {
 		w.sayInterval(measured.Round(time.Second))
 	}
+	w.wasShort = isShort
 	return min(measured, leastInterval)
 }
 

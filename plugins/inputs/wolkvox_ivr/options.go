@@ -82,7 +82,7 @@ func isLoopback(host string) bool {
 
 func loadLocation(option string) (*time.Location, error) {
 	location, err := time.LoadLocation(option)
-	if err != nil || option == "" {
+	if err != nil || option == "" || option == "Local" { // which a container and its host disagree about
 		return nil, fmt.Errorf("timezone = %s is unknown: write the name that the IANA database gives the operation's time zone, "+
 			`such as "America/Bogota", or "Etc/GMT+5" for five hours behind UTC`, quote(option, 80))
 	}
@@ -104,6 +104,8 @@ func (w *WolkvoxIVR) checkRanges() error {
 	case w.Lookback < 0 || time.Duration(w.Lookback) > maxLookback:
 		return fmt.Errorf("lookback = \"%s\" is out of range: set it between \"0s\" and \"720h\"; for older hours there is backfill",
 			time.Duration(w.Lookback))
+	case w.Lookback > 0 && time.Duration(w.Lookback) < time.Minute, w.Backfill > 0 && time.Duration(w.Backfill) < time.Minute:
+		return errors.New(`lookback or backfill is less than a minute: a number alone counts seconds, write hours as "3h"`)
 	case w.Backfill < 0 || time.Duration(w.Backfill) > maxBackfill:
 		return fmt.Errorf("backfill = \"%s\" is out of range: set it between \"0s\" and ten years, e.g. \"8760h\" for one",
 			time.Duration(w.Backfill))

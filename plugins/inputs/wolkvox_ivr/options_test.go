@@ -25,6 +25,7 @@ func TestInitFail(t *testing.T) {
 		noURL  = `: write one such as "https://wv{server}.wolkvox.com"`
 		noZone = ` is unknown: write the name that the IANA database gives the operation's time zone, such as "America/Bogota", ` +
 			`or "Etc/GMT+5" for five hours behind UTC`
+		noUnit  = `lookback or backfill is less than a minute: a number alone counts seconds, write hours as "3h"`
 		noBlank = "the token has blanks or characters that no wolkvox-token has: copy it again"
 		noPlain = ` would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)`
 		unset   = " isn't set: set it where Telegraf is started"
@@ -67,6 +68,9 @@ func TestInitFail(t *testing.T) {
 		{"timezone empty", func(w *WolkvoxIVR) { w.Timezone = "" }, `timezone = ""` + noZone},
 		{"timezone unknown", func(w *WolkvoxIVR) { w.Timezone = "America/Nowhere" }, `timezone = "America/Nowhere"` + noZone},
 		{"timezone path", func(w *WolkvoxIVR) { w.Timezone = "../../etc/passwd" }, `timezone = "../../etc/passwd"` + noZone},
+		{"timezone of the machine", func(w *WolkvoxIVR) { w.Timezone = "Local" }, `timezone = "Local"` + noZone},
+		{"lookback without unit", func(w *WolkvoxIVR) { w.Lookback = config.Duration(3 * time.Second) }, noUnit},
+		{"backfill without unit", func(w *WolkvoxIVR) { w.Backfill = config.Duration(48 * time.Second) }, noUnit},
 		{"lookback negative", func(w *WolkvoxIVR) { w.Lookback = config.Duration(-time.Second) },
 			`lookback = "-1s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
 		{"lookback long", func(w *WolkvoxIVR) { w.Lookback = config.Duration(721 * time.Hour) },

@@ -29,11 +29,12 @@ type row struct {
 
 // answer is what the API said to one request.
 type answer struct {
-	code    string // of the body: "200", "403", … or "" where it has none
-	failure string // the body's error
-	message string // the body's msg
-	hasData bool   // the body has data, be it null
-	rows    []row  // in order of time, each hour once
+	code       string // of the body: "200", "403", … or "" where it has none
+	failure    string // the body's error
+	message    string // the body's msg
+	hasData    bool   // the body has data, be it null
+	wrongShape bool   // the data is neither a list of rows nor nothing
+	rows       []row  // in order of time, each hour once
 
 	problems   []problem // rows that can't be read, the first maxProblems
 	unreadable int       // how many there are
@@ -199,11 +200,13 @@ func readRows(dec *decoder, f *filing, a *answer) error {
 	switch token {
 	case json.Delim('['):
 	case json.Delim('{'): // an empty list, as some encoders write it
-		return expect(dec, json.Delim('}'))
-	case nil, "", "null":
+		a.wrongShape = dec.more()
+		return skip(dec)
+	case nil, "", "null", false: // PHP's ways of saying nothing
 		return nil
 	default:
-		return errShape
+		a.wrongShape = true
+		return nil
 	}
 
 	var raw rawRow
@@ -221,6 +224,23 @@ func readRows(dec *decoder, f *filing, a *answer) error {
 		f.file(a, position, &raw)
 	}
 	return expect(dec, json.Delim(']'))
+}
+
+// skip reads to the end of the object or list that has begun.
+func skip(dec *decoder) error {
+	for depth := 1; depth > 0; {
+		token, err := dec.token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+	}
+	return nil
 }
 
 // rawRow is a row as the report has it.
@@ -438,6 +458,14 @@ func quote(text string, n int) string {
 		return strconv.Quote(strings.ToValidUTF8(text[:n], "")) + "…"
 	}
 	return strconv.Quote(text)
+}
+
+// bound returns the text, or what fits of it into n bytes.
+func bound(text string, n int) string {
+	if len(text) > n {
+		return strings.ToValidUTF8(text[:n], "") + "…"
+	}
+	return text
 }
 
 // parseHour reads the hour of a date such as 2026011819, 2026-01-18-19 or 2026-01-18 19:34:31: year, month, day and

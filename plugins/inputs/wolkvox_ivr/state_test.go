@@ -709,7 +709,7 @@ func TestBadRowIsSaidOnceWhileItLasts(t *testing.T) {
 	api.row = func(hour time.Time) string {
 		calls := "1"
 		if bad && hour.Hour() == 13 { // of the live window, and of each day of the history that is read meanwhile
-			calls = fmt.Sprintf("none on %s", hour.Format(time.DateOnly))
+			calls = "none on " + hour.Format(time.DateOnly)
 		}
 		return fmt.Sprintf(`{"date": %q, "calls": %q, "ivr_minutes": "1"}`, hour.Format("2006010215"), calls)
 	}

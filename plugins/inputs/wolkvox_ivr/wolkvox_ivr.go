@@ -81,6 +81,7 @@ type WolkvoxIVR struct {
 	saidRows     map[string]bool // and in the one before
 	lastMerged   time.Time       // repeated hour last said to be listed once
 	lastGather   time.Time
+	wasShort     bool // the distance between the last two gathers
 }
 
 // Clock is the time that the plugin goes by, and waits in between attempts. Simulations replace it.
@@ -243,7 +244,11 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	var failure *apiError
 	if errors.As(err, &failure) && failure.kind == failedQuota {
 		year, month, day := now.In(w.planner.location).Date()
-		w.pausedUntil = w.planner.startOfDay(year, month, day+1)
+		until := w.planner.startOfDay(year, month, day+1)
+		if since := now.Sub(w.pausedUntil); since >= 0 && since < time.Hour {
+			until = earlier(until, now.Add(time.Hour)) // the API's day begins later than the operation's
+		}
+		w.pausedUntil = until
 		err = fmt.Errorf("%w; pausing until %s", err, w.pausedUntil.Format(time.RFC3339))
 	}
 	if reported := w.outage.failed(now, err); reported != nil {
@@ -270,7 +275,7 @@ func (w *WolkvoxIVR) gather(acc telegraf.Accumulator, now, end time.Time) (behin
 	w.historyHours = max(w.historyHours, left)
 	behind = left + max(0, hoursIn(window{live.From, w.planner.floor(now.Add(-time.Duration(w.Lookback)))}))
 	if live.From.Before(live.To) {
-		if err := w.read(acc, live, now, end); err != nil {
+		if err := w.read(acc, live, maxAttempts, now, end); err != nil {
 			return behind, err
 		}
 		w.setProgress(w.planner.liveDone(w.progress, live, now))
@@ -289,7 +294,7 @@ func (w *WolkvoxIVR) gather(acc telegraf.Accumulator, now, end time.Time) (behin
 		if time.Now().After(end) {
 			break
 		}
-		if err = w.read(acc, history, now, end); err != nil {
+		if err = w.read(acc, history, 1, now, end); err != nil {
 			if w.historyDays == 1 {
 				w.historyEnd = history.From
 			}
@@ -304,8 +309,8 @@ func (w *WolkvoxIVR) gather(acc telegraf.Accumulator, now, end time.Time) (behin
 }
 
 // read asks for the hours of a window and hands on their rows.
-func (w *WolkvoxIVR) read(acc telegraf.Accumulator, asked window, now, end time.Time) error {
-	a, err := w.client.read(w.ctx, asked, end)
+func (w *WolkvoxIVR) read(acc telegraf.Accumulator, asked window, attempts int, now, end time.Time) error {
+	a, err := w.client.read(w.ctx, asked, attempts, end)
 	if err != nil {
 		return fmt.Errorf("reading %s, hours %s to %s, failed: %w",
 			w.name(), w.planner.label(asked.From), w.planner.label(asked.To.Add(-time.Nanosecond)), err)
