@@ -69,6 +69,16 @@ func TestReadmeNamesTests(t *testing.T) {
 	}
 }
 
+// Users look up in the README what they see in the log.
+func TestReadmesListTheFailures(t *testing.T) {
+	failures := regexp.MustCompile(`what: "([^"]+)"`).FindAllStringSubmatch(readDoc(t, "plugins/inputs/wolkvox_ivr/errors.go"), -1)
+	require.NotEmpty(t, failures)
+	for _, failure := range failures {
+		require.Contains(t, readDoc(t, "README.md"), "| `"+failure[1]+"` |")
+		require.Contains(t, readDoc(t, "README.es.md"), "| `"+failure[1]+"` |")
+	}
+}
+
 // The README in Spanish is another text, but its commands, configurations and tables say the same.
 func TestReadmesAgree(t *testing.T) {
 	english, spanish := readDoc(t, "README.md"), readDoc(t, "README.es.md")
