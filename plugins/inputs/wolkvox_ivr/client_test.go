@@ -478,6 +478,27 @@ func TestQuotaOfAnotherDay(t *testing.T) {
 	require.Equal(t, 1+2, requests-answered, "once an hour after midnight")
 }
 
+// A wait that is too long for one gather holds for those that follow.
+func TestRetryAfterHoldsForLaterGathers(t *testing.T) {
+	t.Parallel()
+	var requests int
+	plugin, clock, _ := newPlugin(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		w.Header().Set("Retry-After", "1800")
+		say(http.StatusTooManyRequests, "")(w, r)
+	}))
+	start(t, plugin)
+	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), failedOverload.what)
+	for range 5 {
+		clock.advance(5 * time.Minute)
+		require.NoError(t, plugin.Gather(&testutil.Accumulator{}))
+	}
+	require.Equal(t, 1, requests)
+	clock.advance(5 * time.Minute)
+	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), "failing for 30m0s")
+	require.Equal(t, 2, requests)
+}
+
 // What fails at old hours alone must not use up the quota that the running hour needs.
 func TestHistoryIsTriedOnceAGather(t *testing.T) {
 	t.Parallel()
@@ -612,17 +633,18 @@ func TestMeasuredIntervalWarning(t *testing.T) {
 	slow, clock, slowLogger := newPlugin(t, url)
 	slow.Interval = 0
 	start(t, slow)
-	for _, after := range []time.Duration{0, time.Minute, 5 * time.Minute, 4 * time.Minute, 6 * time.Minute} {
-		clock.advance(after)
+	for n := range 40 {
 		require.NoError(t, slow.Gather(&testutil.Accumulator{}))
+		jitter := time.Duration(n%2) * 4 * time.Minute
+		clock.advance(3*time.Minute + jitter)
 	}
 	require.Empty(t, slowLogger.Warnings())
-	for range 3 {
-		clock.advance(90 * time.Second)
+	for range 2 * measuredDistances {
 		require.NoError(t, slow.Gather(&testutil.Accumulator{}))
+		clock.advance(3 * time.Minute)
 	}
 	require.Equal(t, []string{"W! [wolkvox_ivr] 1 of 1 operation(s) are gathered more often than every 5m0s, which wolkvox asks for: " +
-		"up to 960 requests a day each, for which the daily quota of 1000 calls a licence, shared by all tokens of an operation, " +
+		"up to 480 requests a day each, for which the daily quota of 1000 calls a licence, shared by all tokens of an operation, " +
 		"lasts with 1 licence(s) or more"}, slowLogger.Warnings())
 }
 

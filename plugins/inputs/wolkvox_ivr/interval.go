@@ -11,6 +11,8 @@ const (
 	leastInterval = 5 * time.Minute
 	// quotaPerLicence is how many calls a day an operation has for each of its licences (vendor documentation).
 	quotaPerLicence = 1000
+	// measuredDistances is how many distances between gathers make a mean that jitter doesn't change much.
+	measuredDistances = 12
 )
 
 // intervals knows how often each operation is gathered, to warn once about what that makes of the quota.
@@ -80,14 +82,17 @@ func (w *WolkvoxIVR) gatherInterval(now time.Time) time.Duration {
 	if last.IsZero() || !now.After(last) {
 		return leastInterval
 	}
-	measured := now.Sub(last)
-	// What jitter makes of five minutes is no short interval, nor is the first one after a start, until a round time.
-	isShort := measured < leastInterval/2
-	if isShort && w.wasShort {
-		w.sayInterval(measured.Round(time.Second))
+	// Jitter makes single distances short, and so is the first one after a start, until a round time. Their mean tells.
+	if w.distances++; w.distances == 1 {
+		w.measuredFrom = now
 	}
-	w.wasShort = isShort
-	return min(measured, leastInterval)
+	if w.distances > measuredDistances {
+		if mean := now.Sub(w.measuredFrom) / measuredDistances; mean < leastInterval*9/10 {
+			w.sayInterval(mean.Round(time.Second))
+		}
+		w.distances = 0
+	}
+	return min(now.Sub(last), leastInterval)
 }
 
 func (w *WolkvoxIVR) sayInterval(interval time.Duration) {

@@ -73,7 +73,7 @@ type WolkvoxIVR struct {
 	mu       sync.Mutex
 
 	outage       outage
-	pausedUntil  time.Time       // the quota is spent until then
+	pausedUntil  time.Time       // the quota is spent until then, or the API asked to wait
 	historyDays  int             // calendar days of history to ask for at once
 	historyEnd   time.Time       // the history after it fails at present: go on with what is before; zero for none
 	historyHours int64           // the most hours in the backlog since it was empty
@@ -81,7 +81,8 @@ type WolkvoxIVR struct {
 	saidRows     map[string]bool // and in the one before
 	lastMerged   time.Time       // repeated hour last said to be listed once
 	lastGather   time.Time
-	wasShort     bool // the distance between the last two gathers
+	distances    int       // between gathers, since
+	measuredFrom time.Time // this one
 }
 
 // Clock is the time that the plugin goes by, and waits in between attempts. Simulations replace it.
@@ -224,7 +225,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	now := w.Clock.Now()
 	interval := w.gatherInterval(now)
 	if pause := w.pausedUntil.Sub(now); pause > 0 && pause <= maxPause { // a longer one is of a clock that was ahead
-		w.Log.Debugf("Pausing until %s, as the daily quota is spent", w.pausedUntil.Format(time.RFC3339))
+		w.Log.Debugf("Pausing until %s, as the API asks for", w.pausedUntil.Format(time.RFC3339))
 		return nil
 	}
 
@@ -250,6 +251,9 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 		}
 		w.pausedUntil = until
 		err = fmt.Errorf("%w; pausing until %s", err, w.pausedUntil.Format(time.RFC3339))
+	}
+	if failure != nil && failure.retryAfter > 0 {
+		w.pausedUntil = later(w.pausedUntil, now.Add(min(failure.retryAfter, time.Hour)))
 	}
 	if reported := w.outage.failed(now, err); reported != nil {
 		return reported
