@@ -188,7 +188,7 @@ func TestThreeActive(t *testing.T) {
 	three.awaitMetrics("metrics", w.has(t, operation, start, 3*time.Hour))
 	require.Empty(t, three.complaints())
 
-	// They hold it for longer than four attempts: that is said, and the next gather makes up for it.
+	// They hold it for longer than three attempts: that is said, and the next gather makes up for it.
 	w.ResetLedger()
 	w.SetLatency(time.Hour, time.Hour)
 	one.start()
@@ -197,7 +197,7 @@ func TestThreeActive(t *testing.T) {
 	w.ResetLedger()
 	late := startTelegraf(t, setup{plugin: w.table(operation)})
 	late.awaitLog("the token is being used by another client at the same time (HTTP status 403")
-	require.Equal(t, []int{403, 403, 403, 403}, statuses())
+	require.Equal(t, []int{403, 403, 403}, statuses())
 }
 
 // TestStandbyBySharedState: of two Telegrafs with the same state file one gathers, and the other takes over once that has gone.

@@ -353,7 +353,7 @@ func TestProcessDoesNotGrow(t *testing.T) {
 	connections, resident := descriptors(t, pid), memory(t, pid, "VmRSS")
 	gathers(4000)
 	t.Logf("%d then %d descriptors, %d then %d MiB", connections, descriptors(t, pid), resident/mebibyte, memory(t, pid, "VmRSS")/mebibyte)
-	require.LessOrEqual(t, descriptors(t, pid), connections+10)
+	require.LessOrEqual(t, descriptors(t, pid), connections+len(operations)) // each may have a request under way, or none
 	require.LessOrEqual(t, memory(t, pid, "VmRSS"), resident+10*mebibyte)
 	w.requireTurns(t)
 }
