@@ -13,6 +13,7 @@ INFLUX        := github.com/influxdata/influxdb/cmd/influx@v1.8.10
 NATS_SERVER   := github.com/nats-io/nats-server/v2@v2.15.2
 # Later ones need modules that the Go module proxy does not give everywhere.
 NFPM          := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+GOTESTSUM     := gotest.tools/gotestsum@v1.13.0
 FUZZTIME      := 60s
 
 # What `make package` makes, and where.
@@ -85,6 +86,11 @@ bin/nats-server: bin/.nats-server
 bin/golangci-lint: bin/.golangci-lint
 	GOBIN='$(CURDIR)/bin' go install $(GOLANGCI_LINT)
 
+# Tests as `go test` shows them; at the end, what was left out and why. .ci/run reads the times of all in bin/*.json.
+GO_TEST = bin/gotestsum --format standard-quiet --jsonfile bin/$@.json --
+bin/gotestsum: bin/.gotestsum
+	GOBIN='$(CURDIR)/bin' go install $(GOTESTSUM)
+
 bin/nfpm: bin/.nfpm
 	GOBIN='$(CURDIR)/bin' go install $(NFPM)
 
@@ -99,6 +105,7 @@ bin/.influx:                        from = $(INFLUX)
 bin/.nats-server:                   from = $(NATS_SERVER)
 bin/.golangci-lint:                 from = $(GOLANGCI_LINT)
 bin/.nfpm:                          from = $(NFPM)
+bin/.gotestsum:                     from = $(GOTESTSUM)
 bin/.%: FORCE
 	@mkdir -p bin; echo '$(from)' | cmp -s - $@ || echo '$(from)' >$@
 .PHONY: FORCE
@@ -127,21 +134,20 @@ lint: bin/golangci-lint ## Runs golangci-lint
 
 # -short: the long simulations run without the race detector, in native and integration.
 .PHONY: unit
-unit: ## Runs the unit tests, with the race detector where there is a C compiler, and fuzzes for some seconds
+unit: bin/gotestsum ## Runs the unit tests, with the race detector where there is a C compiler, and fuzzes for some seconds
 	@if command -v $$(go env CC) >/dev/null; then race=-race CGO_ENABLED=1; \
 	else race=; echo "No C compiler: the tests run without the race detector."; fi; \
-	set -x; go test $$race -short -vet=off ./...
+	set -x; $(GO_TEST) $$race -short -vet=off ./...
 	@for fuzz in FuzzReport FuzzHour FuzzServer; do set -x; \
 		go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime 3000x -fuzzminimizetime 10x ./$(PLUGIN) || exit; done
 
 .PHONY: native
-native:
-	@$(in_telegraf_source) go test ./$(PLUGIN)
+native: bin/gotestsum
+	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- ./$(PLUGIN)
 
 .PHONY: integration
-integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm ## Runs the tests against real Telegraf
-	@if ! command -v dpkg >/dev/null || [ "$$(id -u)" != 0 ]; then echo "No dpkg, or not root: the test that installs the .deb is left out."; fi
-	go test -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
+integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm bin/gotestsum ## Runs the tests against real Telegraf and real destinations
+	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: bench
 bench: build telegraf telegraf-native ## Measures the plugin beside inputs.http, and inputs.exec with a script of curl and jq

@@ -169,6 +169,15 @@ func built(t *testing.T, program string) string {
 	return path
 }
 
+// leaveOut skips a test for which something is missing here. Where nothing may be left out, as in .ci/run, it fails the test.
+func leaveOut(t *testing.T, missing string) {
+	t.Helper()
+	if os.Getenv("TEST_EVERYTHING") != "" {
+		require.FailNow(t, "TEST_EVERYTHING is set, but there is "+missing)
+	}
+	t.Skip("left out: there is " + missing)
+}
+
 // write puts a file into Telegraf's directory.
 func (a *agent) write(name, content string) {
 	a.t.Helper()
