@@ -14,20 +14,26 @@ NATS_SERVER   := github.com/nats-io/nats-server/v2@v2.15.2
 # Later ones need modules that the Go module proxy does not give everywhere.
 NFPM          := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 GOTESTSUM     := gotest.tools/gotestsum@v1.13.0
+CYCLONEDX     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+ACTIONLINT    := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 FUZZTIME      := 60s
 
 # What `make package` makes, and where.
 SYSTEMS := linux_amd64 linux_arm64 windows_amd64 darwin_amd64 darwin_arm64
 DIST    := dist
+# What `make image` makes: for which systems, and with what of Telegraf; empty is all of it, which takes minutes to build.
+IMAGE_ARCHS := amd64 arm64
+IMAGE_TAGS  :=
+# Whom the packages name: set it where they are published.
+MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org>
 
 # Everything but the race detector is built alike, so that programs, tools, vet and the linter share one build cache.
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 
-# The ceiling keeps git from describing some other repository that this folder was unpacked in.
-VERSION          = $(patsubst v%,%,$(shell GIT_CEILING_DIRECTORIES='$(abspath ..)' git describe --tags --always --dirty 2>/dev/null))
+VERSION          = $(shell sh cmd/telegraf-wolkvox-ivr/package/version.sh)
 TELEGRAF_VERSION = $(shell go list -m -f '{{.Version}}' $(TELEGRAF))
-LDFLAGS          = -s -w $(if $(VERSION),-X main.version=$(VERSION))
+LDFLAGS          = -s -w -X main.version=$(VERSION)
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEGRAF_VERSION))
 PLUGIN          := plugins/inputs/wolkvox_ivr
 
@@ -43,7 +49,7 @@ run: build telegraf $(if $(filter influxdb,$(OUTPUT)),influxd influx) ## Shows t
 
 .PHONY: build
 build: ## Builds bin/telegraf-wolkvox-ivr and bin/wolkvox-simulator
-	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/telegraf-wolkvox-ivr ./cmd/wolkvox-simulator
 
 .PHONY: telegraf
 telegraf: bin/telegraf ## Builds bin/telegraf, a real Telegraf of the version in go.mod with the few plugins that are used here
@@ -94,9 +100,24 @@ bin/gotestsum: bin/.gotestsum
 bin/nfpm: bin/.nfpm
 	GOBIN='$(CURDIR)/bin' go install $(NFPM)
 
+bin/cyclonedx-gomod: bin/.cyclonedx-gomod
+	GOBIN='$(CURDIR)/bin' go install $(CYCLONEDX)
+
+bin/actionlint: bin/.actionlint
+	GOBIN='$(CURDIR)/bin' go install $(ACTIONLINT)
+
 .PHONY: package
-package: bin/nfpm ## Makes packages and archives for all systems in dist/
-	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' sh cmd/telegraf-wolkvox-ivr/package/package.sh
+package: bin/nfpm bin/cyclonedx-gomod ## Makes packages, archives and SBOMs for all systems in dist/
+	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' sh cmd/telegraf-wolkvox-ivr/package/package.sh
+
+.PHONY: image
+image: bin/cyclonedx-gomod ## Makes an OCI image archive in dist/, with a whole Telegraf
+	@VERSION='$(VERSION)' DIST='$(DIST)' ARCHS='$(IMAGE_ARCHS)' TELEGRAF_TAGS='$(IMAGE_TAGS)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
+		sh cmd/telegraf-wolkvox-ivr/package/image.sh
+
+.PHONY: release
+release: ## Checks that VERSION can be released, and makes all of it in dist/
+	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh cmd/telegraf-wolkvox-ivr/package/release.sh
 
 # bin/.NAME holds what bin/NAME was built from: where that changes, the file does, and the program is built again.
 bin/.telegraf bin/.telegraf-native: from = $(TELEGRAF_VERSION) $(TELEGRAF_TAGS)
@@ -106,6 +127,8 @@ bin/.nats-server:                   from = $(NATS_SERVER)
 bin/.golangci-lint:                 from = $(GOLANGCI_LINT)
 bin/.nfpm:                          from = $(NFPM)
 bin/.gotestsum:                     from = $(GOTESTSUM)
+bin/.cyclonedx-gomod:               from = $(CYCLONEDX)
+bin/.actionlint:                    from = $(ACTIONLINT)
 bin/.%: FORCE
 	@mkdir -p bin; echo '$(from)' | cmp -s - $@ || echo '$(from)' >$@
 .PHONY: FORCE
@@ -146,7 +169,7 @@ native: bin/gotestsum
 	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- ./$(PLUGIN)
 
 .PHONY: integration
-integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm bin/gotestsum ## Runs the tests against real Telegraf and real destinations
+integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum ## Runs the tests against real Telegraf and real destinations
 	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: bench

@@ -7,7 +7,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"debug/buildinfo"
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,10 +21,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/toml"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,13 +34,16 @@ const (
 	pluginConf   = "/etc/telegraf/wolkvox_ivr.conf"
 	telegrafConf = "/etc/telegraf/telegraf.d/wolkvox_ivr.conf"
 	stateFile    = "/var/lib/telegraf/wolkvox_ivr.state"
+
+	ours       = "cmd/telegraf-wolkvox-ivr/" // this folder, in the source
+	thisSystem = "linux_" + runtime.GOARCH
 )
 
-// makePackages runs `make package` for this machine in a folder of the source, and returns the folder with the packages.
+// makePackages runs `make package` for this machine and Windows in a folder of the source, and returns the folder with the packages.
 func makePackages(t *testing.T, source string, variables ...string) string {
 	t.Helper()
 	dist := filepath.Join(t.TempDir(), "dist")
-	args := append([]string{"package", "DIST=" + dist, "SYSTEMS=linux_" + runtime.GOARCH}, variables...)
+	args := append([]string{"package", "DIST=" + dist, "SYSTEMS=" + thisSystem + " windows_amd64"}, variables...)
 	result := execute(t, source, "make", args...)
 	require.Contains(t, result, ".deb")
 	return dist
@@ -65,15 +73,163 @@ func only(t *testing.T, pattern string) string {
 func copySource(t *testing.T, source string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cmd", "plugins", "sample.conf", "README.md", "CHANGELOG.md", "LICENSE"} {
+	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cmd", "plugins", "testdata", "sample.conf", "README.md", "README.es.md",
+		"CHANGELOG.md", "LICENSE"} {
 		execute(t, source, "cp", "-R", name, dir)
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
-	nfpm := built(t, "nfpm")
-	for _, name := range []string{"nfpm", ".nfpm"} { // not to be built again
-		execute(t, "", "cp", "-p", filepath.Join(filepath.Dir(nfpm), name), filepath.Join(dir, "bin"))
+	for _, tool := range []string{"nfpm", "cyclonedx-gomod"} {
+		program := built(t, tool)
+		for _, name := range []string{tool, "." + tool} { // not to be built again
+			execute(t, "", "cp", "-p", filepath.Join(filepath.Dir(program), name), filepath.Join(dir, "bin"))
+		}
 	}
 	return dir
+}
+
+// documents returns all that is written for users, by the source's paths: what every package has. The rule is one of its own, so that
+// what package.sh forgets is noticed.
+func documents(t *testing.T, source string) []string {
+	t.Helper()
+	files := []string{"sample.conf", ours + "package/kubernetes.yaml", ours + "package/telegraf.d.conf"}
+	require.NoError(t, filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
+		name := strings.TrimPrefix(strings.TrimPrefix(path, source), "/")
+		dir, base := filepath.Split(name)
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (base == "bin" || base == "dist" || name != "" && strings.HasPrefix(base, ".")),
+			d.IsDir() && dir == "testdata/" && (base == "run" || base == "bench"): // belong to `make`
+			return fs.SkipDir
+		case d.IsDir() || strings.HasSuffix(name, ".png"):
+		case strings.HasSuffix(name, ".md"),
+			strings.HasPrefix(name, "testdata/"),
+			regexp.MustCompile("^" + ours + "package/(container|systemd|windows)/").MatchString(name):
+			files = append(files, name)
+		}
+		return nil
+	}))
+	slices.Sort(files)
+	return files
+}
+
+// entry is a file of an archive or a package.
+type entry struct {
+	name    string // with the path
+	listed  string // with mode and owners, as a golden list has it
+	content []byte
+}
+
+// tarEntries returns what a tar file has, the folders with a slash at their ends.
+func tarEntries(t *testing.T, in io.Reader) map[string]entry {
+	t.Helper()
+	entries := make(map[string]entry)
+	for archive := tar.NewReader(in); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return entries
+		}
+		require.NoError(t, err)
+		require.Equal(t, int64(1700000000), header.ModTime.Unix(), header.Name)
+		require.NotContains(t, entries, header.Name)
+		content, err := io.ReadAll(archive)
+		require.NoError(t, err)
+		owner := fmt.Sprintf("%s:%s", header.Uname, header.Gname)
+		require.Zero(t, header.Uid+header.Gid, header.Name)
+		name := strings.TrimPrefix(header.Name, ".")
+		entries[name] = entry{name, fmt.Sprintf("%o %s %s", header.Mode, owner, name), content}
+	}
+}
+
+// requireEntries requires the files, but not the folders, to be those of the golden list and the documents in a folder.
+func requireEntries(t *testing.T, entries map[string]entry, source, folder, documentsListed string, golden ...string) {
+	t.Helper()
+	for _, document := range documents(t, source) {
+		golden = append(golden, fmt.Sprintf(documentsListed, folder+document))
+	}
+	var listed []string
+	for name, entry := range entries {
+		if !strings.HasSuffix(name, "/") {
+			listed = append(listed, entry.listed)
+		}
+	}
+	slices.Sort(golden)
+	slices.Sort(listed)
+	require.Equal(t, golden, listed)
+	requireLinks(t, entries, folder)
+}
+
+// link is one to another file, in a document.
+var link = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)|(?m)^\[[^]]+\]: ([^:#\s]+)(?:#\S*)?$`)
+
+// requireLinks requires what documents refer to, to be where they say.
+func requireLinks(t *testing.T, entries map[string]entry, folder string) {
+	t.Helper()
+	for name, document := range entries {
+		if !strings.HasSuffix(name, ".md") {
+			continue
+		}
+		for _, match := range link.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(document.content), ""), -1) {
+			target := filepath.Join(filepath.Dir(name), match[1]+match[2])
+			found := target+"/" == folder
+			for name := range entries {
+				found = found || name == target || strings.HasPrefix(name, target+"/") || strings.HasSuffix(target, ".png")
+			}
+			require.True(t, found, "%s refers to %s, which is not in the package", name, target)
+		}
+	}
+}
+
+// requireLicences requires the licences of every module that a program has in it.
+func requireLicences(t *testing.T, copyright, program []byte) {
+	t.Helper()
+	info, err := buildinfo.Read(bytes.NewReader(program))
+	require.NoError(t, err)
+	require.NotEmpty(t, info.Deps)
+	require.Contains(t, string(copyright), "\nFiles: Go@"+info.GoVersion+"/*\n")
+	names := make(map[string]bool)
+	for _, match := range regexp.MustCompile(`(?m)^License: (.*)\n `).FindAllSubmatch(copyright, -1) {
+		names[string(match[1])] = true
+	}
+	for _, module := range info.Deps {
+		version := module.Version
+		if module.Replace != nil {
+			version = module.Replace.Version
+		}
+		stanza := regexp.MustCompile(`\nFiles: ` + regexp.QuoteMeta(module.Path+"@"+version) + `/\*\nCopyright: .+(?:\n .+)*\nLicense: (.+)\n`)
+		match := stanza.FindSubmatch(copyright)
+		require.NotNil(t, match, "no licence of %s %s", module.Path, version)
+		require.True(t, names[string(match[1])], "no text of the licence %s", match[1])
+	}
+}
+
+// requireSBOM requires every module that a program has in it to be named.
+func requireSBOM(t *testing.T, path string, program []byte, version string) {
+	t.Helper()
+	var sbom struct {
+		BOMFormat  string
+		Metadata   struct{ Component struct{ Version string } }
+		Components []struct{ Name, Version string }
+	}
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(content, &sbom))
+	require.Equal(t, "CycloneDX", sbom.BOMFormat)
+	require.Equal(t, version, sbom.Metadata.Component.Version)
+	var named []string
+	for _, component := range sbom.Components {
+		named = append(named, component.Name+" "+component.Version)
+	}
+	info, err := buildinfo.Read(bytes.NewReader(program))
+	require.NoError(t, err)
+	want := []string{"std " + info.GoVersion}
+	for _, module := range info.Deps {
+		if module.Replace != nil {
+			module = module.Replace
+		}
+		want = append(want, module.Path+" "+module.Version)
+	}
+	require.ElementsMatch(t, want, named)
 }
 
 func TestPackages(t *testing.T) {
@@ -91,7 +247,7 @@ func TestPackages(t *testing.T) {
 
 		files, err := os.ReadDir(dist)
 		require.NoError(t, err)
-		require.Len(t, files, 4) // .deb, .rpm, .tar.gz, SHA256SUMS
+		require.Len(t, files, 7) // .deb, .rpm, .tar.gz, .zip, two SBOMs, SHA256SUMS
 		slices.Reverse(files)    // the checksums last, since they differ where anything does
 		for _, file := range files {
 			want, err := os.ReadFile(filepath.Join(dist, file.Name()))
@@ -103,71 +259,107 @@ func TestPackages(t *testing.T) {
 	})
 	t.Run("checksums", func(t *testing.T) {
 		t.Parallel()
-		require.Equal(t, 3, strings.Count(execute(t, dist, "sha256sum", "--check", "SHA256SUMS"), ": OK\n"))
+		require.Equal(t, 6, strings.Count(execute(t, dist, "sha256sum", "--check", "SHA256SUMS"), ": OK\n"))
 	})
 	t.Run("tar.gz", func(t *testing.T) {
 		t.Parallel()
-		checkArchive(t, dist)
+		checkTarGz(t, source, dist)
 	})
 	t.Run("zip", func(t *testing.T) {
 		t.Parallel()
-		archive := filepath.Join(t.TempDir(), "name.zip")
-		execute(t, source, "env", "SOURCE_DATE_EPOCH=1700000000", "go", "run", "./cmd/telegraf-wolkvox-ivr/package/archive.go", archive, "sample.conf")
-		reader, err := zip.OpenReader(archive)
-		require.NoError(t, err)
-		defer reader.Close()
-		require.Len(t, reader.File, 1)
-		require.Equal(t, "name/sample.conf", reader.File[0].Name)
-		require.Equal(t, fs.FileMode(0o644), reader.File[0].Mode())
-		require.Equal(t, int64(1700000000), reader.File[0].Modified.Unix())
+		checkZip(t, source, dist)
 	})
 	t.Run("rpm", func(t *testing.T) {
 		t.Parallel()
-		checkRPM(t, only(t, dist+"/*.rpm"))
+		checkRPM(t, source, only(t, dist+"/*.rpm"))
 	})
 	t.Run("deb", func(t *testing.T) {
 		t.Parallel()
 		if _, err := exec.LookPath("dpkg"); err != nil || os.Geteuid() != 0 {
 			leaveOut(t, "no dpkg, or not root")
 		}
-		checkDeb(t, only(t, dist+"/*.deb"))
+		deb := only(t, dist+"/*.deb")
+		checkDebFiles(t, source, deb)
+		older := makePackages(t, source, "VERSION=1.0.0-git20260131.7.g0123456789", "SYSTEMS="+thisSystem)
+		checkDeb(t, only(t, older+"/*.deb"), deb)
 	})
 }
 
-// checkArchive checks the .tar.gz for this machine, and the program in it.
-func checkArchive(t *testing.T, dist string) {
+// checkTarGz checks the .tar.gz for this machine, and the program in it.
+func checkTarGz(t *testing.T, source, dist string) {
 	t.Helper()
-	name := "telegraf-wolkvox-ivr_1.0.0_linux_" + runtime.GOARCH
+	name := "telegraf-wolkvox-ivr_1.0.0_" + thisSystem
 	file, err := os.Open(filepath.Join(dist, name+".tar.gz"))
 	require.NoError(t, err)
 	defer file.Close()
 	unzipped, err := gzip.NewReader(file)
 	require.NoError(t, err)
-	var names []string
-	for archive := tar.NewReader(unzipped); ; {
-		header, err := archive.Next()
-		if err == io.EOF {
-			break
-		}
+	entries := tarEntries(t, unzipped)
+	requireEntries(t, entries, source, name+"/", "644 root:root %s",
+		"755 root:root "+name+"/telegraf-wolkvox-ivr",
+		"644 root:root "+name+"/LICENSE",
+		"644 root:root "+name+"/copyright",
+	)
+	content := entries[name+"/telegraf-wolkvox-ivr"].content
+	program := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.WriteFile(program, content, 0o700)) //nolint:gosec // G306: a program has to be one
+	require.Contains(t, execute(t, "", program, "--version"), "telegraf-wolkvox-ivr 1.0.0 (")
+	requireLicences(t, entries[name+"/copyright"].content, content)
+	requireSBOM(t, filepath.Join(dist, name+".cdx.json"), content, "1.0.0")
+}
+
+// checkZip checks the .zip for Windows, and that its configurations go together.
+func checkZip(t *testing.T, source, dist string) {
+	t.Helper()
+	name := "telegraf-wolkvox-ivr_1.0.0_windows_amd64"
+	archive, err := zip.OpenReader(filepath.Join(dist, name+".zip"))
+	require.NoError(t, err)
+	defer archive.Close()
+	entries := make(map[string]entry)
+	for _, file := range archive.File {
+		require.Equal(t, int64(1700000000), file.Modified.Unix())
+		reader, err := file.Open()
 		require.NoError(t, err)
-		require.Zero(t, header.Uid+header.Gid)
-		require.Equal(t, int64(1700000000), header.ModTime.Unix())
-		names = append(names, fmt.Sprintf("%o %s", header.Mode, header.Name))
-		if strings.HasSuffix(header.Name, "/telegraf-wolkvox-ivr") {
-			content, err := io.ReadAll(archive)
-			require.NoError(t, err)
-			program := filepath.Join(t.TempDir(), "program")
-			require.NoError(t, os.WriteFile(program, content, 0o700)) //nolint:gosec // G306: a program has to be one
-			require.Contains(t, execute(t, "", program, "--version"), "telegraf-wolkvox-ivr 1.0.0 (")
+		content, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		entries[file.Name] = entry{file.Name, fmt.Sprintf("%o %s", file.Mode(), file.Name), content}
+	}
+	requireEntries(t, entries, source, name+"/", "644 %s",
+		"755 "+name+"/telegraf-wolkvox-ivr.exe",
+		"644 "+name+"/LICENSE",
+		"644 "+name+"/copyright",
+		"644 "+name+"/telegraf.d/wolkvox_ivr.conf",
+		"644 "+name+"/wolkvox_ivr.conf",
+	)
+	program := entries[name+"/telegraf-wolkvox-ivr.exe"].content
+	requireLicences(t, entries[name+"/copyright"].content, program)
+	requireSBOM(t, filepath.Join(dist, name+".cdx.json"), program, "1.0.0")
+
+	// The guide says to unpack all of it into Telegraf's folder.
+	var conf struct {
+		Inputs struct {
+			Execd []struct {
+				Command      []string
+				Signal       string
+				RestartDelay string
+			}
 		}
 	}
-	require.Equal(t, []string{"755 " + name + "/telegraf-wolkvox-ivr", "644 " + name + "/sample.conf", "644 " + name + "/README.md",
-		"644 " + name + "/CHANGELOG.md", "644 " + name + "/LICENSE"}, names)
+	require.NoError(t, toml.Unmarshal(entries[name+"/telegraf.d/wolkvox_ivr.conf"].content, &conf))
+	folder := `C:\Program Files\Telegraf\`
+	require.Equal(t, []string{folder + "telegraf-wolkvox-ivr.exe", "--config", folder + "wolkvox_ivr.conf"}, conf.Inputs.Execd[0].Command)
+	require.Contains(t, string(entries[name+"/"+ours+"package/README.md"].content), `"`+strings.TrimSuffix(folder, `\`)+`"`)
+	path := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
+	require.NoError(t, os.WriteFile(path, entries[name+"/wolkvox_ivr.conf"].content, 0o600))
+	require.Contains(t, runPlugin(t, "--config", path, "--test").stderr, path+":9: server is empty", "all else is right")
 }
 
 // checkRPM checks what matters in the header of an .rpm: a machine that has rpm is not needed for it.
-func checkRPM(t *testing.T, path string) {
+func checkRPM(t *testing.T, source, path string) {
 	t.Helper()
+	if rpmlint, err := exec.LookPath("rpmlint"); err == nil {
+		require.Contains(t, execute(t, source, rpmlint, "-c", ours+"package/rpmlint.toml", path), "0 errors, 0 warnings")
+	}
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	_, length := rpmHeader(t, content[96:]) // behind the lead, the header of signatures
@@ -176,7 +368,7 @@ func checkRPM(t *testing.T, path string) {
 	const (
 		name, version, preIn, postIn, modes, flags, owners, groups        = 1000, 1001, 1023, 1024, 1030, 1037, 1039, 1040
 		dirIndexes, baseNames, dirNames, recommends                       = 1116, 1117, 1118, 5046
-		configNoReplace                                            uint32 = 1<<0 | 1<<4
+		configNoReplace, isDocument, isLicence                     uint32 = 1<<0 | 1<<4, 1 << 1, 1 << 7
 	)
 	text := func(tag uint32) []string { return strings.Split(string(header[tag]), "\x00") }
 	require.Equal(t, "telegraf-wolkvox-ivr", text(name)[0])
@@ -184,22 +376,31 @@ func checkRPM(t *testing.T, path string) {
 	require.Equal(t, "telegraf", text(recommends)[0])
 	require.Contains(t, text(preIn)[0], "groupadd")
 	require.Contains(t, text(postIn)[0], "/var/lib/telegraf")
-	var files []string
+	entries := make(map[string]entry)
 	for i, base := range text(baseNames)[:len(header[modes])/2] {
-		dir := text(dirNames)[binary.BigEndian.Uint32(header[dirIndexes][4*i:])]
-		files = append(files, fmt.Sprintf("%o %s:%s %t %s", binary.BigEndian.Uint16(header[modes][2*i:]), text(owners)[i], text(groups)[i],
-			binary.BigEndian.Uint32(header[flags][4*i:])&configNoReplace == configNoReplace, dir+base))
+		name := text(dirNames)[binary.BigEndian.Uint32(header[dirIndexes][4*i:])] + base
+		mode := binary.BigEndian.Uint16(header[modes][2*i:])
+		if mode&syscall.S_IFMT == syscall.S_IFDIR {
+			name += "/"
+		}
+		kind := ""
+		switch flags := binary.BigEndian.Uint32(header[flags][4*i:]); {
+		case flags&configNoReplace == configNoReplace:
+			kind = "config "
+		case flags&isDocument != 0:
+			kind = "doc "
+		case flags&isLicence != 0:
+			kind = "license "
+		}
+		entries[name] = entry{name: name, listed: fmt.Sprintf("%s%o %s:%s %s", kind, mode&0o7777, text(owners)[i], text(groups)[i], name)}
 	}
-	require.Equal(t, []string{
-		"100644 root:root true " + telegrafConf,
-		"100640 root:telegraf true " + pluginConf,
-		"100755 root:root false /usr/bin/telegraf-wolkvox-ivr",
-		"40755 root:root false /usr/share/doc/telegraf-wolkvox-ivr",
-		"100644 root:root false /usr/share/doc/telegraf-wolkvox-ivr/CHANGELOG.md",
-		"100644 root:root false /usr/share/doc/telegraf-wolkvox-ivr/README.md",
-		"100644 root:root false /usr/share/doc/telegraf-wolkvox-ivr/copyright",
-		"100644 root:root false /usr/share/doc/telegraf-wolkvox-ivr/sample.conf",
-	}, files)
+	requireEntries(t, entries, source, "/usr/share/doc/telegraf-wolkvox-ivr/", "doc 644 root:root %s",
+		"config 640 root:telegraf "+pluginConf,
+		"config 644 root:root "+telegrafConf,
+		"755 root:root /usr/bin/telegraf-wolkvox-ivr",
+		"license 644 root:root /usr/share/licenses/telegraf-wolkvox-ivr/copyright",
+		"doc 644 root:root /usr/share/man/man1/telegraf-wolkvox-ivr.1.gz",
+	)
 }
 
 // rpmHeader returns what each tag of a header at the start of content has, up to the end of all, and the header's length.
@@ -221,34 +422,6 @@ func rpmHeader(t *testing.T, content []byte) (tags map[uint32][]byte, length int
 		tags[binary.BigEndian.Uint32(index)] = store[start:end]
 	}
 	return tags, 16 + 16*count + size
-}
-
-func TestPackageVersions(t *testing.T) {
-	t.Parallel()
-	// As git describes commits, from the earliest to the latest.
-	described := []struct{ git, version string }{
-		{"", "0.0.0"},
-		{"0123456", "0.0.0+git.0123456"},
-		{"0123456-dirty", "0.0.0+git.0123456.dirty"},
-		{"1.2.3-rc.1", "1.2.3-rc.1"},
-		{"1.2.3-rc.1-4-gabcdef0", "1.2.3-rc.1+4.gabcdef0"},
-		{"1.2.3", "1.2.3"},
-		{"1.2.3-4-gabcdef0", "1.2.3+4.gabcdef0"},
-		{"1.2.3-4-gabcdef0-dirty", "1.2.3+4.gabcdef0.dirty"},
-		{"1.2.3-11-gabcdef0", "1.2.3+11.gabcdef0"},
-		{"1.2.4", "1.2.4"},
-		{"1.2.4-dirty", "1.2.4+dirty"},
-	}
-	earlier := ""
-	for _, d := range described {
-		version := execute(t, "", "sh", "package/version.sh", d.git)
-		require.Equal(t, d.version+"\n", version)
-		if _, err := exec.LookPath("dpkg"); err == nil {
-			version = strings.Replace(d.version, "-", "~", 1) // as nfpm writes it
-			execute(t, "", "dpkg", "--compare-versions", earlier, "lt", version)
-			earlier = version
-		}
-	}
 }
 
 // machine is a Debian in a folder: no more of it than the package's scripts and Telegraf need.
@@ -342,6 +515,13 @@ func (m *machine) dpkg(args ...string) string {
 	return execute(m.t, "", "dpkg", append([]string{"--root=" + m.root, "--log=/dev/null"}, args...)...)
 }
 
+// requireVersion requires a version of the package to be installed.
+func (m *machine) requireVersion(want string) {
+	m.t.Helper()
+	query := execute(m.t, "", "dpkg-query", "--admindir="+m.path("/var/lib/dpkg"), "--show", "--showformat=${Version}", "telegraf-wolkvox-ivr")
+	require.Equal(m.t, want, query)
+}
+
 // requireFile requires a file or a folder to have the mode and owners.
 func (m *machine) requireFile(path, want string) {
 	m.t.Helper()
@@ -349,7 +529,7 @@ func (m *machine) requireFile(path, want string) {
 	require.Equal(m.t, want+"\n", stat, path)
 }
 
-// ours lists what there is of the plugin, but not the folder of its documents.
+// ours lists what there is of the plugin, but not its documents.
 func (m *machine) ours() []string {
 	m.t.Helper()
 	var found []string
@@ -358,7 +538,7 @@ func (m *machine) ours() []string {
 		switch {
 		case err != nil:
 			return err
-		case inside == "/usr/share/doc/telegraf-wolkvox-ivr", inside == "/var/lib/dpkg":
+		case inside == "/usr/share", inside == "/var/lib/dpkg":
 			return fs.SkipDir
 		case strings.Contains(d.Name(), "wolkvox"):
 			found = append(found, inside)
@@ -385,10 +565,56 @@ func (m *machine) telegraf() *agent {
 	return a
 }
 
-// checkDeb installs, upgrades, removes and purges the .deb, and runs Telegraf on what is there in between.
-func checkDeb(t *testing.T, deb string) {
+// checkDebFiles checks what is in the .deb, and that lintian has nothing to say of it.
+func checkDebFiles(t *testing.T, source, deb string) {
+	t.Helper()
+	entries := tarEntries(t, strings.NewReader(execute(t, "", "dpkg-deb", "--fsys-tarfile", deb)))
+	doc := "/usr/share/doc/telegraf-wolkvox-ivr/"
+	requireEntries(t, entries, source, doc, "644 root:root %s",
+		"640 root:root "+pluginConf,
+		"644 root:root "+telegrafConf,
+		"755 root:root /usr/bin/telegraf-wolkvox-ivr",
+		"644 root:root "+doc+"changelog.gz",
+		"644 root:root "+doc+"copyright",
+		"644 root:root /usr/share/lintian/overrides/telegraf-wolkvox-ivr",
+		"644 root:root /usr/share/man/man1/telegraf-wolkvox-ivr.1.gz",
+	)
+	requireLicences(t, entries[doc+"copyright"].content, entries["/usr/bin/telegraf-wolkvox-ivr"].content)
+	require.Contains(t, unzip(t, entries[doc+"changelog.gz"].content), "telegraf-wolkvox-ivr (1.0.0) stable;")
+
+	// The page says what --help says, in its own markup.
+	page := regexp.MustCompile(`\\f[BIR]|\\`).ReplaceAllString(unzip(t, entries["/usr/share/man/man1/telegraf-wolkvox-ivr.1.gz"].content), "")
+	for _, word := range strings.Fields(strings.ReplaceAll(runPlugin(t, "--help").stdout, "'", "(aq")) {
+		require.Contains(t, page, strings.TrimSuffix(word, "."))
+	}
+	if lintian, err := exec.LookPath("lintian"); err == nil {
+		require.Empty(t, execute(t, "", lintian, "--allow-root", "--fail-on", "none", deb))
+	}
+}
+
+func unzip(t *testing.T, content []byte) string {
+	t.Helper()
+	reader, err := gzip.NewReader(bytes.NewReader(content))
+	require.NoError(t, err)
+	unzipped, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	return string(unzipped)
+}
+
+// checkDeb installs, upgrades, removes and purges the .deb, and runs Telegraf on what there is in between.
+func checkDeb(t *testing.T, older, deb string) {
 	t.Helper()
 	m := newMachine(t)
+
+	// An older one first, which is not put back over the newer one.
+	m.dpkg("--install", older)
+	m.requireVersion("1.0.0~git20260131.7.g0123456789")
+	m.dpkg("--install", deb)
+	m.requireVersion("1.0.0")
+	require.Contains(t, m.dpkg("--refuse-downgrade", "--install", older), "will not downgrade")
+	m.requireVersion("1.0.0")
+	m.dpkg("--purge", "telegraf-wolkvox-ivr")
+	require.Empty(t, m.ours())
 
 	// Installed, before anything has been edited: nothing else is disturbed.
 	require.Contains(t, m.dpkg("--install", deb), "set server and token in "+pluginConf)
@@ -397,9 +623,6 @@ func checkDeb(t *testing.T, deb string) {
 	m.requireFile(pluginConf, "640 root:telegraf")
 	m.requireFile(telegrafConf, "644 root:root")
 	m.requireFile("/var/lib/telegraf", "770 root:telegraf")
-	for _, name := range []string{"sample.conf", "README.md", "CHANGELOG.md", "copyright"} {
-		m.requireFile("/usr/share/doc/telegraf-wolkvox-ivr/"+name, "644 root:root")
-	}
 	tg := m.telegraf()
 	tg.awaitLog("E! [inputs.execd] [inputs.wolkvox_ivr] " + pluginConf + ":9: server is empty: set it to")
 	tg.awaitLog("Restarting in 1m0s")
@@ -428,6 +651,7 @@ func checkDeb(t *testing.T, deb string) {
 	require.Equal(t, edited, m.read(pluginConf))
 	m.requireFile(pluginConf, "640 root:telegraf")
 	require.Contains(t, m.read(telegrafConf), "2m")
+	m.requireVersion("1.0.1")
 
 	// Removed: what was configured stays, and Telegraf starts.
 	m.dpkg("--remove", "telegraf-wolkvox-ivr")

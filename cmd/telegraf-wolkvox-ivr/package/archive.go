@@ -1,7 +1,3 @@
-//go:build ignore
-
-// Archive writes files into an archive, NAME.tar.gz or NAME.zip, or their checksums into SHA256SUMS. It is for package.sh: tar, zip and
-// sha256sum are not on every system, nor do they write the same bytes on all.
 package main
 
 import (
@@ -11,39 +7,32 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"log"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
 
-func main() {
-	log.SetFlags(0)
-	if len(os.Args) < 3 {
-		log.Fatal("usage: archive NAME.tar.gz|NAME.zip|SHA256SUMS FILE...")
+// archive writes a folder's files into an archive. tar and zip are not on every system, nor do they write the same bytes on all.
+func archive(name, folder string) error {
+	at, err := sourceDate()
+	if err != nil {
+		return err
 	}
-	if err := write(os.Args[1], os.Args[2:]); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func write(name string, files []string) error {
 	out, err := os.Create(name)
 	if err != nil {
 		return err
 	}
+	defer out.Close()
 	base := filepath.Base(name)
-	switch {
-	case base == "SHA256SUMS":
-		err = writeSums(out, files)
-	case strings.HasSuffix(base, ".tar.gz"):
-		err = writeTar(out, strings.TrimSuffix(base, ".tar.gz"), files)
-	case strings.HasSuffix(base, ".zip"):
-		err = writeZip(out, strings.TrimSuffix(base, ".zip"), files)
-	default:
-		err = fmt.Errorf("%s: unknown kind of archive", name)
+	if inside, ok := strings.CutSuffix(base, ".tar.gz"); ok {
+		err = writeTarGz(out, inside, folder, at)
+	} else if inside, ok := strings.CutSuffix(base, ".zip"); ok {
+		err = writeZip(out, inside, folder, at)
+	} else {
+		err = fmt.Errorf("%s: unknown kind of archive", base)
 	}
 	if err != nil {
 		return err
@@ -51,25 +40,11 @@ func write(name string, files []string) error {
 	return out.Close()
 }
 
-// writeSums writes what `sha256sum --check` reads in the files' folder.
-func writeSums(out io.Writer, files []string) error {
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(out, "%x  %s\n", sha256.Sum256(content), filepath.Base(file)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func writeTar(out io.Writer, folder string, files []string) error {
+func writeTarGz(out io.Writer, inside, folder string, at time.Time) error {
 	zipped := gzip.NewWriter(out)
 	archive := tar.NewWriter(zipped)
-	err := each(folder, files, func(name string, mode os.FileMode, at time.Time, content []byte) error {
-		header := &tar.Header{Name: name, Mode: int64(mode), Size: int64(len(content)), ModTime: at, Uname: "root", Gname: "root"}
+	err := eachFile(folder, func(name string, mode fs.FileMode, content []byte) error {
+		header := &tar.Header{Name: path.Join(inside, name), Mode: int64(mode), Size: int64(len(content)), ModTime: at, Uname: "root", Gname: "root"}
 		if err := archive.WriteHeader(header); err != nil {
 			return err
 		}
@@ -85,10 +60,10 @@ func writeTar(out io.Writer, folder string, files []string) error {
 	return zipped.Close()
 }
 
-func writeZip(out io.Writer, folder string, files []string) error {
+func writeZip(out io.Writer, inside, folder string, at time.Time) error {
 	archive := zip.NewWriter(out)
-	err := each(folder, files, func(name string, mode os.FileMode, at time.Time, content []byte) error {
-		header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: at}
+	err := eachFile(folder, func(name string, mode fs.FileMode, content []byte) error {
+		header := &zip.FileHeader{Name: path.Join(inside, name), Method: zip.Deflate, Modified: at}
 		header.SetMode(mode)
 		entry, err := archive.CreateHeader(header)
 		if err != nil {
@@ -103,28 +78,51 @@ func writeZip(out io.Writer, folder string, files []string) error {
 	return archive.Close()
 }
 
-// each calls add with every file, in the order given. Only whether a file is a program counts of its mode: the rest follows umask.
-func each(folder string, files []string, add func(name string, mode os.FileMode, at time.Time, content []byte) error) error {
-	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
-	if err != nil {
-		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
-	}
-	for _, file := range files {
-		info, err := os.Stat(file)
+// eachFile calls add with every file in a folder and those below, by name. Only whether a file is a program counts of its mode:
+// the rest follows umask.
+func eachFile(folder string, add func(name string, mode fs.FileMode, content []byte) error) error {
+	files := os.DirFS(folder)
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if info.Mode()&0o100 != 0 {
+			mode = 0o755
+		}
+		return add(name, mode, content)
+	})
+}
+
+func writeSums(out io.Writer, files []string) error {
+	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		mode := os.FileMode(0o644)
-		if info.Mode()&0o100 != 0 {
-			mode = 0o755
-		}
-		if err := add(folder+"/"+filepath.Base(file), mode, time.Unix(seconds, 0).UTC(), content); err != nil {
+		if _, err := fmt.Fprintf(out, "%x  %s\n", sha256.Sum256(content), filepath.Base(file)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// compress does as `gzip -9n` on systems that have it, of which each writes bytes of its own.
+func compress(out io.Writer, in io.Reader) error {
+	zipped, err := gzip.NewWriterLevel(out, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(zipped, in); err != nil {
+		return err
+	}
+	return zipped.Close()
 }

@@ -1,43 +1,44 @@
 #!/bin/sh
-# Makes the packages and archives of the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it.
-# The same source makes the same bytes, wherever and whenever: nothing depends on the clock, the folder or umask.
-set -eu
-package=cmd/telegraf-wolkvox-ivr/package
+# Makes the packages, archives and SBOMs of the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it.
+. cmd/telegraf-wolkvox-ivr/package/common.sh
 
-version=$(sh $package/version.sh "${VERSION?is set by make package}")
-
-# The last commit's time. Without one, the earliest that a .zip can tell.
-: "${SOURCE_DATE_EPOCH:=$(GIT_CEILING_DIRECTORIES=$(dirname "$PWD") git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
-export SOURCE_DATE_EPOCH
-export GOAMD64=v1 GOARM64=v8.0
-
-archive() {
-	GOOS='' GOARCH='' go run $package/archive.go "$@"
-}
-
-mkdir -p "$DIST"
 rm -f "$DIST"/telegraf-wolkvox-ivr[-_]* "$DIST/SHA256SUMS"
-built=$(mktemp -d)
-trap 'rm -rf "$built"' EXIT
-trap 'exit 1' HUP INT TERM
-
+documents "$built/doc"
+cp $package/nfpm.yaml "$built"
+for file in $(cd "$built/doc" && find . -type f | sed 's#^./##'); do
+	echo "  - {type: doc, src: '$built/doc/$file', dst: '/usr/share/doc/telegraf-wolkvox-ivr/$file', file_info: {mode: 0644}}" >>"$built/nfpm.yaml"
+done
 for system in $SYSTEMS; do
 	os=${system%_*} arch=${system#*_}
-	program=$built/$system/telegraf-wolkvox-ivr
-	archive=$DIST/telegraf-wolkvox-ivr_${version}_$system
-	if [ "$os" = windows ]; then
-		program=$program.exe archive=$archive.zip
-	else
-		archive=$archive.tar.gz
-	fi
-	echo "$system, version $version"
-	GOOS=$os GOARCH=$arch go build -ldflags "-s -w -X main.version=$version" -o "$program" ./cmd/telegraf-wolkvox-ivr
-	archive "$archive" "$program" sample.conf README.md CHANGELOG.md LICENSE
+	name=telegraf-wolkvox-ivr_${VERSION}_$system
+	folder=$built/$name
+	program=$folder/telegraf-wolkvox-ivr
+	echo "$system, version $VERSION"
+	documents "$folder"
+	cp LICENSE "$folder"
+	licences "$system" "$folder/copyright"
+	case $os in
+	windows)
+		program=$program.exe
+		cp -R $package/windows/* "$folder"
+		archive=$DIST/$name.zip
+		;;
+	*) archive=$DIST/$name.tar.gz ;;
+	esac
+	build "$system" "$program"
+	sbom "$program" "$DIST/$name.cdx.json"
+	"$built/package" archive "$archive" "$folder"
+
 	if [ "$os" = linux ]; then
+		# The program that is packaged may be another machine's: the help of this one's is the same.
+		build "$(go env GOHOSTOS)_$(go env GOHOSTARCH)" "$built/telegraf-wolkvox-ivr"
+		"$built/package" manual "$VERSION" "$built/telegraf-wolkvox-ivr" | "$built/package" gzip >"$built/manual.gz"
+		"$built/package" changelog "$VERSION" "$MAINTAINER" | "$built/package" gzip >"$built/changelog.gz"
+		licences "$system" "$built/copyright.deb" --debian
 		for format in deb rpm; do
-			VERSION=$version ARCH=$arch PROGRAM=$program bin/nfpm package -f $package/nfpm.yaml -p $format -t "$DIST/" >/dev/null
+			ARCH=$arch PROGRAM=$program BUILT=$built FOLDER=$folder \
+				bin/nfpm package -f "$built/nfpm.yaml" -p $format -t "$DIST/" >"$built/nfpm.log" || { cat "$built/nfpm.log" >&2; exit 1; }
 		done
 	fi
 done
-archive "$DIST/SHA256SUMS" "$DIST"/telegraf-wolkvox-ivr[-_]*
-ls -l "$DIST"
+sums

@@ -1,6 +1,2 @@
 #!/bin/sh
-if [ ! -d /var/lib/telegraf ]; then
-	mkdir /var/lib/telegraf
-	chown root:telegraf /var/lib/telegraf
-	chmod 770 /var/lib/telegraf
-fi
+[ -d /var/lib/telegraf ] || install -d -o root -g telegraf -m 770 /var/lib/telegraf

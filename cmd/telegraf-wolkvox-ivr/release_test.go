@@ -1,0 +1,216 @@
+//go:build integration
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-semver/semver"
+	"github.com/stretchr/testify/require"
+)
+
+// repository is one of git's with what versions and releases are made of, in a folder.
+type repository struct {
+	t    *testing.T
+	dir  string
+	time time.Time // of the next commit
+}
+
+func newRepository(t *testing.T) *repository {
+	t.Helper()
+	r := &repository{t, t.TempDir(), time.Date(2026, 1, 31, 22, 0, 0, 0, time.UTC)}
+	r.write("CHANGELOG.md", "## [Unreleased]\n")
+	r.git("init", "--quiet", "--initial-branch=main")
+	return r
+}
+
+func (r *repository) write(name, content string) {
+	r.t.Helper()
+	require.NoError(r.t, os.MkdirAll(filepath.Dir(filepath.Join(r.dir, name)), 0o700))
+	require.NoError(r.t, os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o600))
+}
+
+func (r *repository) git(args ...string) string {
+	r.t.Helper()
+	date := r.time.Format(time.RFC3339)
+	return execute(r.t, r.dir, "env", append([]string{"GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_DATE=" + date, "GIT_COMMITTER_DATE=" + date,
+		"git", "-c", "user.name=Author", "-c", "user.email=author@example.org"}, args...)...)
+}
+
+func (r *repository) commit() {
+	r.t.Helper()
+	r.git("add", ".")
+	r.git("commit", "--quiet", "--allow-empty", "--message=change")
+	r.time = r.time.Add(time.Hour)
+}
+
+func (r *repository) version() string {
+	r.t.Helper()
+	script, err := filepath.Abs("package/version.sh")
+	require.NoError(r.t, err)
+	return strings.TrimSpace(execute(r.t, r.dir, "sh", script))
+}
+
+// Versions go up from each commit to the next, by the rules of all that compare them.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	r := newRepository(t)
+	hash := func() string { return strings.TrimSpace(r.git("rev-parse", "--short=10", "HEAD")) }
+	versions := []string{r.version()}
+	require.Equal(t, "0.0.0", versions[0], "without history")
+	next := func(want string) {
+		t.Helper()
+		version := r.version()
+		require.Equal(t, strings.ReplaceAll(want, "HASH", "g"+hash()), version)
+		versions = append(versions, version)
+	}
+
+	r.commit()
+	next("0.0.1-git20260131.1.HASH")
+	r.write("new", "")
+	require.Equal(t, versions[1], r.version(), "what git does not know is no change")
+	r.write("CHANGELOG.md", "## [Unreleased]\n\n- More.\n")
+	next("0.0.1-git20260131.1.HASH.dirty")
+	for commits := 2; commits <= 12; commits++ { // 9, 10; the day ends, and a clock goes wrong
+		if commits == 7 {
+			r.time = r.time.AddDate(0, 0, -3)
+		}
+		r.commit()
+		next(fmt.Sprintf("0.0.1-git%s.%d.HASH", map[bool]string{true: "20260131", false: "20260201"}[commits < 3], commits))
+	}
+
+	// Tags tell of releases; without them, the changelog does.
+	r.write("CHANGELOG.md", "## [1.2.2] - 2026-02-02\n\n- More.\n")
+	r.commit()
+	next("1.2.2")
+	r.commit()
+	next("1.2.3-git20260201.1.HASH")
+	r.git("tag", "v1.2.3-rc.1")
+	next("1.2.3-rc.1")
+	r.commit()
+	next("1.2.3-rc.1.git20260201.1.HASH")
+	r.git("tag", "--annotate", "--message=second", "v1.2.3-rc.2")
+	next("1.2.3-rc.2")
+	r.commit()
+	r.commit()
+	r.git("tag", "v1.2.3")
+	r.git("tag", "unrelated")
+	next("1.2.3")
+	r.time = time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)
+	r.commit()
+	next("1.2.4-git20261231.1.HASH")
+	r.time = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	r.commit()
+	next("1.2.4-git20270101.2.HASH")
+	r.git("tag", "v1.3.0")
+	next("1.3.0")
+	r.git("tag", "--delete", "v1.3.0")
+	r.commit()
+	r.git("tag", "v1.10.0")
+	next("1.10.0")
+	r.write("CHANGELOG.md", "")
+	next("1.10.1-git20270101.0.HASH.dirty")
+
+	_, dpkg := exec.LookPath("dpkg")
+	_, rpm := exec.LookPath("rpm")
+	for i, later := range versions[1:] {
+		earlier := versions[i]
+		a, err := semver.NewVersion(earlier)
+		require.NoError(t, err)
+		b, err := semver.NewVersion(later)
+		require.NoError(t, err)
+		require.Negative(t, a.Compare(*b), "%s %s", earlier, later)
+		earlier, later = strings.Replace(earlier, "-", "~", 1), strings.Replace(later, "-", "~", 1) // as in a .deb and an .rpm
+		if dpkg == nil {
+			execute(t, "", "dpkg", "--compare-versions", earlier, "lt", later)
+		}
+		if rpm == nil {
+			require.Equal(t, "-1\n", execute(t, "", "rpm", "--eval", fmt.Sprintf("%%{lua:print(rpm.vercmp(%q, %q))}", earlier, later)))
+		}
+	}
+
+	// A folder in another repository is not that repository's.
+	inside := filepath.Join(r.dir, "unpacked")
+	r.write("unpacked/CHANGELOG.md", "## [1.1.0] - 2026-01-01\n")
+	r.dir = inside
+	require.Equal(t, "1.1.0", r.version())
+}
+
+// A release is refused unless all of it is ready. What it runs then has tests of its own.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	r := newRepository(t)
+	for _, name := range []string{"main.go", "changelog.go", "archive.go", "copyright.go", "image.go", "manual.go", "release.sh"} {
+		content, err := os.ReadFile("package/" + name)
+		require.NoError(t, err)
+		r.write(ours+"package/"+name, string(content))
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		r.write(name, readDoc(t, name))
+	}
+	r.write(".gitignore", "/dist/\n/log\n")
+	r.write("make", "#!/bin/sh\necho make \"$@\" >>log\n! [ \"$1\" = \"$FAILING\" ]\n")
+	require.NoError(t, os.Chmod(filepath.Join(r.dir, "make"), 0o700)) //nolint:gosec // G302: a program has to be one
+	r.commit()
+	release := func(env ...string) result {
+		cmd := exec.Command("sh", ours+"package/release.sh")
+		cmd.Dir = r.dir
+		cmd.Env = append(append(os.Environ(), "VERSION=1.0.0", "DIST=dist", "MAKE=./make"), env...)
+		return finish(t, cmd)
+	}
+	refused := func(reason string, env ...string) {
+		t.Helper()
+		result := release(env...)
+		require.NotZero(t, result.code)
+		require.Contains(t, result.stderr, reason)
+	}
+
+	refused("VERSION is one: set it", "VERSION=one")
+	refused("nothing of version 1.0.0 is in CHANGELOG.md")
+	r.write("CHANGELOG.md", "## [1.0.0] - 2026-01-31\n\n- First.\n")
+	refused("M CHANGELOG.md")
+	r.commit()
+	r.write("left", "")
+	refused("?? left")
+	require.NoError(t, os.Remove(filepath.Join(r.dir, "left")))
+	r.git("tag", "v1.0.0", "HEAD~1")
+	refused("The tag v1.0.0 is another commit")
+	r.git("tag", "--force", "v1.0.0")
+	require.NoFileExists(t, filepath.Join(r.dir, "log"), "nothing has been made yet")
+
+	require.NotZero(t, release("FAILING=test").code)
+	log := filepath.Join(r.dir, "log")
+	content, err := os.ReadFile(log)
+	require.NoError(t, err)
+	require.Equal(t, "make test\n", string(content))
+	require.NoError(t, os.Remove(log))
+
+	result := release()
+	require.Zero(t, result.code, result.stderr)
+	content, err = os.ReadFile(log)
+	require.NoError(t, err)
+	require.Equal(t, "make test\nmake package image VERSION=1.0.0 DIST=dist\n", string(content))
+	notes, err := os.ReadFile(filepath.Join(r.dir, "dist", "NOTES.md"))
+	require.NoError(t, err)
+	require.Equal(t, "- First.\n", string(notes))
+}
+
+func TestWorkflow(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, execute(t, "../..", built(t, "actionlint"), "-no-color", ".github/workflows/ci.yml"))
+	workflow := readDoc(t, ".github/workflows/ci.yml")
+	require.Contains(t, workflow, ".ci/run")
+	require.Contains(t, workflow, "make release VERSION=")
+	goMod := readDoc(t, "go.mod")
+	for _, line := range strings.Split(workflow, "\n") {
+		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "go-version: "); ok {
+			require.Contains(t, goMod, "\ngo "+strings.Trim(version, `"`))
+		}
+	}
+}
