@@ -106,7 +106,7 @@ func imageFor(arch, folder, name string, created time.Time) (oci.Image, error) {
 		User:       fmt.Sprintf("%d:%[1]d", imageUser),
 		Env:        []string{"PATH=/usr/bin"},
 		Entrypoint: []string{"/usr/bin/telegraf"},
-		Cmd:        []string{"--config", "/etc/telegraf/telegraf.conf", "--config-directory", "/etc/telegraf/telegraf.d"},
+		Cmd:        []string{"--strict-env-handling", "--config", "/etc/telegraf/telegraf.conf", "--config-directory", "/etc/telegraf/telegraf.d"},
 		Labels: map[string]string{
 			"org.opencontainers.image.title":       title,
 			"org.opencontainers.image.version":     version,

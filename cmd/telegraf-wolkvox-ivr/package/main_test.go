@@ -1,13 +1,19 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	oci "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/stretchr/testify/require"
 )
 
@@ -204,4 +210,88 @@ func TestUnknownCommands(t *testing.T) {
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
 	require.ErrorContains(t, run([]string{"archive", "x.zip", "."}), "SOURCE_DATE_EPOCH")
+}
+
+func TestImage(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	dir := t.TempDir()
+	build := func(name string) string {
+		var folders []string
+		for _, arch := range []string{"amd64", "arm64"} {
+			folder := filepath.Join(dir, name, arch)
+			for file, content := range map[string]string{"1/usr/bin/telegraf": "telegraf", "2/usr/bin/plugin": arch, "2/etc/plugin.conf": ""} {
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, file)), 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(folder, file), []byte(content), 0o600))
+			}
+			folders = append(folders, arch+"="+folder)
+		}
+		archive := filepath.Join(dir, name+".tar")
+		require.NoError(t, run(append([]string{"image", archive, "plugin:1.0.0"}, folders...)))
+		return archive
+	}
+	first, err := os.ReadFile(build("first"))
+	require.NoError(t, err)
+	second, err := os.ReadFile(build("second"))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(first, second), "the same files make the same bytes")
+
+	unpacked := filepath.Join(dir, "unpacked")
+	for archive := tar.NewReader(bytes.NewReader(first)); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		content, err := io.ReadAll(archive)
+		require.NoError(t, err)
+		if header.Typeflag == tar.TypeReg {
+			path := filepath.Join(unpacked, header.Name) //nolint:gosec // G305: of a test
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+			require.NoError(t, os.WriteFile(path, content, 0o600))
+		}
+	}
+	outer, err := layout.ImageIndexFromPath(unpacked)
+	require.NoError(t, err)
+	require.NoError(t, validate.Index(outer))
+	manifest, err := outer.IndexManifest()
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"org.opencontainers.image.ref.name": "plugin:1.0.0", "io.containerd.image.name": "docker.io/library/plugin:1.0.0"},
+		manifest.Manifests[0].Annotations)
+	index, err := outer.ImageIndex(manifest.Manifests[0].Digest)
+	require.NoError(t, err)
+	manifest, err = index.IndexManifest()
+	require.NoError(t, err)
+	var platforms []string
+	shared := sameLayers(t, index, manifest.Manifests, &platforms)
+	require.Equal(t, []string{"linux/amd64", "linux/arm64"}, platforms)
+	require.Equal(t, []bool{true, true, false}, shared, "which layers are the same")
+}
+
+// sameLayers returns which layers of an index's two images are the same.
+func sameLayers(t *testing.T, index oci.ImageIndex, images []oci.Descriptor, platforms *[]string) (same []bool) {
+	t.Helper()
+	var digests [][]string
+	for _, i := range images {
+		*platforms = append(*platforms, i.Platform.String())
+		img, err := index.Image(i.Digest)
+		require.NoError(t, err)
+		config, err := img.ConfigFile()
+		require.NoError(t, err)
+		require.Equal(t, i.Platform.Architecture, config.Architecture)
+		require.Equal(t, "999:999", config.Config.User)
+		require.Equal(t, int64(1700000000), config.Created.Unix())
+		layers, err := img.Layers()
+		require.NoError(t, err)
+		var of []string
+		for _, layer := range layers {
+			digest, err := layer.Digest()
+			require.NoError(t, err)
+			of = append(of, digest.String())
+		}
+		digests = append(digests, of)
+	}
+	for i := range digests[0] {
+		same = append(same, digests[0][i] == digests[1][i])
+	}
+	return same
 }
