@@ -76,7 +76,7 @@ func TestImage(t *testing.T) {
 	}
 
 	if os.Geteuid() != 0 {
-		t.Skip("needs root to become another user: make says so")
+		leaveOut(t, "no root, to become another user")
 	}
 	t.Run("as it is", func(t *testing.T) {
 		t.Parallel()
@@ -305,10 +305,7 @@ func TestKubernetes(t *testing.T) {
 // The drop-in goes with Telegraf's own unit.
 func TestSystemd(t *testing.T) {
 	t.Parallel()
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("needs systemd-analyze: make says so")
-	}
+	need(t, "systemd-analyze")
 	source := strings.TrimSpace(execute(t, "", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/telegraf"))
 	unit, err := os.ReadFile(filepath.Join(source, "scripts", "telegraf.service"))
 	require.NoError(t, err)
@@ -317,7 +314,7 @@ func TestSystemd(t *testing.T) {
 	unit = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(unit, []byte("ExecStart=/bin/true"))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "telegraf.service"), unit, 0o600)) //nolint:gosec // G703: of a test
 	path := filepath.Join(dir, "telegraf.service")
-	verify := exec.Command(analyze, "verify", path)
+	verify := exec.Command("systemd-analyze", "verify", path)
 	verify.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
 	output, err := verify.CombinedOutput()
 	require.NoError(t, err, string(output))

@@ -117,29 +117,45 @@ func TestVersions(t *testing.T) {
 	r.write("CHANGELOG.md", "")
 	next("1.10.1-git20270101.0.HASH.dirty")
 
-	_, dpkg := exec.LookPath("dpkg")
-	_, rpm := exec.LookPath("rpm")
-	for i, later := range versions[1:] {
-		earlier := versions[i]
-		a, err := semver.NewVersion(earlier)
-		require.NoError(t, err)
-		b, err := semver.NewVersion(later)
-		require.NoError(t, err)
-		require.Negative(t, a.Compare(*b), "%s %s", earlier, later)
-		earlier, later = strings.Replace(earlier, "-", "~", 1), strings.Replace(later, "-", "~", 1) // as in a .deb and an .rpm
-		if dpkg == nil {
-			execute(t, "", "dpkg", "--compare-versions", earlier, "lt", later)
-		}
-		if rpm == nil {
-			require.Equal(t, "-1\n", execute(t, "", "rpm", "--eval", fmt.Sprintf("%%{lua:print(rpm.vercmp(%q, %q))}", earlier, later)))
-		}
-	}
-
 	// A folder in another repository is not that repository's.
 	inside := filepath.Join(r.dir, "unpacked")
 	r.write("unpacked/CHANGELOG.md", "## [1.1.0] - 2026-01-01\n")
 	r.dir = inside
 	require.Equal(t, "1.1.0", r.version())
+
+	// ascend requires each version to be less than the next.
+	ascend := func(t *testing.T, less func(earlier, later string)) {
+		t.Helper()
+		for i, later := range versions[1:] {
+			less(versions[i], later)
+		}
+	}
+	packaged := func(version string) string { return strings.Replace(version, "-", "~", 1) }
+	t.Run("semver", func(t *testing.T) {
+		t.Parallel()
+		ascend(t, func(earlier, later string) {
+			a, err := semver.NewVersion(earlier)
+			require.NoError(t, err)
+			b, err := semver.NewVersion(later)
+			require.NoError(t, err)
+			require.Negative(t, a.Compare(*b), "%s %s", earlier, later)
+		})
+	})
+	t.Run("deb", func(t *testing.T) {
+		t.Parallel()
+		need(t, "dpkg")
+		ascend(t, func(earlier, later string) {
+			execute(t, "", "dpkg", "--compare-versions", packaged(earlier), "lt", packaged(later))
+		})
+	})
+	t.Run("rpm", func(t *testing.T) {
+		t.Parallel()
+		need(t, "rpm")
+		ascend(t, func(earlier, later string) {
+			compare := fmt.Sprintf("%%{lua:print(rpm.vercmp(%q, %q))}", packaged(earlier), packaged(later))
+			require.Equal(t, "-1\n", execute(t, "", "rpm", "--eval", compare))
+		})
+	})
 }
 
 // A release is refused unless all of it is ready. What it runs then has tests of its own.
