@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +229,17 @@ func TestWorkflow(t *testing.T) {
 		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "go-version: "); ok {
 			require.Contains(t, goMod, "\ngo "+strings.Trim(version, `"`))
 		}
+	}
+}
+
+// The guide is the same in both languages.
+func TestPackageReadmesAgree(t *testing.T) {
+	english, spanish := readDoc(t, ours+"package/README.md"), readDoc(t, ours+"package/README.es.md")
+	require.Equal(t, codeBlocks(english), codeBlocks(spanish))
+	require.Equal(t, headings(english), headings(spanish), "levels of headings")
+	require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
+	require.Equal(t, link.FindAllString(english, -1), link.FindAllString(spanish, -1))
+	for _, match := range regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(codeText(english), -1) {
+		require.Regexp(t, `(?m)^`+match[1]+`:`, readDoc(t, "Makefile"))
 	}
 }
