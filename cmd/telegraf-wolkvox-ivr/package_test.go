@@ -416,6 +416,11 @@ func checkRPM(t *testing.T, source, path string) {
 		"license 644 root:root /usr/share/licenses/telegraf-wolkvox-ivr/copyright",
 		"doc 644 root:root /usr/share/man/man1/telegraf-wolkvox-ivr.1.gz",
 	)
+	for name := range entries { // or rpm leaves the folder behind when it removes the package
+		for dir := filepath.Dir(name); strings.Contains(dir, "telegraf-wolkvox-ivr"); dir = filepath.Dir(dir) {
+			require.Equal(t, "755 root:root "+dir+"/", entries[dir+"/"].listed)
+		}
+	}
 }
 
 // rpmHeader returns what each tag of a header at the start of content has, up to the end of all, and the header's length.

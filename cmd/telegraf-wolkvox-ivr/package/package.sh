@@ -5,9 +5,14 @@
 rm -f "$DIST"/telegraf-wolkvox-ivr[-_]* "$DIST/SHA256SUMS"
 documents "$built/doc"
 cp $package/nfpm.yaml "$built"
-for file in $(cd "$built/doc" && find . -type f | sed 's#^./##'); do
-	echo "  - {type: doc, src: '$built/doc/$file', dst: '/usr/share/doc/telegraf-wolkvox-ivr/$file', file_info: {mode: 0644}}" >>"$built/nfpm.yaml"
-done
+doc=/usr/share/doc/telegraf-wolkvox-ivr
+(cd "$built/doc" && find . -type d) | while read -r folder; do
+	echo "  - {type: dir, dst: '$doc/$folder', file_info: {mode: 0755}}"
+done >>"$built/nfpm.yaml"
+(cd "$built/doc" && find . -type f) | while read -r file; do
+	echo "  - {type: doc, src: '$built/doc/$file', dst: '$doc/$file', file_info: {mode: 0644}}"
+done >>"$built/nfpm.yaml"
+
 for system in $SYSTEMS; do
 	os=${system%_*} arch=${system#*_}
 	name=telegraf-wolkvox-ivr_${VERSION}_$system
