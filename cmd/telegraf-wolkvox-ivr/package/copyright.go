@@ -138,7 +138,7 @@ func licenceIn(module *goModule, dir string) (*licence, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = strings.ReplaceAll(path.Join(module.Path+"@"+module.Version, filepath.ToSlash(inside), "*"), " ", "-")
+		files = path.Join(module.Path+"@"+module.Version, filepath.ToSlash(inside), "*")
 	}
 	var text, notices []string
 	for _, entry := range entries {
