@@ -104,7 +104,7 @@ func imageFor(arch, folder, name string, created time.Time) (oci.Image, error) {
 	title, version, _ := strings.Cut(name, ":")
 	config.Config = oci.Config{
 		User:       fmt.Sprintf("%d:%[1]d", imageUser),
-		Env:        []string{"PATH=/usr/bin"},
+		Env:        []string{"PATH=/usr/bin", "HOME=/var/lib/telegraf"}, // without a home, some of Telegraf's plugins complain
 		Entrypoint: []string{"/usr/bin/telegraf"},
 		Cmd:        []string{"--strict-env-handling", "--config", "/etc/telegraf/telegraf.conf", "--config-directory", "/etc/telegraf/telegraf.d"},
 		Labels: map[string]string{
@@ -129,7 +129,7 @@ func baseFiles() []tarFile {
 		{name: "etc/", mode: 0o755},
 		{name: "etc/group", mode: 0o644, content: fmt.Appendf(nil, "root:x:0:\ntelegraf:x:%d:\n", imageUser)},
 		{name: "etc/passwd", mode: 0o644, content: fmt.Appendf(nil,
-			"root:x:0:0:root:/root:/sbin/nologin\ntelegraf:x:%d:%[1]d:telegraf:/etc/telegraf:/sbin/nologin\n", imageUser)},
+			"root:x:0:0:root:/root:/sbin/nologin\ntelegraf:x:%d:%[1]d:telegraf:/var/lib/telegraf:/sbin/nologin\n", imageUser)},
 		{name: "etc/ssl/certs/", mode: 0o755},
 		{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, content: certificates.Bytes()},
 		{name: "tmp/", mode: fs.ModeSticky | 0o777},
