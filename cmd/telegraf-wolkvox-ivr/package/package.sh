@@ -37,8 +37,9 @@ for system in $SYSTEMS; do
 	if [ "$os" = linux ]; then
 		# The program that is packaged may be another machine's: the help of this one's is the same.
 		build "$(go env GOHOSTOS)_$(go env GOHOSTARCH)" "$built/telegraf-wolkvox-ivr"
-		"$built/package" manual "$VERSION" "$built/telegraf-wolkvox-ivr" | "$built/package" gzip >"$built/manual.gz"
-		"$built/package" changelog "$VERSION" "$MAINTAINER" | "$built/package" gzip >"$built/changelog.gz"
+		"$built/package" manual "$VERSION" "$built/telegraf-wolkvox-ivr" >"$built/manual"
+		"$built/package" changelog "$VERSION" "$MAINTAINER" >"$built/changelog"
+		for page in manual changelog; do "$built/package" gzip <"$built/$page" >"$built/$page.gz"; done
 		licences "$system" "$built/copyright.deb" --debian
 		for format in deb rpm; do
 			ARCH=$arch PROGRAM=$program BUILT=$built FOLDER=$folder \
