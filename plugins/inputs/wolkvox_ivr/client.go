@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 )
@@ -22,54 +20,32 @@ const (
 	// reportAPI names the report "1.2. IVR calls and minutes by time" (vendor documentation).
 	reportAPI = "diagram_1_2"
 
-	// maxAttempts is how often the live window is asked for in one gather, if the API fails in a way that may pass: an
-	// API that fails all day must not use up the quota of one licence.
-	maxAttempts = 3
-
 	// maxHeaderBytes bounds the headers of an answer.
 	maxHeaderBytes = 64 << 10
 )
 
 // client asks one operation's server for reports.
 type client struct {
-	base    string // the URL of the server, without a slash at its end
-	token   *config.Secret
-	timeout time.Duration // for all attempts to read one window
-	planner *planner
-	http    *http.Client
-	clock   Clock
-	log     telegraf.Logger
-	stats   *statistics
+	base     string // the URL of the server, without a slash at its end
+	token    *config.Secret
+	timeout  time.Duration // for a request
+	calendar calendar
+	http     *http.Client
+	clock    Clock
+	log      telegraf.Logger
+	stats    *statistics
 }
 
-// read returns the answer for the hours of w. Failures that may pass are tried again, so many attempts in all, with
-// growing pauses, until end and as long as the timeout allows. It returns an *apiError if the API or the way to it fails, and ctx's error if that ends.
-func (c *client) read(ctx context.Context, w window, attempts int, end time.Time) (*answer, error) {
+// read makes one request for the hours of w. It returns an *apiError if the API or the way to it fails, and ctx's error
+// if that ends.
+func (c *client) read(ctx context.Context, w window) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-
-	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxElapsedTime(0))
-	for attempt := 1; ; attempt++ {
-		a, err := c.attempt(ctx, w)
-		c.stats.failure(err)
-		var failure *apiError
-		if err == nil || !errors.As(err, &failure) || !failure.kind.transient || attempt >= attempts {
-			return a, err
-		}
-		pause := max(pauses.NextBackOff(), failure.retryAfter)
-		if deadline, _ := ctx.Deadline(); time.Until(earlier(deadline, end)) < pause {
-			return nil, err
-		}
-		c.log.Debugf("Trying again in %s: %v", pause.Round(time.Millisecond), err)
-		select {
-		case <-c.clock.After(pause):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
+	a, err := c.attempt(ctx, w)
+	c.stats.failure(err)
+	return a, err
 }
 
-// attempt makes one request for the hours of w.
 func (c *client) attempt(ctx context.Context, w window) (*answer, error) {
 	token, err := c.currentToken()
 	if err != nil {
@@ -90,8 +66,8 @@ func (c *client) attempt(ctx context.Context, w window) (*answer, error) {
 func (c *client) request(ctx context.Context, w window, token string) (*answer, error) {
 	query := url.Values{
 		"api":      {reportAPI},
-		"date_ini": {fmt.Sprintf("%d0000", c.planner.label(w.From))},
-		"date_end": {fmt.Sprintf("%d5959", c.planner.label(w.To.Add(-time.Nanosecond)))}, // inclusive (seen in public clients)
+		"date_ini": {fmt.Sprintf("%d0000", c.calendar.label(w.From))},
+		"date_end": {fmt.Sprintf("%d5959", c.calendar.label(w.To.Add(-time.Nanosecond)))}, // inclusive (seen in public clients)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v2/reports_manager.php?"+query.Encode(), nil)
 	if err != nil {
@@ -107,9 +83,9 @@ func (c *client) request(ctx context.Context, w window, token string) (*answer, 
 	}
 	defer resp.Body.Close()
 
-	a, err := readAnswer(resp.Body, c.planner, w, token)
+	a, err := readAnswer(resp.Body, c.calendar, w, token)
 	c.log.Debugf("Asked for %s to %s: HTTP status %d", query.Get("date_ini"), query.Get("date_end"), resp.StatusCode)
-	if err := classify(resp, a, err, token); err != nil {
+	if err := classify(resp, a, err, token, c.clock.Now()); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -141,30 +117,20 @@ func checkToken(token string) error {
 	return nil
 }
 
-// refuseRedirect keeps the token where it belongs: net/http would send it along.
-func refuseRedirect(req *http.Request, via []*http.Request) error {
-	from := via[0].URL
-	if req.URL.Scheme != from.Scheme || req.URL.Host != from.Host {
-		return errRedirect
-	}
-	if len(via) >= 5 {
-		return errRedirects
-	}
-	return nil
+// refuseRedirect refuses them all: net/http would send the token along, and each is a request of the quota.
+func refuseRedirect(*http.Request, []*http.Request) error {
+	return errRedirect
 }
 
-var (
-	errRedirect  = errors.New("redirected to another server, which was refused")
-	errRedirects = errors.New("redirected again and again")
-)
+var errRedirect = errors.New("redirected, which was refused")
 
 // requests holds, for each token in use, the right to make a request with it: the API forbids simultaneous use.
 var requests = struct {
 	sync.Mutex
-	turns map[[sha256.Size]byte]*turn
-}{turns: make(map[[sha256.Size]byte]*turn)}
+	turns map[[sha256.Size]byte]*tokenTurn
+}{turns: make(map[[sha256.Size]byte]*tokenTurn)}
 
-type turn struct {
+type tokenTurn struct {
 	taken chan struct{}
 	users int
 }
@@ -175,7 +141,7 @@ func acquire(ctx context.Context, token string) (release func(), err error) {
 	requests.Lock()
 	t, found := requests.turns[key]
 	if !found {
-		t = &turn{taken: make(chan struct{}, 1)}
+		t = &tokenTurn{taken: make(chan struct{}, 1)}
 		requests.turns[key] = t
 	}
 	t.users++
@@ -198,13 +164,13 @@ func acquire(ctx context.Context, token string) (release func(), err error) {
 }
 
 // retryAfter reads the header of that name, in seconds or as a date (RFC 9110).
-func retryAfter(resp *http.Response) time.Duration {
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	text := resp.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return time.Duration(min(seconds, 24*60*60)) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return time.Until(at)
+		return at.Sub(now)
 	}
 	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -23,15 +24,16 @@ type kind struct {
 	what      string
 	advice    string
 	transient bool // it may pass within a gather
+	general   bool // any window would fail, not just the one asked for
 }
 
 var (
-	failedToken = &kind{name: "token", what: "the token was not accepted",
+	failedToken = &kind{name: "token", what: "the token was not accepted", general: true,
 		advice: "check that token is the operation's valid wolkvox-token and that server is that operation's server"}
-	failedQuota = &kind{name: "quota", what: "the operation's daily quota of API calls is spent",
+	failedQuota = &kind{name: "quota", what: "the operation's daily quota of API calls is spent", general: true,
 		advice: "nothing is lost, the hours are read when it is renewed; " +
 			"if this comes again, set a longer interval or find which other clients use the operation's tokens"}
-	failedBusy = &kind{name: "busy", what: "the token is being used by another client at the same time", transient: true,
+	failedBusy = &kind{name: "busy", what: "the token is being used by another client at the same time", transient: true, general: true,
 		advice: "give Telegraf a token of its own"}
 	failedDisabled = &kind{name: "disabled", what: "the API is temporarily disabled or refuses access", transient: true,
 		advice: "wolkvox does so for maintenance and backups: the hours missed are read when it is back"}
@@ -39,7 +41,7 @@ var (
 		advice: "check url if it is set, and whether there is a newer version of this plugin"}
 	failedNotFound = &kind{name: "not_found", what: "there is no such report or server",
 		advice: "check server, and url if it is set"}
-	failedOverload = &kind{name: "overload", what: "the API has too many requests", transient: true,
+	failedOverload = &kind{name: "overload", what: "the API has too many requests", transient: true, general: true,
 		advice: "the hours missed are read later; if this comes again, set a longer interval or collection_jitter"}
 	failedServer = &kind{name: "server", what: "the server failed", transient: true,
 		advice: "the hours missed are read when it is back"}
@@ -49,9 +51,9 @@ var (
 		advice: "check the network, proxy settings, and that this machine's public address is registered in the operation's firewall at wolkvox"}
 	failedTimeout = &kind{name: "timeout", what: "the server gave no whole answer in time", transient: true,
 		advice: "check that this machine's public address is registered in the operation's firewall at wolkvox; the hours missed are read later"}
-	failedTLS = &kind{name: "tls", what: "no trusted connection to the server",
+	failedTLS = &kind{name: "tls", what: "no trusted connection to the server", general: true,
 		advice: "check this machine's clock and its certificates, tls_ca, and any proxy in between"}
-	failedRedirect = &kind{name: "redirect", what: "the server redirects to where the token is not sent",
+	failedRedirect = &kind{name: "redirect", what: "the server redirects, which is not followed", general: true,
 		advice: "check url"}
 
 	kinds = []*kind{failedToken, failedQuota, failedBusy, failedDisabled, failedRequest, failedNotFound, failedOverload,
@@ -90,7 +92,7 @@ var texts = []struct {
 
 // classify returns the failure that an answer tells of, if it does: HTTP status, body code and text may each tell it.
 // err is that of reading the body, of which a is the content.
-func classify(resp *http.Response, a *answer, err error, token string) error {
+func classify(resp *http.Response, a *answer, err error, token string, now time.Time) error {
 	isSuccess := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	if err != nil && isSuccess {
 		return bodyError(resp, err, token)
@@ -99,10 +101,10 @@ func classify(resp *http.Response, a *answer, err error, token string) error {
 	status, said := resp.StatusCode, ""
 	if a != nil {
 		said = strings.TrimSpace(a.failure + " " + a.message)
-		code, err := strconv.Atoi(a.code)
+		code, isNumber := a.statusCode()
 		switch {
-		case !isSuccess || a.code == "":
-		case err == nil:
+		case !isSuccess || saysNothing.MatchString(a.code):
+		case isNumber:
 			status, isSuccess = code, code >= 200 && code <= 299
 		case len(a.rows) == 0:
 			isSuccess = false // "error", for instance
@@ -110,17 +112,20 @@ func classify(resp *http.Response, a *answer, err error, token string) error {
 	}
 
 	text := strings.Join(strings.Fields(strings.ToLower(said)), " ")
-	if isSuccess && a.wrongShape && kindOfText(text) == nil {
+	switch isError := kindOfText(text) != nil; {
+	case isSuccess && a.wrongShape && !isError:
 		return bodyError(resp, errShape, token)
-	}
-	if isSuccess && a.hasData && (len(a.rows) > 0 || a.unreadable > 0 || a.failure == "" && kindOfText(text) == nil) {
+	case isSuccess && len(a.rows)+a.unreadable > 0:
 		return nil
-	}
-	if (isSuccess || status == http.StatusNotFound) && noRecords.MatchString(text) && kindOfText(text) == nil {
+	case isSuccess && a.strays > 0:
+		return &apiError{kind: failedAnswer, detail: fmt.Sprintf("all of its %d row(s) are of hours that were not asked for, such as %s", a.strays, a.stray)}
+	case (isSuccess || status == http.StatusNotFound) && !isError && noRecords.MatchString(text):
+		return nil
+	case isSuccess && a.hasData && a.failure == "" && !isError && (text == "" || success.MatchString(text)):
 		return nil
 	}
 
-	failure := &apiError{kind: kindOf(status, text), retryAfter: retryAfter(resp)}
+	failure := &apiError{kind: kindOf(status, text), retryAfter: retryAfter(resp, now)}
 	switch {
 	case said != "":
 		failure.detail = fmt.Sprintf("HTTP status %d, %s", resp.StatusCode, quote(redact(said, token), maxSaid))
@@ -135,9 +140,22 @@ func classify(resp *http.Response, a *answer, err error, token string) error {
 	return failure
 }
 
-// noRecords matches what means that the window has no records. "Validate dates entered" does so when the dates are fine
-// (seen in live answers of a sibling report).
-var noRecords = regexp.MustCompile(`validate dates|\b(0|no) (records?|registros?|results?|resultados?)\b|no se encontraron`)
+// statusCode returns the body's code as a number, which 200.0 is, too.
+func (a *answer) statusCode() (code int, isNumber bool) {
+	number, err := strconv.ParseFloat(a.code, 64)
+	return int(number), err == nil && number == math.Trunc(number) && math.Abs(number) < 1000
+}
+
+var (
+	// noRecords matches what means that the window has no records. "Validate dates entered" does so when the dates are
+	// fine (seen in live answers of a sibling report).
+	noRecords = regexp.MustCompile(`validate dates entered|\b(0|no|sin) (records?|registros?|results?|resultados?|data|datos)\b|` +
+		`no (existen|hay|tiene|se encontraron) (registros|resultados|datos|información)|no se encontraron`)
+	// success matches what is said beside records. Its count is unreliable (seen in live answers of sibling reports).
+	success = regexp.MustCompile(`^(\d+ )?(records? (were|was) found|registros? encontrados?|ok|success|successful|null)\.?$`)
+	// saysNothing matches a code that is neither a success nor a failure.
+	saysNothing = regexp.MustCompile(`(?i)^(|null|true|ok|success)$`)
+)
 
 func kindOfText(text string) *kind {
 	for _, t := range texts {
@@ -165,6 +183,8 @@ func kindOf(status int, text string) *kind {
 		return failedBusy
 	case status == http.StatusTooManyRequests:
 		return failedOverload
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return failedServer
 	case status >= 500:
 		return failedServer
 	}
@@ -185,7 +205,7 @@ func bodyError(resp *http.Response, err error, token string) error {
 	case errors.As(err, &netErr), errors.Is(err, syscall.ECONNRESET):
 		return &apiError{kind: failedConnection, detail: quote(reason, maxSaid)}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		reason = "empty or cut short"
+		reason = errCutShort.Error()
 	}
 	return &apiError{kind: failedAnswer,
 		detail: fmt.Sprintf("%s; HTTP status %d, content type %s", bound(reason, maxSaid), resp.StatusCode, contentType(resp, token))}
@@ -208,7 +228,7 @@ func connectionError(err error, token string) error {
 	var record tls.RecordHeaderError
 	var remote *net.OpError
 	switch {
-	case errors.Is(err, errRedirect), errors.Is(err, errRedirects):
+	case errors.Is(err, errRedirect):
 		failure.kind = failedRedirect
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		failure.kind = failedTLS
@@ -230,8 +250,13 @@ func contentType(resp *http.Response, token string) string {
 	return quote(redact(resp.Header.Get("Content-Type"), token), 80)
 }
 
-// redact takes the token out of words that are not ours, quoted or not: a server may send back what it got.
+// redact takes the token out of words that are not ours, quoted or not and in any case: a server may send back what it got.
 func redact(text, token string) string {
 	quoted := strings.Trim(strconv.Quote(token), `"`)
-	return strings.NewReplacer(token, "<token>", quoted, "<token>").Replace(text)
+	for _, form := range []string{token, quoted, url.QueryEscape(token)} {
+		if form != "" {
+			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(form)).ReplaceAllString(text, "<token>")
+		}
+	}
+	return text
 }

@@ -111,22 +111,50 @@ func (w *WolkvoxIVR) checkRanges() error {
 			time.Duration(w.Backfill))
 	case w.Timeout <= 0:
 		return fmt.Errorf("timeout = \"%s\" is out of range: set it above \"0s\", e.g. \"60s\"", time.Duration(w.Timeout))
-	case w.CurrentHour != "include" && w.CurrentHour != "omit":
-		return fmt.Errorf(`current_hour = %q is unknown: set it to "include" or "omit"`, w.CurrentHour)
+	case w.Hours != "all" && w.Hours != "ended" && w.Hours != "final":
+		return fmt.Errorf(`hours = %q is unknown: set it to "all", "ended" or "final"`, w.Hours)
 	case w.EmptyHours != "omit" && w.EmptyHours != "zero":
 		return fmt.Errorf(`empty_hours = %q is unknown: set it to "omit" or "zero"`, w.EmptyHours)
 	}
 	return nil
 }
 
+// parseDays reads the option `reread`: a day, or the first and the last of several, as in "2026-03-01/2026-03-15".
+func parseDays(option string) (days, error) {
+	if option == "" {
+		return days{}, nil
+	}
+	first, last, isRange := strings.Cut(option, "/")
+	if !isRange {
+		last = first
+	}
+	d := days{text: option}
+	var errFirst, errLast error
+	d.first, errFirst = time.Parse(time.DateOnly, strings.TrimSpace(first))
+	d.last, errLast = time.Parse(time.DateOnly, strings.TrimSpace(last))
+	switch {
+	case errFirst != nil || errLast != nil:
+		return days{}, fmt.Errorf(`reread = %s can't be read: write a day or the first and the last of several, such as "2026-03-01/2026-03-15"`,
+			quote(option, 80))
+	case d.last.Before(d.first):
+		return days{}, fmt.Errorf("reread = %q ends before it begins: write the earlier day first", option)
+	case d.last.Sub(d.first) > maxBackfill:
+		return days{}, fmt.Errorf("reread = %q is longer than ten years: write a shorter range", option)
+	}
+	return d, nil
+}
+
 // transport returns the HTTP transport of the common options.
-func (w *WolkvoxIVR) transport() (*http.Transport, error) {
+func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 	// Telegraf's options prefer the environment's proxy, which is the default here, to the one that is set.
 	w.UseSystemProxy = w.UseSystemProxy && w.HTTPProxyURL == ""
 
 	transport, err := w.CreateTransport()
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(base, "http:") {
+		transport.Proxy = nil // the token would go to it in clear, and it is for loopback addresses alone
 	}
 	transport.MaxResponseHeaderBytes = maxHeaderBytes
 	// On a connection that is kept, net/http logs what a server sends unasked, be it the token, and may send a request again

@@ -14,32 +14,35 @@ const firstSummary = 30 * time.Minute
 type outage struct {
 	since    time.Time
 	failures int
-	said     map[string]bool // the failures already said
+	said     map[*kind]bool // the failures already said
 	next     time.Time
 }
 
-// failed notes a failed gather. It returns the error to report, or nil if it was reported before.
+// failed notes a failed gather. It returns the error for the gather to return: a repeated one if it was said before.
 func (o *outage) failed(now time.Time, err error) error {
-	what := err.Error()
+	var what *kind
 	var failure *apiError
 	if errors.As(err, &failure) {
-		what = failure.kind.name // details may differ each time
+		what = failure.kind // details may differ each time
 	}
 
 	if o.failures == 0 {
-		*o = outage{since: now, said: make(map[string]bool), next: now.Add(firstSummary)}
+		*o = outage{since: now, said: make(map[*kind]bool), next: now.Add(firstSummary)}
 	}
 	o.failures++
+	lasting := now.Sub(o.since)
+	if o.failures > 1 {
+		err = fmt.Errorf("failing for %s, %d gathers so far: %w", lasting.Round(time.Minute), o.failures, err)
+	}
 	switch {
 	case !o.said[what]:
 		o.said[what] = true
-		return err
 	case !now.Before(o.next):
-		lasting := now.Sub(o.since)
 		o.next = now.Add(lasting)
-		return fmt.Errorf("failing for %s, %d gathers so far: %w", lasting.Round(time.Minute), o.failures, err)
+	default:
+		return &repeatedError{err}
 	}
-	return nil
+	return err
 }
 
 // ended notes that a gather succeeded. It returns what to say about the outage that this ends, or "" if there was none.
@@ -51,3 +54,13 @@ func (o *outage) ended(now time.Time) string {
 	*o = outage{}
 	return text
 }
+
+// repeatedError is one that was returned before. Telegraf counts and prints it like any other; what runs the input may
+// count it alone.
+type repeatedError struct{ error }
+
+// Repeated says so to what runs the input.
+func (*repeatedError) Repeated() bool { return true }
+
+// Unwrap is for errors.As.
+func (e *repeatedError) Unwrap() error { return e.error }

@@ -12,7 +12,8 @@ type statistics struct {
 	requests selfstat.Stat
 	apiTime  selfstat.Stat // nanoseconds from the requests to the ends of their answers
 	rows     selfstat.Stat // handed on
-	backlog  selfstat.Stat // hours
+	backlog  selfstat.Stat // hours that are wanted and have not been read, since they ended `lookback` ago
+	putOff   selfstat.Stat // hours of them that could not be read, and are asked for again at growing distances
 	failures map[*kind]selfstat.Stat
 }
 
@@ -29,6 +30,7 @@ func newStatistics(collector *selfstat.Collector, source, operation string) *sta
 		apiTime:  register("api_time_ns"),
 		rows:     register("rows"),
 		backlog:  register("backlog_hours"),
+		putOff:   register("put_off_hours"),
 		failures: make(map[*kind]selfstat.Stat, len(kinds)),
 	}
 	for _, k := range kinds {

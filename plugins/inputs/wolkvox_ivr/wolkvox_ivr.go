@@ -14,6 +14,8 @@ import (
 	"time"
 	_ "time/tzdata" // time zones work where the system has none, such as in an empty container
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
@@ -30,59 +32,65 @@ var sampleConfig string
 var Version = "dev"
 
 const (
-	// historyRequests is how many windows of the backlog a gather asks for at most, after the live one. With at most
-	// 744 rows a window, three windows of four operations fit into Telegraf's default metric_buffer_limit of 10,000.
-	historyRequests = 2
-
 	// maxPause is the longest day: clocks are set back by an hour at most.
 	maxPause = 25 * time.Hour
 
-	// stateVersion is that of the layout of progress.
-	stateVersion = 1
+	// leastInterval is how often the API may be used (vendor documentation: one consumption every 5 minutes).
+	leastInterval = 5 * time.Minute
+	// quotaPerLicence is how many calls a day an operation has for each of its licences (vendor documentation).
+	quotaPerLicence = 1000
 )
+
+// earliestNow is before this plugin was written: a clock that shows less is that of a machine that has lost its time.
+var earliestNow = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // WolkvoxIVR is one operation of wolkvox.
 type WolkvoxIVR struct {
-	Server      textOption      `toml:"server"`
-	Token       config.Secret   `toml:"token"`
-	Operation   string          `toml:"operation"`
-	Timezone    string          `toml:"timezone"`
-	Interval    config.Duration `toml:"interval"` // Telegraf's own; 0 if the table sets none
-	Lookback    config.Duration `toml:"lookback"`
-	Backfill    config.Duration `toml:"backfill"`
-	CurrentHour string          `toml:"current_hour"`
-	EmptyHours  string          `toml:"empty_hours"`
-	URL         string          `toml:"url"`
-	Timeout     config.Duration `toml:"timeout"`
+	Server     textOption      `toml:"server"`
+	Token      config.Secret   `toml:"token"`
+	Operation  string          `toml:"operation"`
+	Timezone   string          `toml:"timezone"`
+	Interval   config.Duration `toml:"interval"` // Telegraf's own; 0 if the table sets none
+	Lookback   config.Duration `toml:"lookback"`
+	Backfill   config.Duration `toml:"backfill"`
+	Hours      string          `toml:"hours"`
+	Reread     string          `toml:"reread"`
+	EmptyHours string          `toml:"empty_hours"`
+	URL        string          `toml:"url"`
+	Timeout    config.Duration `toml:"timeout"`
 	common_http.TransportConfig
 
 	Log        telegraf.Logger     `toml:"-"`
 	Statistics *selfstat.Collector `toml:"-"`
 	Clock      Clock               `toml:"-"` // the system's, if nil
 
-	source  string // the server's host name
-	planner *planner
-	client  *client
-	stats   *statistics
+	source string // the server's host name
+	scope  scope
+	client *client
+	stats  *statistics
 
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	progress progress // guarded by mu: Telegraf may save the state at any time
-	stopped  bool
-	mu       sync.Mutex
+	ledger  ledger // guarded by mu: Telegraf may save the state at any time
+	stopped bool
+	mu      sync.Mutex
 
-	outage       outage
-	pausedUntil  time.Time       // the quota is spent until then, or the API asked to wait
-	historyDays  int             // calendar days of history to ask for at once
-	historyEnd   time.Time       // the history after it fails at present: go on with what is before; zero for none
-	historyHours int64           // the most hours in the backlog since it was empty
+	liveOutage   outage
+	pastOutage   outage
+	zone         zoneWatch
+	pause        pause
+	lastSuccess  time.Time
+	historyHours int64           // the most hours that were missing since none was
 	badRows      map[string]bool // reasons of unreadable rows said in this gather
 	saidRows     map[string]bool // and in the one before
 	lastMerged   time.Time       // repeated hour last said to be listed once
-	lastGather   time.Time
-	distances    int       // between gathers, since
-	measuredFrom time.Time // this one
+}
+
+// pause is a time in which no request is made.
+type pause struct {
+	until time.Time
+	err   error // why
 }
 
 // Clock is the time that the plugin goes by, and waits in between attempts. Simulations replace it.
@@ -145,34 +153,47 @@ func (w *WolkvoxIVR) Init() error {
 	if err := w.checkRanges(); err != nil {
 		return err
 	}
+	reread, err := parseDays(w.Reread)
+	if err != nil {
+		return err
+	}
 
-	transport, err := w.transport()
+	transport, err := w.transport(base)
 	if err != nil {
 		return err
 	}
 
 	w.stats = newStatistics(w.Statistics, w.source, w.Operation)
-	w.planner = &planner{
-		location:    location,
-		lookback:    time.Duration(w.Lookback),
-		backfill:    time.Duration(w.Backfill),
-		omitCurrent: w.CurrentHour == "omit",
+	w.scope = scope{
+		calendar:  calendar{location},
+		lookback:  time.Duration(w.Lookback),
+		backfill:  time.Duration(w.Backfill),
+		interval:  w.interval(),
+		reread:    reread,
+		zeros:     w.EmptyHours == "zero",
+		onlyFinal: w.Hours == "final",
 	}
 	w.client = &client{
-		base:    base,
-		token:   &w.Token,
-		timeout: time.Duration(w.Timeout),
-		planner: w.planner,
-		http:    &http.Client{Transport: transport, CheckRedirect: refuseRedirect},
-		clock:   w.Clock,
-		log:     w.Log,
-		stats:   w.stats,
+		base:     base,
+		token:    &w.Token,
+		timeout:  time.Duration(w.Timeout),
+		calendar: w.scope.calendar,
+		http:     &http.Client{Transport: transport, CheckRedirect: refuseRedirect},
+		clock:    w.Clock,
+		log:      w.Log,
+		stats:    w.stats,
 	}
-	intervals.join(w)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	w.progress = progress{Version: stateVersion}
-	w.historyDays = maxDays
+	w.ledger = newLedger()
 	return nil
+}
+
+// interval returns the distance of gathers as far as the table tells it.
+func (w *WolkvoxIVR) interval() time.Duration {
+	if w.Interval > 0 {
+		return time.Duration(w.Interval)
+	}
+	return leastInterval
 }
 
 // ID identifies the operation, so that its state survives a change of anything else.
@@ -180,199 +201,284 @@ func (w *WolkvoxIVR) ID() string {
 	return strings.TrimSuffix("inputs.wolkvox_ivr "+w.source+" "+w.Operation, " ")
 }
 
-// GetState returns a copy of the progress, to be saved.
+// GetState returns a copy of the ledger, to be saved.
 func (w *WolkvoxIVR) GetState() interface{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	state := w.progress
-	state.Backlog = slices.Clone(state.Backlog)
-	state.Recent = slices.Clone(state.Recent)
-	state.Clean = w.stopped
-	return state
+	saved := state{ledger: w.ledger.clone()}
+	saved.Clean = w.stopped
+	return saved
 }
 
-// SetState goes on from a saved progress.
-func (w *WolkvoxIVR) SetState(state interface{}) error {
-	saved, ok := state.(progress)
+// SetState goes on from a saved ledger.
+func (w *WolkvoxIVR) SetState(saved interface{}) error {
+	s, ok := saved.(state)
 	if !ok {
-		return fmt.Errorf("state has wrong type %T", state)
+		return fmt.Errorf("state has wrong type %T", saved)
 	}
-	if saved.Version != stateVersion {
-		return fmt.Errorf("state has version %d, where this version of the plugin reads %d", saved.Version, stateVersion)
+	if s.before != nil {
+		w.setLedger(w.scope.carryOver(s.before))
+		return nil
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.progress = w.planner.restore(saved)
+	w.setLedger(w.scope.restore(s.ledger))
 	return nil
 }
 
 func (w *WolkvoxIVR) Start(telegraf.Accumulator) error {
-	w.sayInterval(time.Duration(w.Interval))
+	if w.Interval > 0 && time.Duration(w.Interval) < leastInterval {
+		requests := int(day / time.Duration(w.Interval))
+		w.Log.Warnf("interval is shorter than the %s that wolkvox asks for: %d requests a day or more, for which the daily quota of %d calls "+
+			"a licence, shared by all tokens of an operation, lasts with %d licence(s) or more",
+			leastInterval, requests, quotaPerLicence, (requests+quotaPerLicence-1)/quotaPerLicence)
+	}
 	return nil
 }
 
-// Stop ends a Gather that is under way.
+// Cancel ends a Gather that is under way. Telegraf waits for it to end; what can't wait may call this before Stop.
+func (w *WolkvoxIVR) Cancel() {
+	w.cancel()
+}
+
+// Stop is called when no Gather is under way any more.
 func (w *WolkvoxIVR) Stop() {
 	w.cancel()
-	intervals.leave(w)
 	w.mu.Lock()
 	w.stopped = true
 	w.mu.Unlock()
 }
 
-// Gather asks for the live window first, then for some of the backlog, so that the past never holds up the present.
+// Gather asks for the latest hours first, then for some of the past, so that the past never holds up the present.
 func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
-	now := w.Clock.Now()
-	interval := w.gatherInterval(now)
-	if pause := w.pausedUntil.Sub(now); pause > 0 && pause <= maxPause { // a longer one is of a clock that was ahead
-		w.Log.Debugf("Pausing until %s, as the API asks for", w.pausedUntil.Format(time.RFC3339))
+	// Hours go by the clock on the wall, even if it is set: without what Go adds to measure elapsed time.
+	now := w.Clock.Now().Round(0)
+	since := now.Sub(w.lastSuccess)
+	switch pause := w.pause.until.Sub(now); {
+	case w.ctx.Err() != nil:
+		return nil
+	case now.Before(earliestNow):
+		return fmt.Errorf("%s: this machine's clock shows %s: set it, as hours go by it", w.name(), now.Format(time.RFC3339))
+	case pause > 0 && pause <= maxPause: // a longer one is of a clock that was ahead
+		w.Log.Debugf("Pausing until %s", w.pause.until.Format(time.RFC3339))
+		return w.liveOutage.failed(now, w.pause.err)
+	case w.Interval == 0 && since >= 0 && since < leastInterval*9/10:
+		// Telegraf's own interval may be of seconds, for which no quota lasts; its jitter makes some distances shorter.
+		w.Log.Debugf("Gathered %s ago, which is less than %s", since.Round(time.Second), leastInterval)
 		return nil
 	}
 
-	// Hours go by the clock on the wall, even if it is set: without what Go adds to measure elapsed time.
-	behind, err := w.gather(acc, now.Round(0), time.Now().Add(interval))
-	w.stats.backlog.Set(w.progress.backlogHours())
+	l := w.scope.begin(w.ledger, now)
+	w.setLedger(l)
+	w.saidRows, w.badRows = w.badRows, make(map[string]bool)
+	turn, err := w.readLatest(acc, now)
 	if w.ctx.Err() != nil {
 		return nil //nolint:nilerr // being stopped is no failure
 	}
-	if err == nil {
-		if text := w.outage.ended(now); text != "" {
-			w.Log.Infof("%s; catching up %d hour(s)", text, behind)
+	if !turn.isRead() {
+		err = w.liveOutage.failed(now, w.pauseAfter(now, err))
+	} else {
+		w.lastSuccess = now
+		if text := w.liveOutage.ended(now); text != "" {
+			w.Log.Infof("%s; catching up %d hour(s)", text, hoursOf(w.scope.missing(l, now)))
 		}
+	}
+	if isUp := turn.isRead() || turn.find(hoursBefore).isRead(); isUp || turn.made[len(turn.made)-1].result == isFailure {
+		if failure := w.readPast(acc, now, maxRequests-len(turn.made), isUp); err == nil {
+			err = failure
+		}
+	}
+	missing := w.scope.missing(w.ledger, now)
+	w.stats.backlog.Set(hoursOf(missing))
+	w.stats.putOff.Set(hoursOf(missing) - hoursOf(without(missing, putOffWindows(w.ledger.PutOff, now))))
+	if w.ctx.Err() != nil {
 		return nil
 	}
+	return err
+}
 
+// pauseAfter returns the failure of a gather at now, after it has seen to the pause that follows from it.
+func (w *WolkvoxIVR) pauseAfter(now time.Time, err error) error {
 	var failure *apiError
-	if errors.As(err, &failure) && failure.kind == failedQuota {
-		year, month, day := now.In(w.planner.location).Date()
-		until := w.planner.startOfDay(year, month, day+1)
-		if since := now.Sub(w.pausedUntil); since >= 0 && since < time.Hour {
+	if !errors.As(err, &failure) {
+		return err
+	}
+	if failure.kind == failedQuota {
+		until := w.scope.endOfDay(now)
+		if since := now.Sub(w.pause.until); since >= 0 && since < time.Hour {
 			until = earlier(until, now.Add(time.Hour)) // the API's day begins later than the operation's
 		}
-		w.pausedUntil = until
-		err = fmt.Errorf("%w; pausing until %s", err, w.pausedUntil.Format(time.RFC3339))
+		err = fmt.Errorf("%w; pausing until %s", err, until.Format(time.RFC3339))
+		w.pause = pause{until, err}
 	}
-	if failure != nil && failure.retryAfter > 0 {
-		w.pausedUntil = later(w.pausedUntil, now.Add(min(failure.retryAfter, time.Hour)))
+	if failure.retryAfter > 0 {
+		w.pause = pause{later(w.pause.until, now.Add(min(failure.retryAfter, time.Hour))), err}
 	}
-	if reported := w.outage.failed(now, err); reported != nil {
-		return reported
+	return err
+}
+
+// readLatest reads the hours that still grow, with new attempts and narrower ones where it fails.
+func (w *WolkvoxIVR) readLatest(acc telegraf.Accumulator, now time.Time) (turn, error) {
+	t := w.scope.begins(w.ledger, now, w.liveOutage.failures > 0)
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxElapsedTime(0))
+	end := now.Add(w.interval())
+	var failure error // the last
+	for failed := false; ; {
+		part, found := t.next(w.ledger.API)
+		if !found || failed && !w.wait(pauses, failure, end) {
+			break
+		}
+		r := request{part: part}
+		var err error
+		r.result, r.hasRows, err = w.read(acc, t.windows[part], now, true)
+		if w.ctx.Err() != nil {
+			return t, err
+		}
+		if failed = err != nil; failed {
+			failure = err
+		}
+		var api *apiError
+		r.passes = errors.As(err, &api) && api.kind.transient
+		r.isWrong = r.result == isEmpty && t.windows[part].contains(w.ledger.Newest)
+		t.made = append(t.made, r)
 	}
-	w.Log.Debugf("Still failing: %v", err)
+	w.change(func(l ledger) ledger {
+		l.API = t.learn(l.API, now)
+		return l
+	})
+	if w.ledger.API.Refusals == 2 {
+		w.Log.Warnf("%s: the API gives the hours before the running one, but not that: %v", w.name(), failure)
+	}
+	return t, failure
+}
+
+// wait lets the time pass that a new attempt after the failure has to keep. It returns false if there is none left until end.
+func (w *WolkvoxIVR) wait(pauses *backoff.ExponentialBackOff, failure error, end time.Time) bool {
+	var api *apiError
+	if !errors.As(failure, &api) || !api.kind.transient {
+		return true // another window is asked for, or nothing would help
+	}
+	pause := max(pauses.NextBackOff(), api.retryAfter)
+	if w.Clock.Now().Add(pause).After(end) || pause > time.Duration(w.Timeout) {
+		return false
+	}
+	w.Log.Debugf("Trying again in %s: %v", pause.Round(time.Millisecond), failure)
+	select {
+	case <-w.Clock.After(pause):
+		return true
+	case <-w.ctx.Done():
+		return false
+	}
+}
+
+// readPast reads what is missing of the hours before the latest, by so many requests at most. A failure says something
+// about what was asked for only if the API is known to be up.
+func (w *WolkvoxIVR) readPast(acc telegraf.Accumulator, now time.Time, requests int, isUp bool) error {
+	before := hoursOf(w.scope.missing(w.ledger, now))
+	defer func() { w.sayProgress(now, before) }()
+	end := now.Add(w.interval())
+	for range requests {
+		ask, found := w.scope.history(w.ledger, now)
+		if !found || w.Clock.Now().After(end) {
+			break
+		}
+		result, hasRows, err := w.read(acc, ask.window, now, false)
+		var failure *apiError
+		switch {
+		case w.ctx.Err() != nil:
+			return err
+		case err == nil:
+			w.change(func(l ledger) ledger { return w.scope.historyAnswered(l, ask, result, hasRows, now) })
+		case !isUp:
+			return nil
+		case !errors.As(err, &failure) || failure.kind.general:
+			return w.pastOutage.failed(now, w.pauseAfter(now, err))
+		default:
+			w.Log.Debugf("Leaving it for later: %v", err)
+			w.change(func(l ledger) ledger { return w.scope.historyFailed(l, ask, now) })
+		}
+		w.sayPutOff(now, err)
+	}
+	if text := w.pastOutage.ended(now); text != "" {
+		w.Log.Infof("%s to read the past", text)
+	}
 	return nil
 }
 
-// gather asks for what is due at now. No request is tried again, and no history asked for, after `end`. It returns how
-// many hours there were to catch up.
-func (w *WolkvoxIVR) gather(acc telegraf.Accumulator, now, end time.Time) (behind int64, err error) {
-	w.saidRows, w.badRows = w.badRows, make(map[string]bool)
-	days := maxDays
-	if w.outage.failures > 0 {
-		days = 2 // the API may fail at a wide window, and the running hour is what matters most
-	}
-	live, state := w.planner.live(w.progress, now, days)
-	w.setProgress(state)
-	left := state.backlogHours()
-	if left == 0 {
-		w.historyHours = 0
-	}
-	w.historyHours = max(w.historyHours, left)
-	behind = left + max(0, hoursIn(window{live.From, w.planner.floor(now.Add(-time.Duration(w.Lookback)))}))
-	if live.From.Before(live.To) {
-		if err := w.read(acc, live, maxAttempts, now, end); err != nil {
-			return behind, err
-		}
-		w.setProgress(w.planner.liveDone(w.progress, live, now))
-	}
-
-	for range historyRequests {
-		before := live.From
-		if !w.historyEnd.IsZero() {
-			before = earlier(before, w.historyEnd)
-		}
-		history, found := w.planner.history(w.progress, w.historyDays, before)
-		if !found {
-			w.historyEnd = time.Time{}
-			break
-		}
-		if time.Now().After(end) {
-			break
-		}
-		if err = w.read(acc, history, 1, now, end); err != nil {
-			if w.historyDays == 1 {
-				w.historyEnd = history.From
-			}
-			w.historyDays = max(w.historyDays/2, 1) // the API may fail at what takes it long
-			break
-		}
-		w.historyDays = min(w.historyDays*2, maxDays)
-		w.setProgress(w.planner.historyDone(w.progress, history, now))
-	}
-	w.sayHistory(left)
-	return behind, err
-}
-
-// read asks for the hours of a window and hands on their rows.
-func (w *WolkvoxIVR) read(acc telegraf.Accumulator, asked window, attempts int, now, end time.Time) error {
-	a, err := w.client.read(w.ctx, asked, attempts, end)
+// read asks for the hours of a window, hands on their rows, and records them.
+func (w *WolkvoxIVR) read(acc telegraf.Accumulator, asked window, now time.Time, isLatest bool) (res result, hasRows bool, err error) {
+	a, err := w.client.read(w.ctx, asked)
 	if err != nil {
-		return fmt.Errorf("reading %s, hours %s to %s, failed: %w",
-			w.name(), w.planner.label(asked.From), w.planner.label(asked.To.Add(-time.Nanosecond)), err)
+		res = isFailure
+		var failure *apiError
+		if !errors.As(err, &failure) || failure.kind.general {
+			res = isRefusal
+		}
+		return res, false, fmt.Errorf("reading %s, hours %s to %s, failed: %w",
+			w.name(), w.scope.label(asked.From), w.scope.label(asked.To.Add(-time.Nanosecond)), err)
 	}
 	w.sayRows(acc, a, now)
 
+	shown := a.shows(asked, now)
+	if isLatest && asked.To.After(w.scope.floor(now)) {
+		w.watchZone(a, now)
+	}
+	before := w.ledger
+	isEvidence := w.scope.isEvidence(before, shown)
+	after, final, empty := w.scope.record(before, shown, now, w.zone.east > 0)
 	rows := a.rows
-	if w.EmptyHours == "zero" {
-		rows = w.withZeros(a, asked, now)
+	if w.scope.zeros {
+		rows = w.withZeros(rows, empty)
 	}
+	due := w.due(before, now, final)
+	sent := int64(0)
 	for _, r := range rows {
-		if r.hour.After(now) {
-			continue
+		if isIn(due, r.hour) {
+			w.send(acc, r)
+			sent++
 		}
-		tags := map[string]string{"hour": fmt.Sprintf("%02d", r.hour.In(w.planner.location).Hour()), "source": w.source}
-		if w.Operation != "" {
-			tags["operation"] = w.Operation
-		}
-		m := metric.New("wolkvox_ivr", tags, nil, r.hour)
-		m.AddField("calls", r.calls)
-		m.AddField("minutes", r.minutes)
-		acc.AddMetric(m)
 	}
-	w.stats.rows.Incr(int64(len(rows)))
-	return nil
+	w.stats.rows.Incr(sent)
+	w.setLedger(after)
+	if !isEvidence && shown.isEmpty() {
+		res = isEmpty
+	}
+	return res, !shown.isEmpty(), nil
 }
 
-// withZeros returns the rows of an answer with zeros for the whole past hours that it leaves out. They begin with the
-// API's history: where that was known to begin later, the hours in between, read before as empty, are filled too.
-func (w *WolkvoxIVR) withZeros(a *answer, asked window, now time.Time) []row {
-	state := w.progress
-	taken := make(map[int64]bool, len(a.unknown)+len(a.rows))
-	for _, hour := range a.unknown {
-		taken[hour.Unix()] = true
-		state.First = earlier(state.First, hour)
+// due returns the hours of which rows are to be handed on at now, by the ledger before they were read and those that
+// turned final by it.
+func (w *WolkvoxIVR) due(before ledger, now time.Time, final []window) []window {
+	if w.scope.onlyFinal {
+		return final
 	}
-	for _, r := range a.rows {
-		taken[r.hour.Unix()] = true
-		state.First = earlier(state.First, r.hour)
+	end := w.scope.floor(now)
+	if w.Hours == "all" {
+		end = w.scope.next(end)
 	}
-	if a.dateless {
-		state.First = earlier(state.First, asked.From)
+	due := add(w.scope.missing(before, now), window{w.scope.settledBefore(now), end})
+	for _, w := range slices.Concat(final, before.Assumed) {
+		due = add(due, w)
 	}
-	fill := window{later(asked.From, state.First), later(asked.To, w.progress.First)}
-	w.setProgress(state)
-	if a.dateless {
-		fill.From = asked.To // any hour of the window may be that of a row that can't be read
+	return due
+}
+
+func (w *WolkvoxIVR) send(acc telegraf.Accumulator, r row) {
+	tags := map[string]string{"hour": fmt.Sprintf("%02d", r.hour.In(w.scope.location).Hour()), "source": w.source}
+	if w.Operation != "" {
+		tags["operation"] = w.Operation
 	}
-	fill.To = earlier(fill.To, w.planner.floor(now))
-	empty := []window{fill}
-	for _, unread := range remove(state.Backlog, asked) {
-		empty = remove(empty, unread)
-	}
-	rows := slices.Clone(a.rows)
+	m := metric.New("wolkvox_ivr", tags, nil, r.hour)
+	m.AddField("calls", r.calls)
+	m.AddField("minutes", r.minutes)
+	acc.AddMetric(m)
+}
+
+// withZeros returns the rows with zeros for the empty hours, in order. The second of an hour that comes twice has none:
+// its calls may yet be filed under the first.
+func (w *WolkvoxIVR) withZeros(rows []row, empty []window) []row {
+	rows = slices.Clone(rows)
 	for _, part := range empty {
-		for _, hour := range w.planner.hours(part) {
-			isRepetition := !w.planner.floor(hour).Equal(hour) // its calls may yet be filed under the first
-			if !taken[hour.Unix()] && !isRepetition {
+		for _, hour := range w.scope.hours(part) {
+			if w.scope.floor(hour).Equal(hour) {
 				rows = append(rows, row{hour: hour})
 			}
 		}
@@ -381,16 +487,32 @@ func (w *WolkvoxIVR) withZeros(a *answer, asked window, now time.Time) []row {
 	return rows
 }
 
+// watchZone warns where the newest calls show that the time zone is wrong.
+func (w *WolkvoxIVR) watchZone(a *answer, now time.Time) {
+	for _, r := range slices.Backward(a.rows) {
+		if r.calls == 0 {
+			continue
+		}
+		if text := w.zone.observe(w.scope.calendar, now, w.scope.floor(r.hour), w.interval()); text != "" {
+			w.Log.Warn(text)
+		}
+		if w.zone.east > 0 {
+			w.change(ledger.forgetAssumed)
+		}
+		return
+	}
+}
+
 // sayRows reports the rows that can't be read, each once as long as it comes again.
 func (w *WolkvoxIVR) sayRows(acc telegraf.Accumulator, a *answer, now time.Time) {
 	if a.strays > 0 {
 		w.Log.Debugf("Left out %d row(s) of hours that were not asked for", a.strays)
 	}
 	for _, hour := range a.merged {
-		if next := w.planner.nextHour(hour); !now.Before(next) && hour.After(w.lastMerged) {
+		if next := w.scope.nextHour(hour); !now.Before(next) && hour.After(w.lastMerged) {
 			w.lastMerged = hour
 			w.Log.Infof("Hour %s comes twice, as clocks are set back, but the report lists it once: its figures are filed under the first",
-				w.planner.label(hour))
+				w.scope.label(hour))
 		}
 	}
 	fresh := 0
@@ -406,21 +528,60 @@ func (w *WolkvoxIVR) sayRows(acc telegraf.Accumulator, a *answer, now time.Time)
 	}
 }
 
-// sayHistory logs how far the reading of the past has come, if a gather that began with so many hours left read some.
-func (w *WolkvoxIVR) sayHistory(before int64) {
-	switch left := w.progress.backlogHours(); left {
-	case before:
-	case 0:
+// sayProgress logs how far the reading of the past has come, if a gather that began with so many hours left read some.
+func (w *WolkvoxIVR) sayProgress(now time.Time, before int64) {
+	left := hoursOf(w.scope.missing(w.ledger, now))
+	w.historyHours = max(w.historyHours, before)
+	switch {
+	case left >= before:
+	case left == 0:
 		w.Log.Infof("Reading the past: all %d hours done", w.historyHours)
+		w.historyHours = 0
 	default:
 		w.Log.Infof("Reading the past: %d of %d hours done", w.historyHours-left, w.historyHours)
 	}
 }
 
-func (w *WolkvoxIVR) setProgress(state progress) {
+// sayPutOff warns, once, about hours that can't be read although others can, as soon as it is known which these are.
+func (w *WolkvoxIVR) sayPutOff(now time.Time, err error) {
+	w.change(func(l ledger) ledger {
+		l = l.clone()
+		missing := w.scope.missing(l, now)
+		gaps := without(missing, putOffWindows(l.PutOff, now))
+		for i, p := range l.PutOff {
+			before := w.scope.last(p.From)
+			isStart := !isIn(missing, before) && !isIn(l.Final, before) // nothing before it is wanted
+			if p.Said || p.Why != whyFailing || isIn(gaps, before) || !p.skipped().isEmpty() {
+				continue
+			}
+			l.PutOff[i].Said = true
+			hours := fmt.Sprintf("%s to %s", w.scope.label(p.From), w.scope.label(p.To.Add(-time.Nanosecond)))
+			if isStart {
+				l.PutOff[i].Pause, l.PutOff[i].Due = day, now.Add(day)
+				w.Log.Warnf("%s: the API gives no hour before %s. Hours %s are asked for once a day from now on",
+					w.name(), w.scope.label(p.To), hours)
+				continue
+			}
+			if err == nil {
+				w.Log.Warnf("%s: hours %s can't be read, though those around them can. They are asked for again at growing distances, up to a day",
+					w.name(), hours)
+				continue
+			}
+			w.Log.Warnf("%s: hours %s can't be read, though those around them can: %v. They are asked for again at growing distances, up to a day",
+				w.name(), hours, err)
+		}
+		return l
+	})
+}
+
+func (w *WolkvoxIVR) setLedger(l ledger) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.progress = state
+	w.ledger = l
+}
+
+func (w *WolkvoxIVR) change(f func(ledger) ledger) {
+	w.setLedger(f(w.ledger))
 }
 
 // name is how messages call the operation.
@@ -434,12 +595,12 @@ func (w *WolkvoxIVR) name() string {
 func init() {
 	inputs.Add("wolkvox_ivr", func() telegraf.Input {
 		return &WolkvoxIVR{
-			Timezone:    "America/Bogota",
-			Lookback:    config.Duration(3 * time.Hour),
-			CurrentHour: "include",
-			EmptyHours:  "omit",
-			URL:         "https://wv{server}.wolkvox.com",
-			Timeout:     config.Duration(60 * time.Second),
+			Timezone:   "America/Bogota",
+			Lookback:   config.Duration(3 * time.Hour),
+			Hours:      "all",
+			EmptyHours: "omit",
+			URL:        "https://wv{server}.wolkvox.com",
+			Timeout:    config.Duration(60 * time.Second),
 			TransportConfig: common_http.TransportConfig{
 				HTTPProxy: proxy.HTTPProxy{UseSystemProxy: true},
 			},

@@ -124,7 +124,7 @@ func TestCases(t *testing.T) {
 		path := filepath.Join("testdata", "testcases", folder.Name())
 		t.Run(folder.Name(), func(t *testing.T) {
 			answer := readResponse(t, path)
-			request := make(chan string, 2*maxAttempts)
+			request := make(chan string, 2*maxRequests)
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				request <- r.URL.Query().Get("date_ini") + "\n" + r.URL.Query().Get("date_end") + "\n"
 				answer(w, r)
