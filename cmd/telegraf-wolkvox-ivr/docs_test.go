@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -62,10 +63,10 @@ func TestReadmeNamesTests(t *testing.T) {
 		require.NoError(t, err)
 		code.Write(content)
 	}
-	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readDoc(t, "README.md"), -1)
+	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readDoc(t, "cmd/telegraf-wolkvox-ivr/README.md"), -1)
 	require.NotEmpty(t, names)
 	for _, name := range names {
-		require.Contains(t, code.String(), "func "+name[1]+"(", "README.md names a test that isn't there")
+		require.Contains(t, code.String(), "func "+name[1]+"(", "the README names a test that isn't there")
 	}
 }
 
@@ -79,13 +80,30 @@ func TestReadmesListTheFailures(t *testing.T) {
 	}
 }
 
-// The README in Spanish is another text, but its commands, configurations and tables say the same.
-func TestReadmesAgree(t *testing.T) {
-	english, spanish := readDoc(t, "README.md"), readDoc(t, "README.es.md")
-	require.Equal(t, codeBlocks(english), codeBlocks(spanish))
-	require.Equal(t, optionTable.FindAllStringSubmatch(english, -1), optionTable.FindAllStringSubmatch(spanish, -1))
-	require.Equal(t, headings(english), headings(spanish), "levels of headings")
-	require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
+// A guide in Spanish is another text, but its commands, configurations and tables say the same.
+func TestGuidesAgree(t *testing.T) {
+	guides := make([]string, 0)
+	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(path, ".es.md") {
+			name, err := filepath.Rel("../..", path)
+			require.NoError(t, err)
+			guides = append(guides, name)
+		}
+		return err
+	}))
+	require.Greater(t, len(guides), 1)
+	for _, guide := range guides {
+		t.Run(guide, func(t *testing.T) {
+			english, spanish := readDoc(t, strings.TrimSuffix(guide, ".es.md")+".md"), readDoc(t, guide)
+			require.Equal(t, codeBlocks(english), codeBlocks(spanish))
+			require.Equal(t, optionTable.FindAllStringSubmatch(english, -1), optionTable.FindAllStringSubmatch(spanish, -1))
+			require.Equal(t, headings(english), headings(spanish), "levels of headings")
+			require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
+		})
+	}
 }
 
 var codeBlock = regexp.MustCompile("(?ms) *```(\\w+)\n(.*?)\n *```$")

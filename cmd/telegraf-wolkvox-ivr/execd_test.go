@@ -119,7 +119,7 @@ func variants() []variant {
 		},
 		{
 			operations[2],
-			[]string{`name_prefix = "wv_"`, `tagexclude = ["hour"]`, `metricpass = 'tags.hour == "10"'`, `operation = "sales"`, `current_hour = "omit"`},
+			[]string{`name_prefix = "wv_"`, `tagexclude = ["hour"]`, `metricpass = 'tags.hour == "10"'`, `operation = "sales"`, `hours = "ended"`},
 			func(m telegraf.Metric) bool {
 				hour, _ := m.GetTag("hour")
 				m.AddPrefix("wv_")

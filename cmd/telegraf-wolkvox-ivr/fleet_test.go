@@ -284,10 +284,10 @@ func age(t *testing.T, statefile string, by time.Duration) {
 	require.NoError(t, os.WriteFile(statefile, content, 0o600))
 }
 
-// TestReadmeShowsTheFleet: what README.md shows is what is tested here.
+// TestReadmeShowsTheFleet: what the guide shows is what is tested here.
 func TestReadmeShowsTheFleet(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../testdata/fleet/README.md")
 	require.NoError(t, err)
 	for _, name := range []string{"operations.yml", "wolkvox_ivr.conf.j2", "playbook.yml", "monitor-1.conf"} {
 		content, err := os.ReadFile("../../testdata/fleet/" + name)
