@@ -275,12 +275,11 @@ func (s scope) record(l ledger, a *answered, now time.Time, clockIsWrong bool) (
 	for _, hour := range a.rows {
 		known = append(known, s.whole(window{hour, hour.Add(time.Nanosecond)}))
 	}
-	isEvidence := s.isEvidence(l, a)
-	if isEvidence {
+	known = mergeSorted(known)
+	if s.isEvidence(l, a) {
 		empty = without(settled, known)
 	} else {
-		settled = mergeSorted(known)
-		settled = remove(settled, window{current, later(a.To, current)})
+		settled = remove(known, window{current, later(a.To, current)})
 	}
 	for _, hour := range a.unknown {
 		w := s.whole(window{hour, hour.Add(time.Nanosecond)})

@@ -80,7 +80,7 @@ type WolkvoxIVR struct {
 	pastOutage   outage
 	zone         zoneWatch
 	pause        pause
-	lastSuccess  time.Time
+	lastGather   time.Time       // that made requests
 	historyHours int64           // the most hours that were missing since none was
 	badRows      map[string]bool // reasons of unreadable rows said in this gather
 	saidRows     map[string]bool // and in the one before
@@ -251,7 +251,7 @@ func (w *WolkvoxIVR) Stop() {
 func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	// Hours go by the clock on the wall, even if it is set: without what Go adds to measure elapsed time.
 	now := w.Clock.Now().Round(0)
-	since := now.Sub(w.lastSuccess)
+	since := now.Sub(w.lastGather)
 	switch pause := w.pause.until.Sub(now); {
 	case w.ctx.Err() != nil:
 		return nil
@@ -261,11 +261,12 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 		w.Log.Debugf("Pausing until %s", w.pause.until.Format(time.RFC3339))
 		return w.liveOutage.failed(now, w.pause.err)
 	case w.Interval == 0 && since >= 0 && since < leastInterval*9/10:
-		// Telegraf's own interval may be of seconds, for which no quota lasts; its jitter makes some distances shorter.
+		// Telegraf's own interval may be of seconds, for which no quota lasts. Jitter makes some distances shorter.
 		w.Log.Debugf("Gathered %s ago, which is less than %s", since.Round(time.Second), leastInterval)
 		return nil
 	}
 
+	w.lastGather = now
 	l := w.scope.begin(w.ledger, now)
 	w.setLedger(l)
 	w.saidRows, w.badRows = w.badRows, make(map[string]bool)
@@ -276,7 +277,6 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	if !turn.isRead() {
 		err = w.liveOutage.failed(now, w.pauseAfter(now, err))
 	} else {
-		w.lastSuccess = now
 		if text := w.liveOutage.ended(now); text != "" {
 			w.Log.Infof("%s; catching up %d hour(s)", text, hoursOf(w.scope.missing(l, now)))
 		}
