@@ -5,12 +5,14 @@
 
 TELEGRAF      := github.com/influxdata/telegraf
 # What the demonstration and the tests need of Telegraf; empty builds all of it.
-TELEGRAF_TAGS := custom,inputs.exec,inputs.execd,inputs.http,inputs.internal,inputs.nats_consumer,processors.dedup,processors.starlark,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.kafka,outputs.nats,outputs.prometheus_client,parsers.influx,parsers.json_v2,serializers.influx,serializers.json,secretstores.docker,secretstores.http,secretstores.jose,secretstores.os,secretstores.systemd
+TELEGRAF_TAGS := custom,inputs.exec,inputs.execd,inputs.http,inputs.influxdb_v2_listener,inputs.internal,inputs.nats_consumer,processors.dedup,processors.starlark,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.kafka,outputs.nats,outputs.postgresql,outputs.prometheus_client,parsers.influx,parsers.json_v2,serializers.influx,serializers.json,secretstores.docker,secretstores.http,secretstores.jose,secretstores.os,secretstores.systemd
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 INFLUXD       := github.com/influxdata/influxdb/cmd/influxd@v1.8.10
 INFLUX        := github.com/influxdata/influxdb/cmd/influx@v1.8.10
 NATS_SERVER   := github.com/nats-io/nats-server/v2@v2.15.2
+# Later ones need a later Go than go.mod.
+VICTORIAMETRICS := github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.137.0
 # Later ones need modules that the Go module proxy does not give everywhere.
 NFPM          := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 GOTESTSUM     := gotest.tools/gotestsum@v1.13.0
@@ -89,6 +91,20 @@ nats-server: bin/nats-server ## Builds bin/nats-server, a real NATS server
 bin/nats-server: bin/.nats-server
 	GOBIN='$(CURDIR)/bin' go install $(NATS_SERVER)
 
+.PHONY: victoria-metrics
+victoria-metrics: bin/victoria-metrics ## Builds bin/victoria-metrics, a real VictoriaMetrics
+bin/victoria-metrics: bin/.victoria-metrics
+	GOBIN='$(CURDIR)/bin' go install $(VICTORIAMETRICS)
+
+.PHONY: kafka
+kafka: ## Fetches Apache Kafka into bin/kafka, where there are Java and Maven
+	@command -v java >/dev/null && command -v mvn >/dev/null && $(MAKE) --no-print-directory bin/kafka || \
+	echo "No Java, no Maven, or nothing by it: the tests do without Apache Kafka."
+bin/kafka: testdata/kafka/pom.xml
+	rm -rf $@ $@.new
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$@.new'
+	@mv $@.new $@ && touch $@
+
 bin/golangci-lint: bin/.golangci-lint
 	GOBIN='$(CURDIR)/bin' go install $(GOLANGCI_LINT)
 
@@ -125,6 +141,7 @@ bin/.influxd:                       from = $(INFLUXD)
 bin/.influx:                        from = $(INFLUX)
 bin/.nats-server:                   from = $(NATS_SERVER)
 bin/.golangci-lint:                 from = $(GOLANGCI_LINT)
+bin/.victoria-metrics:              from = $(VICTORIAMETRICS)
 bin/.nfpm:                          from = $(NFPM)
 bin/.gotestsum:                     from = $(GOTESTSUM)
 bin/.cyclonedx-gomod:               from = $(CYCLONEDX)
@@ -169,7 +186,7 @@ native: bin/gotestsum
 	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- ./$(PLUGIN)
 
 .PHONY: integration
-integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum ## Runs the tests against real Telegraf and real destinations
+integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka ## Runs the tests against real Telegraf and real destinations
 	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: bench

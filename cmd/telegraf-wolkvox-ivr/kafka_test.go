@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +110,8 @@ func TestKafka(t *testing.T) {
 			}
 			tg := newRecipe(t, "kafka.conf", remembering+strings.Join(tables, ""), "KAFKA_BROKER="+k.ListenAddrs()[0], "KAFKA_FORMAT="+format)
 
+			tg.add("changes.conf", readRecipe(t, "changes.conf"))
+
 			// What the brokers answer so has been written: a producer that sends it again as something new would double it.
 			doubled := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend, Count: 2})
 			behind(3 * time.Hour)
@@ -205,11 +205,7 @@ func hoursThrough(t *testing.T, processor string) (times map[int64]int, from, to
 
 func TestChangesOnly(t *testing.T) {
 	t.Parallel()
-	recipe, err := os.ReadFile("../../testdata/kafka.conf")
-	require.NoError(t, err)
-	processor := regexp.MustCompile(`(?s)\[\[processors\.starlark\]\].*?'''.*?'''\n`).FindString(string(recipe))
-	require.NotEmpty(t, processor)
-	times, from, to := hoursThrough(t, processor)
+	times, from, to := hoursThrough(t, readRecipe(t, "changes.conf"))
 	for hour := from; hour.Before(to); hour = hour.Add(time.Hour) {
 		require.Equal(t, 1, times[hour.Unix()], hour)
 	}

@@ -1,0 +1,308 @@
+//go:build integration
+
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+// broker is a real Apache Kafka of one node, whose clients need TLS and a password by SCRAM.
+type broker struct {
+	t      *testing.T
+	dir    string
+	link   *link  // clients have to go through it
+	inside string // the address that needs no password
+	ca     string // the file of the certificate
+	server *server
+}
+
+const (
+	kafkaUser     = "telegraf"
+	kafkaPassword = "invented-password"
+)
+
+// startBroker starts one on a folder of its own.
+func startBroker(t *testing.T) *broker {
+	t.Helper()
+	if _, err := exec.LookPath("java"); err != nil {
+		leaveOut(t, "no Java, which Apache Kafka needs")
+	}
+	if _, err := os.Stat("../../bin/kafka"); err != nil {
+		leaveOut(t, "no Apache Kafka in bin, for want of Maven")
+	}
+	dir := t.TempDir()
+	b := &broker{t: t, dir: dir, link: startLink(t, freeAddress(t)), inside: freeAddress(t), ca: filepath.Join(dir, "ca.pem")}
+
+	// The certificate of Go's own test server is for 127.0.0.1, and its own CA.
+	https := httptest.NewTLSServer(nil)
+	https.Close()
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: https.Certificate().Raw})
+	key, err := x509.MarshalPKCS8PrivateKey(https.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	keystore := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), certificate...)
+	require.NoError(t, os.WriteFile(b.ca, certificate, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "keystore.pem"), keystore, 0o600))
+
+	controller := freeAddress(t)
+	properties := fmt.Sprintf(`
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=%[1]s
+listeners=CONTROLLER://%[1]s,BROKER://%[2]s,CLIENT://%[3]s
+advertised.listeners=BROKER://%[2]s,CLIENT://%[4]s
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,BROKER:PLAINTEXT,CLIENT:SASL_SSL
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=BROKER
+listener.name.client.ssl.keystore.type=PEM
+listener.name.client.ssl.keystore.location=%[5]s/keystore.pem
+listener.name.client.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.client.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+log.dirs=%[5]s/data
+auto.create.topics.enable=false
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=200
+group.initial.rebalance.delay.ms=0
+`, controller, b.inside, b.link.to, b.link.address, dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "server.properties"), []byte(properties), 0o600))
+	format := b.java("kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", "server.properties",
+		"--add-scram", "SCRAM-SHA-512=[name="+kafkaUser+",password="+kafkaPassword+"]")
+	output, err := format.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	b.start()
+
+	create := kmsg.NewCreateTopicsRequest()
+	wanted := kmsg.NewCreateTopicsRequestTopic()
+	wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = topic, 6, 1
+	create.Topics = append(create.Topics, wanted)
+	created, err := create.RequestWith(t.Context(), b.client())
+	require.NoError(t, err)
+	require.NoError(t, kerr.ErrorForCode(created.Topics[0].ErrorCode))
+	return b
+}
+
+// freeAddress returns a loopback address that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends at once
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// java returns the command that runs one of Kafka's programs, and starts quickly rather than runs quickly.
+func (b *broker) java(program string, args ...string) *exec.Cmd {
+	b.t.Helper()
+	jars, err := filepath.Abs("../../bin/kafka")
+	require.NoError(b.t, err)
+	cmd := exec.Command("java", append([]string{
+		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+		"-cp", filepath.Join(jars, "*"), program,
+	}, args...)...)
+	cmd.Dir = b.dir
+	return cmd
+}
+
+var brokerStarted = regexp.MustCompile(`(Kafka Server started)`)
+
+// start starts the broker, for the first time or again.
+func (b *broker) start() {
+	b.t.Helper()
+	b.server = startCommand(b.t, b.java("kafka.Kafka", "server.properties"))
+	b.server.awaitLog(brokerStarted)
+}
+
+// env is the environment that leads a recipe to the broker.
+func (b *broker) env() []string {
+	return []string{
+		"KAFKA_BROKER=" + b.link.address, "KAFKA_CA=" + b.ca, "KAFKA_SASL=SCRAM-SHA-512", "KAFKA_USER=" + kafkaUser, "KAFKA_PASSWORD=" + kafkaPassword,
+	}
+}
+
+// client returns a client that looks at what is there.
+func (b *broker) client(options ...kgo.Opt) *kgo.Client {
+	b.t.Helper()
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.inside)}, options...)...)
+	require.NoError(b.t, err)
+	b.t.Cleanup(client.Close)
+	return client
+}
+
+// size returns how many records the topic has.
+func (b *broker) size(client *kgo.Client) (size int) {
+	b.t.Helper()
+	list := kmsg.NewListOffsetsRequest()
+	wanted := kmsg.NewListOffsetsRequestTopic()
+	wanted.Topic = topic
+	for i := range int32(6) {
+		partition := kmsg.NewListOffsetsRequestTopicPartition()
+		partition.Partition, partition.Timestamp = i, -1 // the latest
+		wanted.Partitions = append(wanted.Partitions, partition)
+	}
+	list.Topics = append(list.Topics, wanted)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	for _, shard := range client.RequestSharded(ctx, &list) {
+		require.NoError(b.t, shard.Err)
+		for _, partition := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions {
+			require.NoError(b.t, kerr.ErrorForCode(partition.ErrorCode))
+			size += int(partition.Offset)
+		}
+	}
+	return size
+}
+
+// link passes connections on, unless it is told to keep what comes back.
+type link struct {
+	address, to string
+	deaf        atomic.Bool  // what comes back gets lost
+	lost        atomic.Int64 // how many bytes that were
+}
+
+func startLink(t *testing.T, to string) *link {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at the test's end
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	l := &link{address: listener.Addr().String(), to: to}
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go l.pass(near)
+		}
+	}()
+	return l
+}
+
+// pass connects two ends until one of them closes.
+func (l *link) pass(near net.Conn) {
+	defer near.Close()
+	far, err := net.Dial("tcp", l.to) //nolint:noctx // loopback
+	if err != nil {
+		return
+	}
+	go func() {
+		defer far.Close()
+		_, _ = io.Copy(far, near)
+	}()
+	buffer := make([]byte, 64*1024)
+	for {
+		n, err := far.Read(buffer)
+		if err != nil {
+			return
+		}
+		if l.deaf.Load() {
+			l.lost.Add(int64(n))
+			continue
+		}
+		if _, err := near.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// startGated is startWolkvox, but nobody gets an answer from the operation's server before open is closed.
+func startGated(t *testing.T, gated simulator.Operation, operations ...simulator.Operation) (w *wolkvox, open chan struct{}) {
+	t.Helper()
+	w, open = startWolkvox(t, append(operations, gated)...), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/wv"+gated.Server+"/") {
+			select {
+			case <-open:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		w.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	w.url = server.URL + "/wv{server}"
+	return w, open
+}
+
+// read returns all that the topic has, as a consumer that starts now gets it.
+func (b *broker) read() (metrics []telegraf.Metric) {
+	b.t.Helper()
+	consumer := b.client(kgo.ConsumeTopics(topic))
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	for size := b.size(consumer); len(metrics) < size; {
+		fetches := consumer.PollFetches(ctx)
+		require.NoError(b.t, fetches.Err())
+		for _, record := range fetches.Records() {
+			metrics = append(metrics, decode(b.t, "influx", record))
+		}
+	}
+	return metrics
+}
+
+// TestApacheKafka: the broker dies with history that it has written and not confirmed, and comes back. A consumer gets each hour once all the
+// same. Meanwhile, a Telegraf with a wrong password says so, and does not end.
+func TestApacheKafka(t *testing.T) {
+	t.Parallel()
+	b, day := startBroker(t), simulator.Operation{Server: "0003", Token: "invented-token-3", PeakCalls: 1000, Timezone: afternoon()}
+	w, open := startGated(t, far, day)
+	start := time.Now()
+	truth := w.monthOf(t, far, "far", start)
+	tg := newRecipe(t, "kafka.conf", remembering+w.table(day, `backfill = "24h"`)+w.table(far, `backfill = "744h"`, `operation = "far"`), b.env()...)
+	stranger := newRecipe(t, "kafka.conf", w.table(day), append(b.env(), "KAFKA_PASSWORD=wrong")...)
+	observer := b.client()
+	stranger.start()
+	tg.start()
+	tg.await("the first hours", func() bool { return b.size(observer) > 0 })
+	b.link.deaf.Store(true)
+	close(open)
+	tg.await("a confirmation to get lost", func() bool { return b.link.lost.Load() > 0 })
+	b.server.kill()
+	b.link.deaf.Store(false)
+	b.start()
+	tg.await("all hours", func() bool { return b.size(observer) >= len(truth) && strings.Count(tg.log(), pastRead) == 2 })
+	tg.stop()
+
+	metrics := b.read()
+	times := make(map[string]int)
+	for _, m := range metrics {
+		times[fmt.Sprint(m.Tags(), m.Time())]++
+	}
+	for hour, n := range times {
+		require.Equal(t, 1, n, hour)
+	}
+	from, to := span(truth)
+	metrics = slices.DeleteFunc(metrics, func(m telegraf.Metric) bool { return !m.HasTag("operation") })
+	testutil.RequireMetricsEqual(t, truth, between(metrics, from, to), testutil.SortMetrics())
+	tg.requireNoComplaints()
+	stranger.awaitLog("SASL Authentication failed")
+}
