@@ -179,7 +179,7 @@ func (b *broker) size(client *kgo.Client) (size int) {
 	return size
 }
 
-// link passes connections on, unless it is told to keep what comes back.
+// link passes connections on, unless it is told to lose what comes back. It waits for a broker that is away, as a load balancer may.
 type link struct {
 	address, to string
 	deaf        atomic.Bool  // what comes back gets lost
@@ -208,6 +208,9 @@ func startLink(t *testing.T, to string) *link {
 func (l *link) pass(near net.Conn) {
 	defer near.Close()
 	far, err := net.Dial("tcp", l.to) //nolint:noctx // loopback
+	for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		far, err = net.Dial("tcp", l.to) //nolint:noctx // loopback
+	}
 	if err != nil {
 		return
 	}
@@ -305,4 +308,5 @@ func TestApacheKafka(t *testing.T) {
 	testutil.RequireMetricsEqual(t, truth, between(metrics, from, to), testutil.SortMetrics())
 	tg.requireNoComplaints()
 	stranger.awaitLog("SASL Authentication failed")
+
 }

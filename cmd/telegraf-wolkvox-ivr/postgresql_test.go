@@ -1,0 +1,193 @@
+//go:build integration
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+)
+
+// postgresql is a real PostgreSQL with a database folder of its own, reached by a socket in it.
+type postgresql struct {
+	t      *testing.T
+	bin    string
+	dir    string
+	as     *syscall.Credential // it doesn't run as root
+	server *server
+}
+
+// startPostgreSQL starts the newest that is installed.
+func startPostgreSQL(t *testing.T) *postgresql {
+	t.Helper()
+	installed, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian has it, not on the PATH
+	require.NoError(t, err)
+	if path, err := exec.LookPath("initdb"); err == nil && len(installed) == 0 {
+		installed = []string{path}
+	}
+	if len(installed) == 0 {
+		leaveOut(t, "no PostgreSQL")
+	}
+	dir, err := os.MkdirTemp("/tmp", "postgresql-") //nolint:usetesting // t.TempDir is too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	db := &postgresql{t: t, bin: filepath.Dir(slices.Max(installed)), dir: dir}
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		db.as = &syscall.Credential{Uid: nobody, Gid: nobody, NoSetGroups: true}
+		require.NoError(t, os.Chown(dir, nobody, nobody))
+	}
+	output, err := db.command("initdb", "--pgdata", "data", "--username", "telegraf", "--auth", "trust", "--no-sync", "--no-instructions").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	db.start()
+	db.queryIn("postgres", "CREATE DATABASE telegraf")
+	return db
+}
+
+// command returns a program of PostgreSQL.
+func (db *postgresql) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(db.bin, program), args...)
+	cmd.Dir = db.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: db.as}
+	return cmd
+}
+
+var postgresqlReady = regexp.MustCompile(`(database system is ready to accept connections)`)
+
+// start starts it, for the first time or again.
+func (db *postgresql) start() {
+	db.t.Helper()
+	db.server = startCommand(db.t, db.command("postgres", "-D", "data", "-k", db.dir, "-c", "listen_addresses="))
+	db.server.awaitLog(postgresqlReady)
+}
+
+// crash kills it with all its processes, which a power failure does, too.
+func (db *postgresql) crash() {
+	db.t.Helper()
+	children := childrenOf(db.t, db.server.cmd.Process.Pid)
+	db.server.kill()
+	for _, child := range children {
+		_ = syscall.Kill(child, syscall.SIGKILL) // fails when it has ended already
+	}
+	await(db.t, "all of PostgreSQL to end", func() bool {
+		return !slices.ContainsFunc(children, func(child int) bool { return syscall.Kill(child, 0) == nil })
+	})
+}
+
+// env is the environment that leads a recipe to the database.
+func (db *postgresql) env() string {
+	return "POSTGRES_CONNECTION=host=" + db.dir + " user=telegraf dbname=telegraf sslmode=disable"
+}
+
+// psql returns the command that runs statements, and prints what they return without decoration.
+func (db *postgresql) psql(statements, database string) *exec.Cmd {
+	return db.command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", database, "--no-psqlrc", "--quiet",
+		"--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", statements)
+}
+
+// query returns what statements return.
+func (db *postgresql) query(statements string) string {
+	db.t.Helper()
+	return db.queryIn("telegraf", statements)
+}
+
+func (db *postgresql) queryIn(database, statements string) string {
+	db.t.Helper()
+	output, err := db.psql(statements, database).CombinedOutput()
+	require.NoError(db.t, err, "%s\n%s", statements, output)
+	return strings.TrimSpace(string(output))
+}
+
+// count returns how many rows the table has, if it is there yet.
+func (db *postgresql) count() int {
+	db.t.Helper()
+	if db.query("SELECT to_regclass('wolkvox_ivr')") == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(db.query("SELECT count(*) FROM wolkvox_ivr"))
+	require.NoError(db.t, err)
+	return n
+}
+
+// metrics returns all rows.
+func (db *postgresql) metrics() (metrics []telegraf.Metric) {
+	db.t.Helper()
+	var rows []struct {
+		Source, Operation, Hour string
+		Time                    int64
+		Calls                   int64
+		Minutes                 float64
+	}
+	found := db.query(`SELECT json_agg(row) FROM (
+		SELECT source, operation, hour, extract(epoch FROM time)::bigint AS time, calls, minutes FROM wolkvox_ivr
+	) AS row`)
+	require.NoError(db.t, json.Unmarshal([]byte(found), &rows))
+	for _, row := range rows {
+		tags := map[string]string{"source": row.Source, "hour": row.Hour}
+		if row.Operation != "" {
+			tags["operation"] = row.Operation
+		}
+		metrics = append(metrics, metric.New("wolkvox_ivr", tags, map[string]any{"calls": row.Calls, "minutes": row.Minutes}, time.Unix(row.Time, 0)))
+	}
+	return metrics
+}
+
+// awaitTruth waits until the database has as many of the hours as the truth, and requires them to be the truth.
+func (db *postgresql) awaitTruth(a *agent, truth []telegraf.Metric) {
+	db.t.Helper()
+	from, to := span(truth)
+	var metrics []telegraf.Metric
+	a.await("the month to be in the database", func() bool {
+		if db.count() < len(truth) {
+			return false
+		}
+		metrics = between(db.metrics(), from, to)
+		return len(metrics) >= len(truth)
+	})
+	testutil.RequireMetricsEqual(db.t, truth, metrics, testutil.SortMetrics())
+}
+
+// TestPostgreSQL: hours that are read again, at each gather and from the beginning, Telegraf's death and PostgreSQL's leave one row an hour.
+func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
+	w, start, db := startWolkvox(t, near, far), time.Now(), startPostgreSQL(t)
+	truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
+	tg := newRecipe(t, "postgresql.conf", remembering+
+		w.table(near, `backfill = "744h"`, `interval = "1s"`)+
+		w.table(far, `backfill = "744h"`, `operation = "far"`), db.env())
+	tg.start()
+	db.awaitTruth(tg, truth)
+
+	// PostgreSQL dies while rows are being written, which Telegraf takes for their fault. Started afresh while PostgreSQL is away, it reads the
+	// month once more, and PostgreSQL comes back.
+	startCommand(t, db.psql("BEGIN; LOCK TABLE wolkvox_ivr; SELECT pg_sleep(600)", "telegraf"))
+	tg.await("rows to wait", func() bool {
+		return db.query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'copy%' AND wait_event_type = 'Lock'") == "1"
+	})
+	db.crash()
+	tg.awaitLog("dropping sub-batch")
+	tg.kill()
+	<-tg.gone()
+	require.NoError(t, os.Remove(filepath.Join(tg.dir, "wolkvox_ivr.state")))
+	read := strings.Count(tg.log(), pastRead)
+	tg.start()
+	tg.await("the month to be read again", func() bool { return strings.Count(tg.log(), pastRead) == read+2 })
+	db.start()
+	db.query("UPDATE wolkvox_ivr SET calls = 0") // so that they can be seen to come
+	tg.await("the month to be written again", func() bool { return db.query("SELECT count(*) FROM wolkvox_ivr WHERE calls = 0") == "0" })
+	db.awaitTruth(tg, truth)
+	tg.stop()
+}
