@@ -488,3 +488,50 @@ func TestPrometheus(t *testing.T) {
 	require.NotEmpty(t, scrape())
 	tg.requireNoComplaints("gathered more often", "longer than expected")
 }
+
+// TestRelay: two Telegrafs, each with an operation, write through a third one, which is stopped on the way, as InfluxDB is.
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	w, start, db := startWolkvox(t, near, far), time.Now(), startInfluxDB(t)
+	truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
+	const token = "invented-relay-token"
+	listen := freeAddress(t)
+	relay := newRecipe(t, "relay.conf", "", "INFLUX_URL="+db.url(), "RELAY_LISTEN="+listen, "RELAY_TOKEN="+token)
+	relay.start()
+	relay.awaitLog("Started HTTP listener service on")
+	var edges []*agent
+	for _, table := range []string{
+		w.table(near, `backfill = "744h"`, `interval = "1s"`),
+		w.table(far, `backfill = "744h"`, `interval = "1s"`, `operation = "far"`),
+	} {
+		edge := newRecipe(t, "influxdb_v2.conf", remembering+table, "INFLUX_URL=http://"+listen, "INFLUX_TOKEN="+token)
+		edge.start()
+		edges = append(edges, edge)
+	}
+	relay.await("some hours", func() bool { return db.count(time.Unix(0, 0), time.Now()) > 0 })
+	db.stop()
+	relay.stop()
+	for _, edge := range edges {
+		edge.awaitLog(pastRead)
+	}
+	relay.start()
+	db.start()
+	db.awaitMonth(relay, truth)
+
+	// What comes later holds: figures that have grown are not overwritten by those before.
+	for _, edge := range edges {
+		edge.stop()
+	}
+	relay.stop()
+	for _, m := range db.metrics(start.Add(-3*time.Hour), start) {
+		o := near
+		if m.HasTag("operation") {
+			o = far
+		}
+		require.GreaterOrEqual(t, m.Fields()["calls"], w.At(o.Token, m.Time(), start).Calls, m.Time())
+	}
+	wrong := newRecipe(t, "influxdb_v2.conf", remembering+w.table(near, `empty_hours = "zero"`), "INFLUX_URL=http://"+listen, "INFLUX_TOKEN=wrong")
+	relay.start()
+	wrong.start()
+	wrong.awaitLog("401 Unauthorized")
+}
