@@ -10,6 +10,8 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 INFLUXD       := github.com/influxdata/influxdb/cmd/influxd@v1.8.10
 INFLUX        := github.com/influxdata/influxdb/cmd/influx@v1.8.10
+INFLUXDB2     := github.com/influxdata/influxdb/v2@v2.7.12
+INFLUX_PKG_CONFIG := github.com/influxdata/pkg-config@v0.2.14
 NATS_SERVER   := github.com/nats-io/nats-server/v2@v2.15.2
 # Later ones need a later Go than go.mod.
 VICTORIAMETRICS := github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.137.0
@@ -86,6 +88,16 @@ influx: bin/influx ## Builds bin/influx, the command line for InfluxDB
 bin/influx: bin/.influx
 	GOBIN='$(CURDIR)/bin' go install $(INFLUX)
 
+# Besides Go, its query language is Rust and C. A later rustc than it was written for warns of more, which it takes for errors.
+.PHONY: influxd2
+influxd2: bin/influxd2 ## Builds bin/influxd2, a real InfluxDB 2, which takes cargo and a C compiler; the tests use it where it is
+bin/influxd2: bin/.influxd2
+	GOBIN='$(CURDIR)/bin' go install $(INFLUX_PKG_CONFIG)
+	@printf '#!/bin/sh\ncase "$$*" in *--cap-lints*) ;; *) set -- "$$@" --cap-lints warn ;; esac\nexec "$$@"\n' >bin/rustc && chmod +x bin/rustc
+	dir=$$(go mod download -json $(INFLUXDB2) | awk -F '"' '$$2 == "Dir" { print $$4 }') && cd "$$dir" && \
+	CGO_ENABLED=1 PKG_CONFIG='$(CURDIR)/bin/pkg-config' RUSTUP_TOOLCHAIN=stable RUSTC_WRAPPER='$(CURDIR)/bin/rustc' \
+	go build -tags sqlite_foreign_keys,sqlite_json -o '$(CURDIR)/$@' ./cmd/influxd
+
 .PHONY: nats-server
 nats-server: bin/nats-server ## Builds bin/nats-server, a real NATS server
 bin/nats-server: bin/.nats-server
@@ -139,6 +151,7 @@ release: ## Checks that VERSION can be released, and makes all of it in dist/
 bin/.telegraf bin/.telegraf-native: from = $(TELEGRAF_VERSION) $(TELEGRAF_TAGS)
 bin/.influxd:                       from = $(INFLUXD)
 bin/.influx:                        from = $(INFLUX)
+bin/.influxd2:                      from = $(INFLUXDB2) $(INFLUX_PKG_CONFIG)
 bin/.nats-server:                   from = $(NATS_SERVER)
 bin/.golangci-lint:                 from = $(GOLANGCI_LINT)
 bin/.victoria-metrics:              from = $(VICTORIAMETRICS)

@@ -152,11 +152,12 @@ func (s *server) kill() {
 	<-s.done
 }
 
-// influxdb is a real InfluxDB 1.8 on a database folder of its own.
+// influxdb is a real InfluxDB 1.8, or 2.7, on a database folder of its own.
 type influxdb struct {
 	t      *testing.T
 	dir    string
 	addr   string
+	token  string // of InfluxDB 2.7
 	server *server
 }
 
@@ -164,6 +165,26 @@ func startInfluxDB(t *testing.T) *influxdb {
 	t.Helper()
 	db := &influxdb{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
 	db.start()
+	return db
+}
+
+var listening2 = regexp.MustCompile(`msg=Listening .* port=(\d+)`)
+
+// startInfluxDB2 starts an InfluxDB 2.7 with the bucket telegraf.
+func startInfluxDB2(t *testing.T) *influxdb {
+	t.Helper()
+	if _, err := os.Stat("../../bin/influxd2"); err != nil {
+		t.Skip("left out: there is no InfluxDB 2, which make influxd2 builds by Rust")
+	}
+	db := &influxdb{t: t, dir: t.TempDir(), token: "invented-influxdb-token"}
+	db.server = startServer(t, nil, "influxd2", "--bolt-path", filepath.Join(db.dir, "bolt"), "--engine-path", filepath.Join(db.dir, "engine"),
+		"--http-bind-address", "127.0.0.1:0", "--reporting-disabled")
+	db.addr = "127.0.0.1:" + db.server.awaitLog(listening2)
+	setup := fmt.Sprintf(`{"username":"admin","password":"invented-password","org":"ivr","bucket":"telegraf","token":%q}`, db.token)
+	response, err := http.Post(db.url()+"/api/v2/setup", "application/json", strings.NewReader(setup))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusCreated, response.StatusCode)
 	return db
 }
 
@@ -202,7 +223,10 @@ type series struct {
 func (db *influxdb) query(statement string) []series {
 	db.t.Helper()
 	form := url.Values{"db": {"telegraf"}, "epoch": {"ns"}, "q": {statement}}
-	response, err := http.PostForm(db.url()+"/query", form)
+	request, err := http.NewRequest(http.MethodPost, db.url()+"/query?"+form.Encode(), nil) //nolint:noctx // loopback
+	require.NoError(db.t, err)
+	request.Header.Set("Authorization", "Token "+db.token)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(db.t, err)
 	defer response.Body.Close()
 	var answer struct {
@@ -337,18 +361,27 @@ var (
 
 func TestInfluxDB(t *testing.T) {
 	t.Parallel()
-	for name, recipe := range map[string]string{"line protocol": "influxdb.conf", "v2 API": "influxdb_v2.conf"} {
+	for name, tt := range map[string]struct {
+		recipe string
+		start  func(t *testing.T) *influxdb
+		env    []string
+	}{
+		"1.8": {recipe: "influxdb.conf", start: startInfluxDB},
+		"1.8 by the API of 2": {recipe: "influxdb_v2.conf", start: func(t *testing.T) *influxdb {
+			db := startInfluxDB(t)
+			db.query("CREATE DATABASE telegraf") // as buckets have to exist
+			return db
+		}},
+		"2.7": {"influxdb_v2.conf", startInfluxDB2, []string{"INFLUX_TOKEN=invented-influxdb-token", "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, start, db := startWolkvox(t, near, far), time.Now(), startInfluxDB(t)
-			if recipe == "influxdb_v2.conf" {
-				db.query("CREATE DATABASE telegraf") // as buckets have to exist
-			}
+			w, start, db := startWolkvox(t, near, far), time.Now(), tt.start(t)
 			truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
-			tg := newRecipe(t, recipe, remembering+
+			tg := newRecipe(t, tt.recipe, remembering+
 				w.table(near, `backfill = "744h"`, `interval = "1s"`)+
 				w.table(far, `backfill = "744h"`, `operation = "far"`),
-				"INFLUX_URL="+db.url())
+				append(tt.env, "INFLUX_URL="+db.url())...)
 
 			tg.start()
 			db.awaitMonth(tg, truth)

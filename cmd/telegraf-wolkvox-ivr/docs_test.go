@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestReadmesListTheFailures(t *testing.T) {
 func TestGuidesAgree(t *testing.T) {
 	guides := make([]string, 0)
 	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, entry.Name()) {
 			return fs.SkipDir
 		}
 		if strings.HasSuffix(path, ".es.md") {
@@ -104,6 +105,40 @@ func TestGuidesAgree(t *testing.T) {
 			require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
 		})
 	}
+}
+
+// The page of destinations has all configurations, and the versions that the tests run.
+func TestDestinationsAreListed(t *testing.T) {
+	page := readDoc(t, "testdata/README.md")
+	recipes, err := filepath.Glob("../../testdata/*.conf")
+	require.NoError(t, err)
+	for _, recipe := range recipes {
+		require.Contains(t, page, "]("+filepath.Base(recipe)+")")
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page, -1) {
+		require.FileExists(t, "../../testdata/"+link[1])
+	}
+	for _, name := range []string{"influxdb", "influxdb/v2", "nats-server/v2", "VictoriaMetrics"} {
+		version := regexp.MustCompile("/" + name + `(?:/(?:app|cmd)/\S+)?@v(\S+)`).FindStringSubmatch(readDoc(t, "Makefile"))
+		require.NotNil(t, version, name)
+		require.Contains(t, page, " "+version[1], name)
+	}
+	kafka := regexp.MustCompile(`(?s)kafka_2.13</artifactId>\s*<version>(.*?)<`).FindStringSubmatch(readDoc(t, "testdata/kafka/pom.xml"))
+	require.NotNil(t, kafka)
+	require.Contains(t, page, "Apache Kafka "+kafka[1])
+}
+
+// codeOf returns a page's only block of code in the language.
+func codeOf(t *testing.T, page, language string) string {
+	t.Helper()
+	var code []string
+	for _, match := range codeBlock.FindAllStringSubmatch(readDoc(t, page), -1) {
+		if match[1] == language {
+			code = append(code, match[2])
+		}
+	}
+	require.Len(t, code, 1, language)
+	return code[0]
 }
 
 var codeBlock = regexp.MustCompile("(?ms) *```(\\w+)\n(.*?)\n *```$")

@@ -88,8 +88,8 @@ func (db *postgresql) crash() {
 }
 
 // env is the environment that leads a recipe to the database.
-func (db *postgresql) env() string {
-	return "POSTGRES_CONNECTION=host=" + db.dir + " user=telegraf dbname=telegraf sslmode=disable"
+func (db *postgresql) env(user string) string {
+	return "POSTGRES_CONNECTION=host=" + db.dir + " user=" + user + " dbname=telegraf sslmode=disable"
 }
 
 // psql returns the command that runs statements, and prints what they return without decoration.
@@ -167,13 +167,17 @@ func TestPostgreSQL(t *testing.T) {
 	truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
 	tg := newRecipe(t, "postgresql.conf", remembering+
 		w.table(near, `backfill = "744h"`, `interval = "1s"`)+
-		w.table(far, `backfill = "744h"`, `operation = "far"`), db.env())
+		w.table(far, `backfill = "744h"`, `operation = "far"`), db.env("telegraf"))
 	tg.start()
 	db.awaitTruth(tg, truth)
 
+	// The table being there, fewer rights will do.
+	db.query("CREATE ROLE writer LOGIN")
+	db.query("GRANT SELECT, INSERT, UPDATE ON wolkvox_ivr TO writer")
+
 	// PostgreSQL dies while rows are being written, which Telegraf takes for their fault. Started afresh while PostgreSQL is away, it reads the
 	// month once more, and PostgreSQL comes back.
-	startCommand(t, db.psql("BEGIN; LOCK TABLE wolkvox_ivr; SELECT pg_sleep(600)", "telegraf"))
+	startCommand(t, db.psql("BEGIN; LOCK TABLE wolkvox_ivr IN SHARE MODE; SELECT pg_sleep(600)", "telegraf"))
 	tg.await("rows to wait", func() bool {
 		return db.query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'copy%' AND wait_event_type = 'Lock'") == "1"
 	})
@@ -182,6 +186,7 @@ func TestPostgreSQL(t *testing.T) {
 	tg.kill()
 	<-tg.gone()
 	require.NoError(t, os.Remove(filepath.Join(tg.dir, "wolkvox_ivr.state")))
+	tg.env = append(tg.env, db.env("writer"))
 	read := strings.Count(tg.log(), pastRead)
 	tg.start()
 	tg.await("the month to be read again", func() bool { return strings.Count(tg.log(), pastRead) == read+2 })
@@ -190,4 +195,19 @@ func TestPostgreSQL(t *testing.T) {
 	tg.await("the month to be written again", func() bool { return db.query("SELECT count(*) FROM wolkvox_ivr WHERE calls = 0") == "0" })
 	db.awaitTruth(tg, truth)
 	tg.stop()
+
+	// What a report writer asks.
+	expected := make(map[string]int64)
+	for _, m := range truth {
+		if !m.HasTag("operation") {
+			expected[hourOf(t, near, m.Time()).Format(time.DateOnly)] += m.Fields()["calls"].(int64)
+		}
+	}
+	delete(expected, hourOf(t, near, start).Format(time.DateOnly)) // not settled yet
+	for day := range expected {
+		found := db.query("SELECT calls FROM (" + codeOf(t, "testdata/README.md", "sql") + ") AS days WHERE day = '" + day + "'")
+		if day > hourOf(t, near, start.Add(-month)).Format(time.DateOnly) && day < hourOf(t, near, start.Add(-24*time.Hour)).Format(time.DateOnly) {
+			require.Equal(t, strconv.FormatInt(expected[day], 10), found, day)
+		}
+	}
 }

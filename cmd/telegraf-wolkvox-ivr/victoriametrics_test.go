@@ -115,6 +115,7 @@ func TestVictoriaMetrics(t *testing.T) {
 			day, 24 * time.Hour, func(metrics []telegraf.Metric) float64 { return sum(metrics, "minutes") / calls(metrics) },
 		},
 	} {
+		require.Contains(t, codeOf(t, "testdata/README.md", "promql"), strings.ReplaceAll(expression, "$", ""))
 		expected := make(map[int64]float64)
 		at := is.from
 		for ; !at.Add(is.step).After(to); at = at.Add(is.step) {
