@@ -223,7 +223,7 @@ type series struct {
 func (db *influxdb) query(statement string) []series {
 	db.t.Helper()
 	form := url.Values{"db": {"telegraf"}, "epoch": {"ns"}, "q": {statement}}
-	request, err := http.NewRequest(http.MethodPost, db.url()+"/query?"+form.Encode(), nil) //nolint:noctx // loopback
+	request, err := http.NewRequest(http.MethodPost, db.url()+"/query?"+form.Encode(), nil)
 	require.NoError(db.t, err)
 	request.Header.Set("Authorization", "Token "+db.token)
 	response, err := http.DefaultClient.Do(request)

@@ -110,7 +110,7 @@ group.initial.rebalance.delay.ms=0
 // freeAddress returns a loopback address that nobody listens on now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
 	return listener.Addr().String()
@@ -188,7 +188,7 @@ type link struct {
 
 func startLink(t *testing.T, to string) *link {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at the test's end
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { listener.Close() })
 	l := &link{address: listener.Addr().String(), to: to}
@@ -207,9 +207,9 @@ func startLink(t *testing.T, to string) *link {
 // pass connects two ends until one of them closes.
 func (l *link) pass(near net.Conn) {
 	defer near.Close()
-	far, err := net.Dial("tcp", l.to) //nolint:noctx // loopback
+	far, err := net.Dial("tcp", l.to)
 	for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		far, err = net.Dial("tcp", l.to) //nolint:noctx // loopback
+		far, err = net.Dial("tcp", l.to)
 	}
 	if err != nil {
 		return
@@ -308,5 +308,4 @@ func TestApacheKafka(t *testing.T) {
 	testutil.RequireMetricsEqual(t, truth, between(metrics, from, to), testutil.SortMetrics())
 	tg.requireNoComplaints()
 	stranger.awaitLog("SASL Authentication failed")
-
 }
