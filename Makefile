@@ -109,10 +109,12 @@ bin/victoria-metrics: bin/.victoria-metrics
 	GOBIN='$(CURDIR)/bin' go install $(VICTORIAMETRICS)
 
 .PHONY: kafka
-kafka: ## Fetches Apache Kafka into bin/kafka, where there are Java and Maven
-	@command -v java >/dev/null && command -v mvn >/dev/null && $(MAKE) --no-print-directory bin/kafka || \
+kafka: ## Fetches Apache Kafka and Kafka Connect into bin, where there are Java and Maven
+	@command -v java >/dev/null && command -v mvn >/dev/null && $(MAKE) --no-print-directory bin/kafka bin/kafka-connect || \
 	echo "No Java, no Maven, or nothing by it: the tests do without Apache Kafka."
 bin/kafka: testdata/kafka/pom.xml
+bin/kafka-connect: testdata/kafka/connect/pom.xml
+bin/kafka bin/kafka-connect:
 	rm -rf $@ $@.new
 	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$@.new'
 	@mv $@.new $@ && touch $@

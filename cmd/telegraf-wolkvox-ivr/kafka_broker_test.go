@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -16,12 +17,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
 	"github.com/influxdata/telegraf/testutil"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -52,8 +55,10 @@ func startBroker(t *testing.T) *broker {
 	if _, err := exec.LookPath("java"); err != nil {
 		leaveOut(t, "no Java, which Apache Kafka needs")
 	}
-	if _, err := os.Stat("../../bin/kafka"); err != nil {
-		leaveOut(t, "no Apache Kafka in bin, for want of Maven")
+	for _, folder := range []string{"kafka", "kafka-connect"} {
+		if _, err := os.Stat("../../bin/" + folder); err != nil {
+			leaveOut(t, "no Apache Kafka in bin, for want of Maven")
+		}
 	}
 	dir := t.TempDir()
 	b := &broker{t: t, dir: dir, link: startLink(t, freeAddress(t)), inside: freeAddress(t), ca: filepath.Join(dir, "ca.pem")}
@@ -91,20 +96,26 @@ broker.heartbeat.interval.ms=200
 group.initial.rebalance.delay.ms=0
 `, controller, b.inside, b.link.to, b.link.address, dir)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "server.properties"), []byte(properties), 0o600))
-	format := b.java("kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", "server.properties",
+	format := b.java("kafka", "kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", "server.properties",
 		"--add-scram", "SCRAM-SHA-512=[name="+kafkaUser+",password="+kafkaPassword+"]")
 	output, err := format.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	b.start()
 
-	create := kmsg.NewCreateTopicsRequest()
-	wanted := kmsg.NewCreateTopicsRequestTopic()
-	wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = topic, 6, 1
-	create.Topics = append(create.Topics, wanted)
-	created, err := create.RequestWith(t.Context(), b.client())
-	require.NoError(t, err)
-	require.NoError(t, kerr.ErrorForCode(created.Topics[0].ErrorCode))
+	b.create(topic)
 	return b
+}
+
+// create creates a topic of six partitions.
+func (b *broker) create(name string) {
+	b.t.Helper()
+	request := kmsg.NewCreateTopicsRequest()
+	wanted := kmsg.NewCreateTopicsRequestTopic()
+	wanted.Topic, wanted.NumPartitions, wanted.ReplicationFactor = name, 6, 1
+	request.Topics = append(request.Topics, wanted)
+	created, err := request.RequestWith(b.t.Context(), b.client())
+	require.NoError(b.t, err)
+	require.NoError(b.t, kerr.ErrorForCode(created.Topics[0].ErrorCode))
 }
 
 // freeAddress returns a loopback address that nobody listens on now.
@@ -116,10 +127,10 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// java returns the command that runs one of Kafka's programs, and starts quickly rather than runs quickly.
-func (b *broker) java(program string, args ...string) *exec.Cmd {
+// java returns the command that runs a program of the jars in a folder of bin, and starts quickly rather than runs quickly.
+func (b *broker) java(folder, program string, args ...string) *exec.Cmd {
 	b.t.Helper()
-	jars, err := filepath.Abs("../../bin/kafka")
+	jars, err := filepath.Abs("../../bin/" + folder)
 	require.NoError(b.t, err)
 	cmd := exec.Command("java", append([]string{
 		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
@@ -135,7 +146,7 @@ var brokerStarted = regexp.MustCompile(`(Kafka Server started)`)
 // start starts the broker, for the first time or again.
 func (b *broker) start() {
 	b.t.Helper()
-	b.server = startCommand(b.t, b.java("kafka.Kafka", "server.properties"))
+	b.server = startCommand(b.t, b.java("kafka", "kafka.Kafka", "server.properties"))
 	b.server.awaitLog(brokerStarted)
 }
 
@@ -308,4 +319,93 @@ func TestApacheKafka(t *testing.T) {
 	testutil.RequireMetricsEqual(t, truth, between(metrics, from, to), testutil.SortMetrics())
 	tg.requireNoComplaints()
 	stranger.awaitLog("SASL Authentication failed")
+}
+
+// TestKafkaConnect: a sink gets the hours as a map by kafka.conf, and with a schema by kafka_connect.conf.
+func TestKafkaConnect(t *testing.T) {
+	t.Parallel()
+	b, o := startBroker(t), simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: afternoon()}
+	w, start := startWolkvox(t, o), time.Now()
+	from, to := settled(t, o, start, 48*time.Hour)
+	truth := w.truth(t, o, from, to)
+	require.Greater(t, len(truth), 24)
+	sinks := map[string]struct{ topic, schemas string }{
+		"kafka.conf":         {topic, "false"},
+		"kafka_connect.conf": {topic + "_connect", "true"},
+	}
+	b.create(topic + "_connect")
+	args := []string{"worker.properties"}
+	worker := fmt.Sprintf(`
+bootstrap.servers=%s
+key.converter=org.apache.kafka.connect.storage.StringConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+offset.storage.file.filename=%s/offsets
+listeners=http://127.0.0.1:0
+plugin.discovery=only_scan
+`, b.inside, b.dir)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "worker.properties"), []byte(worker), 0o600))
+	for recipe, sink := range sinks {
+		properties := fmt.Sprintf(`
+name=%[1]s
+connector.class=org.apache.kafka.connect.file.FileStreamSinkConnector
+topics=%[2]s
+file=%[3]s/%[1]s.out
+value.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter.schemas.enable=%[4]s
+`, recipe, sink.topic, b.dir, sink.schemas)
+		require.NoError(t, os.WriteFile(filepath.Join(b.dir, recipe+".properties"), []byte(properties), 0o600))
+		args = append(args, recipe+".properties")
+		tg := newRecipe(t, recipe, w.table(o, `backfill = "48h"`), append(b.env(), "KAFKA_FORMAT=json", "KAFKA_TOPIC="+sink.topic)...)
+		tg.start()
+		defer tg.requireNoComplaints()
+	}
+	connect := b.java("kafka-connect", "org.apache.kafka.connect.cli.ConnectStandalone", args...)
+	connect.Env = append(os.Environ(), "TZ=UTC")
+	startCommand(t, connect)
+	for recipe := range sinks {
+		var metrics []telegraf.Metric
+		await(t, "all hours by "+recipe, func() bool {
+			content, err := os.ReadFile(filepath.Join(b.dir, recipe+".out"))
+			if err != nil {
+				return false // not yet
+			}
+			metrics = between(sunk(t, string(content)), from, to)
+			return len(metrics) >= len(truth)
+		})
+		testutil.RequireMetricsEqual(t, truth, metrics, testutil.SortMetrics())
+	}
+}
+
+// Records as the sink writes them, as a map and with a schema
+var (
+	sunkMap    = regexp.MustCompile(`^\{name=(wolkvox_ivr), fields=\{calls=(\d+), minutes=(\S+)\}, tags=\{hour=(\d\d), source=(\S+)\}, timestamp=(\d+)\}$`)
+	sunkStruct = regexp.MustCompile(`^Struct\{time=(.*),source=(\S+),hour=(\d\d),calls=(\d+),minutes=(\S+)\}$`)
+)
+
+// sunk reads the whole lines that the sink has written.
+func sunk(t *testing.T, content string) (metrics []telegraf.Metric) {
+	t.Helper()
+	for line := range strings.Lines(content) {
+		line, whole := strings.CutSuffix(line, "\n")
+		if !whole {
+			continue
+		}
+		var at time.Time
+		var source, hour, calls, minutes string
+		if match := sunkStruct.FindStringSubmatch(line); match != nil {
+			parsed, err := time.Parse(time.UnixDate, match[1])
+			require.NoError(t, err)
+			at, source, hour, calls, minutes = parsed, match[2], match[3], match[4], match[5]
+		} else {
+			match := sunkMap.FindStringSubmatch(line)
+			require.NotNil(t, match, line)
+			seconds, err := strconv.ParseInt(match[6], 10, 64)
+			require.NoError(t, err)
+			at, source, hour, calls, minutes = time.Unix(seconds, 0), match[5], match[4], match[2], match[3]
+		}
+		metrics = append(metrics, metric.New("wolkvox_ivr", map[string]string{"source": source, "hour": hour}, map[string]any{
+			"calls": number(t, json.Number(calls), true), "minutes": number(t, json.Number(minutes), false),
+		}, at))
+	}
+	return metrics
 }
