@@ -334,6 +334,7 @@ func TestKafkaConnect(t *testing.T) {
 		"kafka_connect.conf": {topic + "_connect", "true"},
 	}
 	b.create(topic + "_connect")
+	var agents []*agent
 	args := []string{"worker.properties"}
 	worker := fmt.Sprintf(`
 bootstrap.servers=%s
@@ -357,7 +358,7 @@ value.converter.schemas.enable=%[4]s
 		args = append(args, recipe+".properties")
 		tg := newRecipe(t, recipe, w.table(o, `backfill = "48h"`), append(b.env(), "KAFKA_FORMAT=json", "KAFKA_TOPIC="+sink.topic)...)
 		tg.start()
-		defer tg.requireNoComplaints()
+		agents = append(agents, tg)
 	}
 	connect := b.java("kafka-connect", "org.apache.kafka.connect.cli.ConnectStandalone", args...)
 	connect.Env = append(os.Environ(), "TZ=UTC")
@@ -373,6 +374,9 @@ value.converter.schemas.enable=%[4]s
 			return len(metrics) >= len(truth)
 		})
 		testutil.RequireMetricsEqual(t, truth, metrics, testutil.SortMetrics())
+	}
+	for _, tg := range agents {
+		tg.requireNoComplaints()
 	}
 }
 
