@@ -167,8 +167,8 @@ func requireEntries(t *testing.T, entries map[string]entry, source, folder, docu
 	requireLinks(t, entries, folder)
 }
 
-// link is one to another file, in a document.
-var link = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)|(?m)^\[[^]]+\]: ([^:#\s]+)(?:#\S*)?$`)
+// mdLink is a link to another file, in a document.
+var mdLink = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)|(?m)^\[[^]]+\]: ([^:#\s]+)(?:#\S*)?$`)
 
 // requireLinks requires what documents refer to, to be where they say.
 func requireLinks(t *testing.T, entries map[string]entry, folder string) {
@@ -177,7 +177,7 @@ func requireLinks(t *testing.T, entries map[string]entry, folder string) {
 		if !strings.HasSuffix(name, ".md") {
 			continue
 		}
-		for _, match := range link.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(document.content), ""), -1) {
+		for _, match := range mdLink.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(document.content), ""), -1) {
 			target := filepath.Join(filepath.Dir(name), match[1]+match[2])
 			found := target+"/" == folder
 			for name := range entries {
