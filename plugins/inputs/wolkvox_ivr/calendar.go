@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// maxDays is the most calendar days that one request may span (vendor documentation: 31).
+const maxDays = 31
+
 // calendar is the local clock of an operation's reports.
 type calendar struct {
 	location *time.Location
@@ -87,9 +90,9 @@ func (c calendar) whole(w window) window {
 	return window{c.floor(w.From), c.next(c.last(w.To))}
 }
 
-// clip returns the newest part of w that spans at most so many hours, and days on the calendar; it has one hour at least.
-func (c calendar) clip(w window, hours, days int) window {
-	from := later(w.From, c.daysBefore(w.To, days))
+// clip returns the newest part of w that spans at most so many hours, and the days of a request; it has one hour at least.
+func (c calendar) clip(w window, hours int) window {
+	from := later(w.From, c.daysBefore(w.To, maxDays))
 	if (window{from, w.To}).hours() > hours {
 		from = c.floor(w.To.Add(-time.Duration(hours) * time.Hour))
 		if from.Before(w.To.Add(-time.Duration(hours) * time.Hour)) { // inside of a longer hour

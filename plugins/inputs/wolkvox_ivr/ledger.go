@@ -383,7 +383,7 @@ func addReading(readings []reading, r reading) []reading {
 
 // mergeSorted merges windows that touch, in order of time.
 func mergeSorted(windows []window) []window {
-	var merged []window
+	merged := make([]window, 0, len(windows))
 	for _, w := range windows {
 		if n := len(merged); n > 0 && !merged[n-1].To.Before(w.From) {
 			merged[n-1].To = later(merged[n-1].To, w.To)

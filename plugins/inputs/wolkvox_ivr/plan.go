@@ -5,8 +5,6 @@ import (
 )
 
 const (
-	// maxDays is the most calendar days that one request may span (vendor documentation: 31).
-	maxDays = 31
 	// widest is more hours than these days have: no limit.
 	widest = (maxDays + 1) * 24
 	// maxRequests is how many requests a gather makes at most, whatever fails: an API that fails all day must not use up
@@ -147,7 +145,7 @@ func (s scope) begins(l ledger, now time.Time, isCareful bool) turn {
 	if l.API.Refusals > 0 {
 		hours = l.API.limit(now)
 	}
-	before := s.clip(window{earlier(live.From, s.last(current)), current}, max(hours, 1), maxDays)
+	before := s.clip(window{earlier(live.From, s.last(current)), current}, max(hours, 1))
 	return turn{
 		windows:   [...]window{live, {current, s.next(current)}, before},
 		isCareful: isCareful || l.API.Refusals > 0,
@@ -181,7 +179,9 @@ func (t *turn) next(h habits) (p part, found bool) {
 	case last.result == isRefusal && !last.passes:
 		return 0, false
 	case last.part == runningHour && last.isRead():
-		return allLatest, !isHour && t.find(allLatest) == nil
+		all := t.find(allLatest)
+		isOnce := all != nil && all.result == isFailure && all.passes && len(t.made) == 2 && h.Limit == widest
+		return allLatest, !isHour && (all == nil || isOnce)
 	case last.part == allLatest && last.result == isEmpty:
 		return runningHour, hour == nil
 	case last.isRead():
@@ -194,8 +194,7 @@ func (t *turn) next(h habits) (p part, found bool) {
 			return allLatest, true
 		}
 		return runningHour, true
-	case last.part == runningHour && last.result == isFailure && before == nil &&
-		(len(t.made) == maxRequests-1 || !last.passes || t.isCareful):
+	case last.part == runningHour && last.result == isFailure && before == nil && (!last.passes || t.isCareful):
 		return hoursBefore, true
 	case last.part == hoursBefore && t.isCareful:
 		return 0, false // what is left is for the past
@@ -253,7 +252,7 @@ func (s scope) live(l ledger, now time.Time) window {
 	if w.hours() > limit && w.To.After(s.next(current)) {
 		w.To = s.next(current)
 	}
-	reachable := s.clip(window{w.From.AddDate(0, -2, 0), w.To}, limit, maxDays).From
+	reachable := s.clip(window{w.From.AddDate(0, -2, 0), w.To}, limit).From
 	for _, p := range l.PutOff {
 		if p.Why != whyUnsure || p.To.Before(now.Add(-2*day)) {
 			reachable = later(reachable, earlier(p.To, w.From))
@@ -291,7 +290,7 @@ func (s scope) history(l ledger, now time.Time) (a ask, found bool) {
 	limit := l.API.limit(now)
 	if l.API.Unproven > 0 && !l.Newest.IsZero() {
 		to := s.next(s.floor(l.Newest))
-		return ask{s.clip(window{to.AddDate(0, -2, 0), to}, l.API.Unproven, maxDays), true}, true
+		return ask{s.clip(window{to.AddDate(0, -2, 0), to}, l.API.Unproven), true}, true
 	}
 	missing := s.missing(l, now)
 	gaps := without(missing, putOffWindows(l.PutOff, now))
@@ -328,7 +327,7 @@ func (s scope) history(l ledger, now time.Time) (a ask, found bool) {
 	if l.API.Answered == 0 && w.To.After(s.settledBefore(l.Started)) {
 		hours = 1 // nothing but an hour asked for alone is known to be answered
 	}
-	from := s.clip(window{w.To.AddDate(0, -2, 0), w.To}, hours, maxDays).From
+	from := s.clip(window{w.To.AddDate(0, -2, 0), w.To}, hours).From
 	for _, p := range putOffWindows(l.PutOff, now) {
 		from = later(from, earlier(p.To, w.From))
 	}

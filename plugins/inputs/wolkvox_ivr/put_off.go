@@ -54,7 +54,7 @@ func (c calendar) retry(p putOff, hours int) window {
 	}
 	_, part := math.Modf(float64(p.Tries) * math.Phi)
 	end := c.floor(p.To.Add(-time.Duration(part * float64(rest)).Truncate(time.Hour)))
-	return c.clip(window{p.From, later(end, c.next(p.From))}, hours, maxDays)
+	return c.clip(window{p.From, later(end, c.next(p.From))}, hours)
 }
 
 // putOffFailed returns the list with the one hour w in it, which failed although the API works. How long such a stretch

@@ -253,7 +253,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	now := w.Clock.Now().Round(0)
 	since := now.Sub(w.lastGather)
 	switch pause := w.pause.until.Sub(now); {
-	case w.ctx.Err() != nil:
+	case w.isStopping():
 		return nil
 	case now.Before(earliestNow):
 		return fmt.Errorf("%s: this machine's clock shows %s: set it, as hours go by it", w.name(), now.Format(time.RFC3339))
@@ -277,6 +277,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	if !turn.isRead() {
 		err = w.liveOutage.failed(now, w.pauseAfter(now, err))
 	} else {
+		err = nil
 		if text := w.liveOutage.ended(now); text != "" {
 			w.Log.Infof("%s; catching up %d hour(s)", text, hoursOf(w.scope.missing(l, now)))
 		}
@@ -290,10 +291,12 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	w.stats.backlog.Set(hoursOf(missing))
 	w.stats.putOff.Set(hoursOf(missing) - hoursOf(without(missing, putOffWindows(w.ledger.PutOff, now))))
 	if w.ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // being stopped is no failure
 	}
 	return err
 }
+
+func (w *WolkvoxIVR) isStopping() bool { return w.ctx.Err() != nil }
 
 // pauseAfter returns the failure of a gather at now, after it has seen to the pause that follows from it.
 func (w *WolkvoxIVR) pauseAfter(now time.Time, err error) error {
@@ -320,7 +323,7 @@ func (w *WolkvoxIVR) readLatest(acc telegraf.Accumulator, now time.Time) (turn, 
 	t := w.scope.begins(w.ledger, now, w.liveOutage.failures > 0)
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxElapsedTime(0))
 	end := now.Add(w.interval())
-	var failure error // the last
+	var failure error // the last to read the running hour
 	for failed := false; ; {
 		part, found := t.next(w.ledger.API)
 		if !found || failed && !w.wait(pauses, failure, end) {
@@ -332,7 +335,7 @@ func (w *WolkvoxIVR) readLatest(acc telegraf.Accumulator, now time.Time) (turn, 
 		if w.ctx.Err() != nil {
 			return t, err
 		}
-		if failed = err != nil; failed {
+		if failed = err != nil; failed && part != hoursBefore {
 			failure = err
 		}
 		var api *apiError
@@ -344,6 +347,12 @@ func (w *WolkvoxIVR) readLatest(acc telegraf.Accumulator, now time.Time) (turn, 
 		l.API = t.learn(l.API, now)
 		return l
 	})
+	if w.scope.zeros && !w.scope.onlyFinal && w.ledger.API.Answered == 0 && t.isRead() && t.find(allLatest).isRead() {
+		// An operation that never had a call: nothing can show that its empty answers are right, and none of this is final.
+		for _, r := range w.withZeros(nil, []window{{w.scope.settledBefore(now), w.scope.floor(now)}}) {
+			w.send(acc, r)
+		}
+	}
 	if w.ledger.API.Refusals == 2 {
 		w.Log.Warnf("%s: the API gives the hours before the running one, but not that: %v", w.name(), failure)
 	}

@@ -75,7 +75,7 @@ func (z *zoneWatch) say(c calendar, now time.Time, hours int) string {
 	}
 	z.isSaid[side] = true
 	if hours > farthestZones || hours < -farthestZones {
-		return fmt.Sprintf("this machine's clock seems to be wrong, as no time zone can be so far: %s", seen)
+		return "this machine's clock seems to be wrong, as no time zone can be so far: " + seen
 	}
 	return fmt.Sprintf("timezone = %q seems to be too far %s: %s. If this machine's clock is right, set timezone = %q or whatever is the "+
 		"operation's at that distance from UTC; what was read is then read again", c.location, direction, seen, fittingZone(c.location, now, hours))

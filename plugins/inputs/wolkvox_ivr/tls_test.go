@@ -1,0 +1,307 @@
+package wolkvox_ivr
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/testutil"
+)
+
+// authority issues certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	file        string // its certificate
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	a := &authority{key: key}
+	a.certificate = &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "invented authority"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		KeyUsage:              x509.KeyUsageCertSign,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, a.certificate, a.certificate, key.Public(), key)
+	require.NoError(t, err)
+	a.file = writePEM(t, "CERTIFICATE", der)
+	return a
+}
+
+// issue returns a certificate for a server of that name, or a client, that ends at a time.
+func (a *authority) issue(t *testing.T, name string, end time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	certificate := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: name},
+		DNSNames:     []string{name},
+		NotBefore:    end.Add(-2 * time.Hour),
+		NotAfter:     end,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if name == "127.0.0.1" {
+		certificate.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, certificate, a.certificate, key.Public(), a.key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func writePEM(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "invented.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+	return file
+}
+
+// serveTLS returns the URL of a TLS server that has a report.
+func serveTLS(t *testing.T, cfg *tls.Config) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(say(http.StatusOK, testReport))
+	server.TLS = cfg
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newAuthority(t), newAuthority(t)
+	later := time.Now().Add(time.Hour)
+	server := ours.issue(t, "127.0.0.1", later)
+	clients := x509.NewCertPool()
+	clientCA, err := os.ReadFile(ours.file)
+	require.NoError(t, err)
+	require.True(t, clients.AppendCertsFromPEM(clientCA))
+	client := ours.issue(t, "invented client", later)
+	clientFile := writePEM(t, "CERTIFICATE", client.Certificate[0])
+	der, err := x509.MarshalPKCS8PrivateKey(client.PrivateKey)
+	require.NoError(t, err)
+	keyFile := writePEM(t, "PRIVATE KEY", der)
+
+	cases := []struct {
+		name     string
+		server   *tls.Config
+		set      func(*WolkvoxIVR)
+		expected string // "" if it works
+	}{
+		{"known authority", &tls.Config{Certificates: []tls.Certificate{server}}, func(*WolkvoxIVR) {}, ""},
+		{"unknown authority", &tls.Config{Certificates: []tls.Certificate{theirs.issue(t, "127.0.0.1", later)}}, func(*WolkvoxIVR) {},
+			"certificate signed by unknown authority"},
+		{"no authority set", &tls.Config{Certificates: []tls.Certificate{server}}, func(w *WolkvoxIVR) { w.TLSCA = "" },
+			"certificate signed by unknown authority"},
+		{"expired", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "127.0.0.1", time.Now().Add(-time.Minute))}}, func(*WolkvoxIVR) {},
+			"no trusted connection to the server (the server's certificate has expired or is not yet valid, by this machine's clock): " + failedTLS.advice},
+		{"not yet valid", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "127.0.0.1", time.Now().Add(3*time.Hour))}}, func(*WolkvoxIVR) {},
+			"the server's certificate has expired or is not yet valid, by this machine's clock"},
+		{"other name", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "other.example.com", later)}}, func(*WolkvoxIVR) {},
+			"certificate for 127.0.0.1"},
+		{"other name, expected", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "other.example.com", later)}},
+			func(w *WolkvoxIVR) { w.ServerName = "other.example.com" }, ""},
+		{"not verified", &tls.Config{Certificates: []tls.Certificate{theirs.issue(t, "other.example.com", later)}},
+			func(w *WolkvoxIVR) { w.TLSCA, w.InsecureSkipVerify = "", true }, ""},
+		{"client certificate", &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients},
+			func(w *WolkvoxIVR) { w.TLSCert, w.TLSKey = clientFile, keyFile }, ""},
+		{"no client certificate", &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients},
+			func(*WolkvoxIVR) {}, "certificate required"},
+		{"version", &tls.Config{Certificates: []tls.Certificate{server}, MaxVersion: tls.VersionTLS12}, //nolint:gosec // an old server
+			func(w *WolkvoxIVR) { w.TLSMinVersion = "TLS12" }, ""},
+		{"old version", &tls.Config{Certificates: []tls.Certificate{server}, MaxVersion: tls.VersionTLS12}, //nolint:gosec // an old server
+			func(w *WolkvoxIVR) { w.TLSMinVersion = "TLS13" }, "protocol version not supported"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			plugin, clock, _ := newPlugin(t, serveTLS(t, c.server))
+			plugin.TLSCA = ours.file
+			c.set(plugin)
+			start(t, plugin)
+			var acc testutil.Accumulator
+			err := plugin.Gather(&acc)
+			if c.expected == "" {
+				require.NoError(t, err)
+				require.Len(t, acc.Metrics, 4)
+				return
+			}
+			require.ErrorContains(t, err, failedTLS.what)
+			require.ErrorContains(t, err, c.expected)
+			require.Empty(t, clock.waits, "no use in trying again")
+		})
+	}
+}
+
+func TestNoTLS(t *testing.T) {
+	t.Parallel()
+	plugin, _, _ := newPlugin(t, strings.Replace(serve(t, say(http.StatusOK, testReport)), "http:", "https:", 1))
+	start(t, plugin)
+	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), "server gave HTTP response to HTTPS client")
+}
+
+// forwardProxy is a forward proxy. It notes what it is asked for, and that it never sees the token of an https request.
+type forwardProxy struct {
+	t      *testing.T
+	reach  string // where it connects to, whatever it is asked for
+	answer int    // status in place of a connection, if not 0
+
+	mu    sync.Mutex
+	asked []string
+}
+
+func (p *forwardProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.asked = append(p.asked, r.Method+" "+r.Host)
+	p.mu.Unlock()
+	if p.answer != 0 {
+		w.WriteHeader(p.answer)
+		return
+	}
+	if r.Method != http.MethodConnect {
+		r.RequestURI = ""
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer response.Body.Close()
+		w.WriteHeader(response.StatusCode)
+		if _, err := io.Copy(w, response.Body); err != nil {
+			p.t.Error(err)
+		}
+		return
+	}
+
+	for name := range r.Header {
+		if strings.EqualFold(name, "wolkvox-token") {
+			p.t.Error("the proxy got the token")
+		}
+	}
+	upstream, err := net.Dial("tcp", p.reach) //nolint:gosec // the test says where to
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	defer upstream.Close()
+	downstream, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer downstream.Close()
+	if _, err := io.WriteString(downstream, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	ended := make(chan struct{}, 2) // as soon as either side ends
+	tunnel := func(to io.Writer, from io.Reader) {
+		defer func() { ended <- struct{}{} }()
+		if _, err := io.Copy(to, from); err != nil {
+			return
+		}
+	}
+	go tunnel(upstream, buffered)
+	go tunnel(downstream, upstream)
+	<-ended
+}
+
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	target := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "wv0001.wolkvox.com", time.Now().Add(time.Hour))}})
+	reach := strings.TrimPrefix(target, "https://")
+
+	t.Run("https", func(t *testing.T) {
+		t.Parallel()
+		proxy := &forwardProxy{t: t, reach: reach}
+		plugin, _, _ := newPlugin(t, "https://wv{server}.wolkvox.com")
+		plugin.TLSCA = ca.file
+		plugin.HTTPProxyURL = serve(t, proxy.ServeHTTP)
+		start(t, plugin)
+		var acc testutil.Accumulator
+		require.NoError(t, plugin.Gather(&acc))
+		require.Len(t, acc.Metrics, 4)
+		require.Equal(t, []string{"CONNECT wv0001.wolkvox.com:443"}, proxy.asked)
+	})
+
+	// Plain http is for loopback addresses; a proxy would see the token.
+	t.Run("http", func(t *testing.T) {
+		t.Parallel()
+		proxy := &forwardProxy{t: t}
+		plugin, _, _ := newPlugin(t, serve(t, say(http.StatusOK, testReport)))
+		plugin.HTTPProxyURL = serve(t, proxy.ServeHTTP)
+		start(t, plugin)
+		var acc testutil.Accumulator
+		require.NoError(t, plugin.Gather(&acc))
+		require.Len(t, acc.Metrics, 4)
+		require.Empty(t, proxy.asked)
+	})
+
+	t.Run("refuses", func(t *testing.T) {
+		t.Parallel()
+		proxy := &forwardProxy{t: t, answer: http.StatusProxyAuthRequired}
+		plugin, _, _ := newPlugin(t, "https://wv{server}.wolkvox.com")
+		plugin.HTTPProxyURL = strings.Replace(serve(t, proxy.ServeHTTP), "http://", "http://somebody:invented-password@", 1)
+		start(t, plugin)
+		err := plugin.Gather(&testutil.Accumulator{})
+		require.ErrorContains(t, err, `the server can't be reached ("Proxy Authentication Required")`)
+		require.NotContains(t, err.Error(), "invented-password")
+	})
+
+	// The environment's proxies are read once a process, so it takes another one.
+	t.Run("environment", func(t *testing.T) {
+		t.Parallel()
+		proxy := &forwardProxy{t: t, reach: reach}
+		program, err := os.Executable()
+		require.NoError(t, err)
+		cmd := exec.Command(program, "-test.run=^TestEnvironmentProxy$", "-test.v")
+		cmd.Env = append(os.Environ(), "HTTPS_PROXY="+serve(t, proxy.ServeHTTP), "NO_PROXY=", "no_proxy=", "INVENTED_CA="+ca.file)
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(output))
+		require.True(t, bytes.Contains(output, []byte("gathered 4 rows")), string(output))
+		require.Equal(t, []string{"CONNECT wv0001.wolkvox.com:443"}, proxy.asked)
+	})
+}
+
+// TestEnvironmentProxy is the part of TestProxy that runs in a process of its own.
+func TestEnvironmentProxy(t *testing.T) {
+	ca := os.Getenv("INVENTED_CA")
+	if ca == "" {
+		t.Skip("run by TestProxy")
+	}
+	plugin, _, _ := newPlugin(t, "https://wv{server}.wolkvox.com")
+	plugin.TLSCA = ca
+	plugin.Token = config.NewSecret([]byte(testToken))
+	start(t, plugin)
+	var acc testutil.Accumulator
+	require.NoError(t, plugin.Gather(&acc))
+	t.Logf("gathered %d rows", len(acc.Metrics))
+}
