@@ -598,7 +598,7 @@ func (s *simulation) answer(r *simRequest) (name, body string, hang bool) {
 		}
 		calls := s.calls(hour, s.now)
 		s.told[hour] = append(s.told[hour], calls)
-		s.everTold = true
+		s.everTold = s.everTold || calls > 0
 		switch {
 		case len(rows) > 0 && rows[len(rows)-1].local == local: // an hour that the clock shows twice is one row
 			rows[len(rows)-1].calls += calls
@@ -1034,6 +1034,7 @@ func (s *simulation) lose(e *simEvent, most time.Duration) {
 	if n := len(s.states); n > 0 {
 		saved = s.states[n-1].at
 	}
+	s.everTold = s.everTold && !saved.IsZero()
 	s.forgotten = s.forgotten || !saved.After(s.zoneSince) && !s.zoneSince.IsZero()
 	for _, reading := range s.readings {
 		reading.allowed = reading.allowed || !reading.last.Before(saved.Add(-s.options.unflushed()-s.options.interval()))

@@ -349,7 +349,8 @@ func (w *WolkvoxIVR) readLatest(acc telegraf.Accumulator, now time.Time) (turn, 
 	})
 	if w.scope.zeros && !w.scope.onlyFinal && w.ledger.API.Answered == 0 && t.isRead() && t.find(allLatest).isRead() {
 		// An operation that never had a call: nothing can show that its empty answers are right, and none of this is final.
-		for _, r := range w.withZeros(nil, []window{{w.scope.settledBefore(now), w.scope.floor(now)}}) {
+		ended := within([]window{t.windows[allLatest]}, window{w.scope.settledBefore(now), w.scope.floor(now)})
+		for _, r := range w.withZeros(nil, ended) {
 			w.send(acc, r)
 		}
 	}
