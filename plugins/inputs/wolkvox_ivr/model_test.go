@@ -598,7 +598,7 @@ func (s *simulation) answer(r *simRequest) (name, body string, hang bool) {
 		}
 		calls := s.calls(hour, s.now)
 		s.told[hour] = append(s.told[hour], calls)
-		s.everTold = s.everTold || calls > 0
+		s.everTold = s.everTold || calls > 0 && s.outage == ""
 		switch {
 		case len(rows) > 0 && rows[len(rows)-1].local == local: // an hour that the clock shows twice is one row
 			rows[len(rows)-1].calls += calls
