@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"syscall"
@@ -72,7 +73,7 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	w, start := startWolkvox(t, operation), time.Now()
 	tg := newTelegraf(t, setup{plugin: w.table(operation)})
-	result := tg.run("--once", "--test-wait", "5")
+	result := tg.run("--once")
 	require.Zero(t, result.code, result.stderr)
 	w.requireTruth(t, operation, tg.metrics(), start, 3*time.Hour)
 }
@@ -80,10 +81,72 @@ func TestOnce(t *testing.T) {
 func TestTest(t *testing.T) {
 	t.Parallel()
 	w, start := startWolkvox(t, operation), time.Now()
-	tg := newTelegraf(t, setup{plugin: w.table(operation)})
-	result := tg.run("--test", "--test-wait", "5")
-	require.Zero(t, result.code, result.stderr)
-	w.requireTruth(t, operation, parse(t, result.stdout), start, 3*time.Hour)
+	w.SetLatency(2*time.Second, 2*time.Second) // execd waits longer
+	for name, execd := range map[string]string{"none": `signal = "none"`, "STDIN": `signal = "STDIN"`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tg := newTelegraf(t, setup{plugin: w.table(operation), execd: execd})
+			result := tg.run("--test")
+			require.Zero(t, result.code, result.stderr)
+			require.Contains(t, result.stderr, "Telegraf runs with --test: gathering once, and leaving the state alone")
+			w.requireTruth(t, operation, parse(t, result.stdout), start, 3*time.Hour)
+		})
+	}
+}
+
+// TestTrialsLeaveTheStateAlone: trying Telegraf's configuration out changes nothing of what the service does next, and
+// works beside it.
+func TestTrialsLeaveTheStateAlone(t *testing.T) {
+	t.Parallel()
+	const past = 400 * time.Hour
+	for name, args := range map[string][]string{
+		"test":           {"--test"},
+		"once":           {"--once"},
+		"test and wait":  {"--test", "--test-wait", "2"},
+		"wait":           {"--test-wait=1"},
+		"with HOST_PROC": {"--test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, start := startWolkvox(t, operation), time.Now()
+			s := setup{plugin: remembering + w.table(operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))}
+			if name == "with HOST_PROC" {
+				s.env = []string{"HOST_PROC=/nowhere"}
+			}
+			tg := newTelegraf(t, s)
+			try := func() {
+				result := tg.run(args...)
+				require.Zero(t, result.code, result.stderr)
+				require.NotContains(t, result.stderr, "E! ")
+				shown := append(parse(t, result.stdout), tg.metrics()...)
+				from, to := settled(t, operation, start, 3*time.Hour)
+				require.Subset(t, lines(shown), lines(w.truth(t, operation, from, to)))
+			}
+
+			try()
+			require.NoFileExists(t, tg.dir+"/wolkvox_ivr.state")
+			require.NoError(t, os.RemoveAll(tg.dir+"/metrics.out"))
+
+			from, to := settled(t, operation, start, past)
+			truth := w.truth(t, operation, from, to)
+			tg.start()
+			tg.awaitMetrics("all hours", func(metrics []telegraf.Metric) bool { return len(between(metrics, from, to)) >= len(truth) })
+			try()
+			tg.stop()
+			state := tg.read("wolkvox_ivr.state")
+			require.NotEmpty(t, state)
+			try()
+			require.Equal(t, state, tg.read("wolkvox_ivr.state"))
+		})
+	}
+}
+
+// lines returns the metrics as text, to be compared.
+func lines(metrics []telegraf.Metric) (lines []string) {
+	for _, m := range metrics {
+		lines = append(lines, fmt.Sprint(m.Name(), m.Tags(), m.Fields(), m.Time().UnixNano()))
+	}
+	return lines
 }
 
 func TestPluginTest(t *testing.T) {

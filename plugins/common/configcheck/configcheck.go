@@ -1,4 +1,7 @@
-package host
+// Package configcheck checks a file of Telegraf's configuration that has nothing but inputs, as external plugins have,
+// against the inputs and secret stores that are built in. It names file and line, and the nearest name for one that is
+// unknown. Telegraf's loader would find much of what is wrong as well, but not all, and names few lines.
+package configcheck
 
 import (
 	"bytes"
@@ -13,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/compose-spec/compose-go/template"
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/inputs"
@@ -59,10 +63,10 @@ type storeOptions struct {
 	Labels map[string]string `toml:"labels"`
 }
 
-// agentOptions are the options of [agent] that mean something here. The others are about what happens to metrics later.
+// agentOptions are the options of [agent] that are about inputs. The others are about what happens to metrics later.
 var agentOptions = []string{
 	"always_include_global_tags", "always_include_local_tags", "collection_jitter", "collection_offset", "debug", "hostname",
-	"interval", "omit_hostname", "precision", "quiet", "round_interval", "statefile",
+	"interval", "omit_hostname", "precision", "quiet", "round_interval", "snmp_translator", "statefile",
 }
 
 type duration struct{}
@@ -86,13 +90,15 @@ func (*logLevel) UnmarshalText(name []byte) error {
 	return nil
 }
 
-// configFile is one file of the configuration, as Telegraf's own parser sees it.
-type configFile struct {
-	path     string
-	content  []byte
+// File is one file of a configuration, as Telegraf's own parser sees it.
+type File struct {
+	Path     string
+	Content  []byte
+	Warnings []string // about what does no harm
+	Hostname bool     // [agent] asks for the tag host
+
 	tables   map[string][]*ast.Table // of inputs and secret stores, by plugin, in the file's order
 	strings  []*ast.String
-	hostname bool // [agent] asks for the host tag
 	problems []problem
 }
 
@@ -101,42 +107,40 @@ type problem struct {
 	text string
 }
 
-func (f *configFile) report(line int, format string, args ...any) {
+func (f *File) report(line int, format string, args ...any) {
 	f.problems = append(f.problems, problem{line, fmt.Sprintf(format, args...)})
 }
 
-// errorAt is an error that names the file and, if known, the line.
-func (f *configFile) errorAt(line int, reason string) error {
-	return fmt.Errorf("%s: %s", f.at(line), reason)
+// At returns the name of a place in the file: file and line, or the file alone where the line is 0.
+func (f *File) At(line int) string {
+	if line == 0 {
+		return f.Path
+	}
+	return fmt.Sprintf("%s:%d", f.Path, line)
 }
 
-func (f *configFile) at(line int) string {
-	if line == 0 {
-		return f.path
-	}
-	return fmt.Sprintf("%s:%d", f.path, line)
+// InputLine returns the line at which the n-th table of the plugin begins, counted from 0.
+func (f *File) InputLine(plugin string, n int) int {
+	return f.tables[plugin][n].Line
 }
 
 // zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
 var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 
-// readConfig reads the file at path and checks it. Telegraf's loader would find much of what is wrong as well, but
-// not all, and names no lines.
-func readConfig(path string) (*configFile, error) {
+// Read reads the file at path, which may be a URL, and checks it.
+func Read(path string) (*File, error) {
 	content, _, err := config.LoadConfigFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration failed: %w", err)
 	}
-	f := &configFile{
-		path: path, content: bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")),
-		tables: make(map[string][]*ast.Table),
-	}
-	root, err := toml.Parse(f.content)
+	f := &File{Path: path, Content: bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")), tables: make(map[string][]*ast.Table)}
+	root, err := toml.Parse(f.Content)
 	if err != nil {
-		if place := zeroNumber.FindIndex(f.content); place != nil {
-			return nil, f.errorAt(1+bytes.Count(f.content[:place[1]], []byte("\n")), "a number can't begin with 0: write it in quotes")
+		if place := zeroNumber.FindIndex(f.Content); place != nil {
+			line := 1 + bytes.Count(f.Content[:place[1]], []byte("\n"))
+			return nil, fmt.Errorf("%s: a number can't begin with 0: write it in quotes", f.At(line))
 		}
-		return nil, f.loaderError(err, nil)
+		return nil, f.LoaderError(err, nil)
 	}
 
 	f.checkStrings(root)
@@ -145,13 +149,13 @@ func readConfig(path string) (*configFile, error) {
 	}
 	if len(f.problems) > 0 {
 		first := slices.MinFunc(f.problems, func(a, b problem) int { return a.line - b.line })
-		return nil, f.errorAt(first.line, first.text)
+		return nil, fmt.Errorf("%s: %s", f.At(first.line), first.text)
 	}
 	return f, nil
 }
 
 // checkTopLevel checks what stands at the top of the file. Tables that are none are left to the loader.
-func (f *configFile) checkTopLevel(name string, node any) {
+func (f *File) checkTopLevel(name string, node any) {
 	tbl, isTable := node.(*ast.Table)
 	if !isTable {
 		tbl = &ast.Table{}
@@ -186,19 +190,25 @@ func (f *configFile) checkTopLevel(name string, node any) {
 	}
 }
 
-func (f *configFile) checkAgent(tbl *ast.Table) {
-	for key, node := range tbl.Fields {
+func (f *File) checkAgent(tbl *ast.Table) {
+	var idle []string
+	for key := range tbl.Fields {
 		if !slices.Contains(agentOptions, key) && slices.Contains(optionNames(&config.AgentConfig{}), key) {
-			f.report(lineOf(node), "option %q does nothing in this [agent]: it belongs in Telegraf's own configuration", key)
+			idle = append(idle, key)
 		}
+	}
+	if len(idle) > 0 {
+		slices.Sort(idle)
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: without effect in this [agent], as they belong in Telegraf's own configuration: %s",
+			f.At(tbl.Line), strings.Join(idle, ", ")))
 	}
 	f.checkOptions("[agent]", tbl, &config.AgentConfig{})
 	_, named := tbl.Fields["hostname"]
 	_, omitted := tbl.Fields["omit_hostname"]
-	f.hostname = named && !omitted
+	f.Hostname = named && !omitted
 }
 
-func (f *configFile) checkInputs(name string, node any) {
+func (f *File) checkInputs(name string, node any) {
 	create, known := inputs.Inputs[name]
 	if !known {
 		f.report(lineOf(node), "unknown input plugin %q%s", name, nearest(name, slices.Sorted(maps.Keys(inputs.Inputs))))
@@ -215,7 +225,7 @@ func (f *configFile) checkInputs(name string, node any) {
 	}
 }
 
-func (f *configFile) checkStores(name string, node any) {
+func (f *File) checkStores(name string, node any) {
 	create, known := secretstores.SecretStores[name]
 	if !known {
 		f.report(lineOf(node), "unknown secret store %q%s", name, nearest(name, slices.Sorted(maps.Keys(secretstores.SecretStores))))
@@ -229,7 +239,7 @@ func (f *configFile) checkStores(name string, node any) {
 
 // checkOptions decodes the table, option by option, to learn what Telegraf's loader would say about each. One of the
 // targets has to know it.
-func (f *configFile) checkOptions(title string, tbl *ast.Table, targets ...any) {
+func (f *File) checkOptions(title string, tbl *ast.Table, targets ...any) {
 	for key, node := range tbl.Fields {
 		unknown := []string{key}
 		for _, target := range targets {
@@ -270,15 +280,28 @@ func substituted(node any) (found bool) {
 	return found
 }
 
-// variable is a reference to an environment variable, without a default, or an escaped one.
-var variable = regexp.MustCompile(`\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:?\?[^}]*)?\}`)
+// unset matches what checkStrings puts in the place of an environment variable that is not set.
+var unset = regexp.MustCompile("\x00([^\x00]*)\x00")
 
-// checkStrings looks for environment variables that are not set: Telegraf would leave "${NAME}" as it is.
-func (f *configFile) checkStrings(root *ast.Table) {
+// checkStrings looks for environment variables that are not set: Telegraf would leave "${NAME}" as it is. What they
+// amount to is found out as Telegraf does it.
+func (f *File) checkStrings(root *ast.Table) {
+	lookup := func(name string) (string, bool) {
+		if value, set := os.LookupEnv(name); set {
+			return value, true
+		}
+		return "\x00" + name + "\x00", false
+	}
 	walk(root, func(s *ast.String) {
 		f.strings = append(f.strings, s)
-		for _, match := range variable.FindAllStringSubmatch(s.Value, -1) {
-			if _, set := os.LookupEnv(match[1]); match[1] != "" && !set {
+		result, err := template.SubstituteWithOptions(s.Value, lookup, template.WithoutLogging)
+		var missing *template.MissingRequiredError
+		if errors.As(err, &missing) {
+			f.report(f.lineOfString(s), "%s", strings.TrimSuffix("environment variable "+missing.Variable+" is not set: "+missing.Reason, ": "))
+			return
+		}
+		for _, match := range unset.FindAllStringSubmatch(result, -1) {
+			if strings.Contains(s.Value, "${"+match[1]+"}") { // or else it is a "$" of another meaning, or "${NAME:+…}"
 				f.report(f.lineOfString(s), "environment variable %s is not set", match[1])
 			}
 		}
@@ -286,8 +309,8 @@ func (f *configFile) checkStrings(root *ast.Table) {
 }
 
 // lineOfString is exact for strings within a list too, where the parser tells the list's last line.
-func (f *configFile) lineOfString(s *ast.String) int {
-	return 1 + strings.Count(string([]rune(string(f.content))[:s.Position.Begin]), "\n")
+func (f *File) lineOfString(s *ast.String) int {
+	return 1 + strings.Count(string([]rune(string(f.Content))[:s.Position.Begin]), "\n")
 }
 
 var (
@@ -296,9 +319,9 @@ var (
 	secretRef    = regexp.MustCompile(`@\{\w+:\w+\}`)
 )
 
-// loaderError gives an error of Telegraf's loader the line it is about, as far as that can be told. loaded is how many
+// LoaderError gives an error of Telegraf's loader the line it is about, as far as that can be told. loaded is how many
 // tables of each plugin had been loaded before.
-func (f *configFile) loaderError(err error, loaded map[string]int) error {
+func (f *File) LoaderError(err error, loaded map[string]int) error {
 	line, reason := 0, err.Error()
 	if strings.HasPrefix(reason, "error parsing data: ") { // the errors around the innermost print values
 		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
@@ -325,8 +348,11 @@ func (f *configFile) loaderError(err error, loaded map[string]int) error {
 				line = f.lineOfString(s)
 			}
 		}
+		if strings.HasPrefix(reason, "unknown secret store") {
+			reason += ": put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"
+		}
 	}
-	return f.errorAt(line, reason)
+	return fmt.Errorf("%s: %s", f.At(line), reason)
 }
 
 // optionNames are the TOML keys that the structs know.

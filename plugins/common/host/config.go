@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +10,10 @@ import (
 	"strings"
 
 	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/models"
 	"github.com/influxdata/telegraf/plugins/inputs"
+
+	"telegraf-wolkvox-ivr/plugins/common/configcheck"
 )
 
 // load reads and checks the configuration, and has Telegraf's loader make running inputs of it. Those have to be
@@ -35,24 +39,27 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 	cfg.Agent.OmitHostname = true // Telegraf, which gets the metrics, adds its own
 	instances := make([]*instance, 0, len(files))
 	for _, f := range files {
-		if f.hostname {
+		if f.Hostname {
 			cfg.Agent.OmitHostname = false
 		}
-		log.Infof("Loading config: %s", f.path)
+		log.Infof("Loading config: %s", f.Path)
+		for _, warning := range f.Warnings {
+			log.Warn(warning)
+		}
 		before := len(cfg.Inputs)
-		err := cfg.LoadConfigData(f.content, f.path)
+		err := cfg.LoadConfigData(f.Content, f.Path)
 		loaded := make(map[string]int) // tables by plugin: those of one plugin come in the file's order
 		for _, input := range cfg.Inputs[before:] {
 			name := input.Config.Name
-			line := f.tables[name][loaded[name]].Line
-			instances = append(instances, &instance{RunningInput: input, line: line, at: f.at(line)})
+			line := f.InputLine(name, loaded[name])
+			instances = append(instances, &instance{RunningInput: input, line: line, at: f.At(line)})
 			loaded[name]++
 		}
 		if err != nil {
-			return nil, nil, f.loaderError(err, loaded)
+			return nil, nil, f.LoaderError(err, loaded)
 		}
 		if cfg.Agent.Interval <= 0 {
-			return nil, nil, f.errorAt(0, "the interval of [agent] must be above zero")
+			return nil, nil, fmt.Errorf("%s: the interval of [agent] must be above zero", f.Path)
 		}
 		slices.SortFunc(instances[before:], func(a, b *instance) int { return a.line - b.line })
 	}
@@ -61,7 +68,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 			strings.Join(paths, ", "), strings.Join(slices.Sorted(maps.Keys(inputs.Inputs)), ", "))
 	}
 	if err := cfg.LoadAll(); err != nil { // of no more files: this links the secrets to their stores
-		return nil, nil, files[0].loaderError(err, nil)
+		return nil, nil, files[0].LoaderError(err, nil)
 	}
 	return cfg, instances, nil
 }
@@ -88,13 +95,13 @@ func configPaths(given []string) ([]string, error) {
 
 // readAll reads and checks the files, and counts the secrets in them. Checking decodes, which must neither log what the
 // loader is going to log, nor need protected memory before it is known that there is enough.
-func readAll(paths []string, logs *logWriter) (files []*configFile, secrets uint64, err error) {
+func readAll(paths []string, logs *logWriter) (files []*configcheck.File, secrets uint64, err error) {
 	unmute := logs.mute()
 	defer unmute()
 	config.DisableSecretProtection()
 	defer config.ResetSecrets()
 	for _, path := range paths {
-		f, err := readConfig(path)
+		f, err := configcheck.Read(path)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -143,8 +150,18 @@ func identify(instances []*instance) error {
 	return nil
 }
 
-// series tells apart what instances of the same ID write.
+// series tells apart what instances of the same ID write: by name, tags and filters.
 func (i *instance) series() string {
 	c := i.Config
-	return fmt.Sprintf("%s override=%q prefix=%q suffix=%q tags=%q", c.Name, c.NameOverride, c.MeasurementPrefix, c.MeasurementSuffix, c.Tags)
+	naming := fmt.Sprintf("%s override=%q prefix=%q suffix=%q tags=%q", c.Name, c.NameOverride, c.MeasurementPrefix, c.MeasurementSuffix, c.Tags)
+	if filters := options(c.Filter); filters != options(models.Filter{}) {
+		naming += " filters=" + filters
+	}
+	return naming
+}
+
+// options are a filter's, without what has been made of them.
+func options(f models.Filter) string {
+	text, _ := json.Marshal(f) //nolint:errcheck // strings always can be
+	return string(text)
 }

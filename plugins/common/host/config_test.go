@@ -32,6 +32,7 @@ func TestConfigErrors(t *testing.T) {
 	t.Setenv("HOST_TEST_SET", "x")
 	t.Setenv("HOST_TEST_EMPTY", "")
 	t.Setenv("HOST_TEST_NUMBER", "five")
+	t.Setenv("HOST_TEST_NEGATIVE", "-5m")
 	for _, tt := range []struct{ name, conf, want string }{
 		{"nothing at all", "", `FILE: no input: add a table [[inputs.NAME]], NAME being one of internal, plain, probe`},
 		{"only comments", "# [[inputs.probe]]\n# server = \"${HOST_TEST_UNSET}\"",
@@ -74,9 +75,6 @@ func TestConfigErrors(t *testing.T) {
 			`FILE:2: invalid "Log" in [[inputs.probe]]: field corresponding to ` + "`Log' in host.probe cannot be set through TOML"},
 
 		{"agent, misspelt", "[agent]\nintervall = \"5m\"", `FILE:2: unknown option "intervall" in [agent]: did you mean "interval"?`},
-		{"agent, outputs'", "[agent]\nflush_interval = \"5m\"",
-			`FILE:2: option "flush_interval" does nothing in this [agent]: it belongs in Telegraf's own configuration`},
-		{"agent, log", "[agent]\nlogfile = \"x\"", `FILE:2: option "logfile" does nothing in this [agent]: it belongs in Telegraf's own configuration`},
 		{"agent, type", "[agent]\ndebug = \"yes\"", `FILE:2: invalid "debug" in [agent]: cannot unmarshal TOML string into bool`},
 		{"agent, interval", "[[inputs.plain]]\n[agent]\ninterval = \"0s\"", `FILE: the interval of [agent] must be above zero`},
 
@@ -100,16 +98,27 @@ func TestConfigErrors(t *testing.T) {
 			`FILE:4: environment variable HOST_TEST_UNSET is not set`},
 		{"unset variable in text", "[[inputs.probe]]\nserver = \"é\"\ntoken = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
 			`FILE:3: environment variable HOST_TEST_UNSET is not set`},
-		{"required variable", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?say which}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set`},
+		{"required variable", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?say which}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set: say which`},
+		{"required variable, no reason", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set`},
 		{"required variable, empty", "[[inputs.probe]]\nserver = \"${HOST_TEST_EMPTY:?say which}\"",
-			`FILE: required variable HOST_TEST_EMPTY is missing a value: say which`},
+			`FILE:2: environment variable HOST_TEST_EMPTY is not set: say which`},
+		{"unset variable in a default", "[[inputs.probe]]\nserver = \"${HOST_TEST_EMPTY:-${HOST_TEST_UNSET}}\"",
+			`FILE:2: environment variable HOST_TEST_UNSET is not set`},
+		{"unset variable after a default", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:-a}${HOST_TEST_UNSET2}\"",
+			`FILE:2: environment variable HOST_TEST_UNSET2 is not set`},
 		{"duration from a variable", "[[inputs.probe]]\nserver = \"a\"\ntimeout = \"${HOST_TEST_NUMBER}\"",
 			`FILE:3: (host.probe.Timeout) time: invalid duration "five"`},
 		{"interval from a variable", "[[inputs.plain]]\n[[inputs.plain]]\ninterval = \"${HOST_TEST_NUMBER}\"",
 			`FILE:2: error parsing duration: time: invalid duration "five"`},
 
+		{"negative interval from a variable", "[[inputs.plain]]\ninterval = \"${HOST_TEST_NEGATIVE}\"",
+			`[inputs.plain] FILE:1: interval must not be below zero`},
+		{"negative jitter from a variable", "[[inputs.plain]]\ncollection_jitter = \"${HOST_TEST_NEGATIVE}\"",
+			`[inputs.plain] FILE:1: collection_jitter must not be below zero`},
+
 		{"loader, filter", "[[inputs.plain]]\n\n[[inputs.plain]]\nmetricpass = \"(\"", `FILE:3: `},
-		{"unknown store's secret", "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{keep:token}\"", `FILE:3: unknown secret store for "@{keep:token}"`},
+		{"unknown store's secret", "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{keep:token}\"", `FILE:3: unknown secret store for "@{keep:token}": ` +
+			"put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"},
 		{"init", "[[inputs.plain]]\n\n[[inputs.probe]]\n[[inputs.probe]]\nserver = \"a\"", "[inputs.probe] FILE:3: server is\nrequired"},
 		{"init, the second", "[[inputs.probe]]\nserver = \"a\"\n\n[[inputs.probe]]\nalias = \"b\"", "[inputs.probe::b] FILE:4: server is\nrequired"},
 		{"init, time source", "[[inputs.probe]]\nserver = \"a\"\nstartup_error_behavior = \"shrug\"",
@@ -117,6 +126,8 @@ func TestConfigErrors(t *testing.T) {
 
 		{"same series", "[[inputs.probe]]\nserver = \"a\"\n[[inputs.probe]]\nserver = \"a\"\ntimeout = \"3s\"",
 			`FILE:3: this [[inputs.probe]] would write the same series as the one at FILE:1: remove one, or give it its own tags or name_override`},
+		{"same series, same filter", "[[inputs.plain]]\nfieldinclude = [\"v\"]\n[[inputs.plain]]\nfieldinclude = [\"v\"]",
+			`FILE:3: this [[inputs.plain]] would write the same series as the one at FILE:1: remove one, or give it its own tags or name_override`},
 		{"same series, same tags", "[[inputs.plain]]\n[inputs.plain.tags]\na = \"1\"\nb = \"2\"\n[[inputs.plain]]\ntags = {b = \"2\", a = \"1\"}",
 			`FILE:5: this [[inputs.plain]] would write the same series as the one at FILE:1: remove one, or give it its own tags or name_override`},
 	} {
@@ -186,6 +197,9 @@ func TestMetrics(t *testing.T) {
 		{"name", `name_override = "x"`, `x v=1i`},
 		{"prefix and suffix", "name_prefix = \"a_\"\nname_suffix = \"_z\"", `a_plain_z v=1i`},
 		{"tags", `tags = {rack = "${HOST_TEST_RACK}", unset = "${HOST_TEST_UNSET:-none}"}`, `plain,rack=r1,unset=none v=1i`},
+		{"default that is not needed", `tags = {rack = "${HOST_TEST_RACK:-${HOST_TEST_UNSET}}"}`, `plain,rack=r1 v=1i`},
+		{"only if set", `tags = {rack = "${HOST_TEST_RACK}${HOST_TEST_UNSET:+x}", row = "a${HOST_TEST_RACK:+x}"}`, `plain,rack=r1,row=ax v=1i`},
+
 		{"tag excluded", "tags = {rack = \"1\", row = \"2\"}\ntagexclude = [\"r[a]ck\"]", `plain,row=2 v=1i`},
 		{"field excluded", `fieldexclude = ["v"]`, ``},
 		{"metric dropped", `metricpass = "fields.v > 1"`, ``},
@@ -198,8 +212,8 @@ func TestMetrics(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			instances, err := loadConf(t, confFile(t, "\xef\xbb\xbf[[inputs.plain]]\n"+tt.conf))
 			require.NoError(t, err)
-			metrics, errs := instances[0].gatherOnce()
-			require.Zero(t, errs)
+			metrics := gatherOnce(t, instances[0])
+			require.False(t, instances[0].failed.Load())
 			var got []string
 			for _, m := range metrics {
 				m.SetTime(time.Unix(0, 0))
@@ -235,6 +249,35 @@ func TestSchedulesOfTables(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, schedule{interval: time.Minute, aligned: true}, instances[0].schedule)
 	require.Equal(t, time.Second, instances[0].precision)
+}
+
+// A block copied from Telegraf's own configuration does no harm.
+func TestAgentOptionsWithoutMeaning(t *testing.T) {
+	out, logs := logTo(t, false)
+	path := confFile(t, "[[inputs.plain]]\n[agent]\nmetric_batch_size = 1000\nlogfile = \"x\"\ninterval = \"10s\"")
+	cfg, _, err := load(&Options{Config: []string{path}, PollInterval: time.Minute}, logs)
+	require.NoError(t, err)
+	require.EqualValues(t, 10*time.Second, cfg.Agent.Interval)
+	require.Contains(t, out.String(), "W! "+path+":2: without effect in this [agent], as they belong in Telegraf's own configuration: logfile, metric_batch_size\n")
+}
+
+// Tables of one input that take different parts of what it gathers are no mistake.
+func TestTablesSplitByFilters(t *testing.T) {
+	for _, filter := range []string{"tagpass = {hour = [\"%s\"]}", "tagdrop = {hour = [\"%s\"]}", "fieldinclude = [\"%s\"]", "metricpass = \"name == '%s'\""} {
+		conf := ""
+		for _, value := range []string{"a", "b"} {
+			conf += "[[inputs.probe]]\nserver = \"x\"\n" + fmt.Sprintf(filter, value) + "\n"
+		}
+		instances, err := loadConf(t, confFile(t, conf))
+		require.NoError(t, err)
+		require.NotEqual(t, instances[0].stateID, instances[1].stateID)
+	}
+}
+
+func TestTranslatorIsGiven(t *testing.T) {
+	instances, err := loadConf(t, confFile(t, "[agent]\nsnmp_translator = \"gosmi\"\n[[inputs.probe]]\nserver = \"a\""))
+	require.NoError(t, err)
+	require.Equal(t, "gosmi", instances[0].Input.(*probe).translator)
 }
 
 func TestStateIDs(t *testing.T) {

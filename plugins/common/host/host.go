@@ -16,18 +16,14 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
-	"github.com/influxdata/telegraf/agent"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/common/shim"
 )
 
 const (
-	stopTime     = 500 * time.Millisecond // for everything to come to an end by itself
-	deathTime    = 20 * time.Millisecond  // for the kernel to close all files of a process that was killed
-	drainTime    = 200 * time.Millisecond // for Telegraf to take what has been written
-	leaveTime    = 100 * time.Millisecond // for Telegraf to see the ends of stdout and stderr
-	abortTime    = 300 * time.Millisecond // for an abort
-	lockPatience = 2 * time.Second        // for a predecessor to leave the state file
+	stopTime  = 500 * time.Millisecond // for everything to come to an end by itself
+	deathTime = 20 * time.Millisecond  // for the kernel to close all files of a process that was killed
+	abortTime = 300 * time.Millisecond // for an abort
 )
 
 // Options are what the command line says.
@@ -55,15 +51,6 @@ func Run(opts Options) int {
 	return 0
 }
 
-// Leave is for when nothing is left to be written and the process is about to end. Were Telegraf still reading then,
-// the last lines might be lost, and execd would log errors about its own ends of the pipes.
-func Leave() {
-	drain()
-	os.Stdout.Close()
-	os.Stderr.Close()
-	time.Sleep(leaveTime)
-}
-
 func run(opts *Options, logs *logWriter) error {
 	if opts.Unprotected {
 		log.Warn("Running without secret protection!")
@@ -78,29 +65,51 @@ func run(opts *Options, logs *logWriter) error {
 	if err := initialize(cfg, instances); err != nil {
 		return err
 	}
-	if opts.Test {
-		return test(instances, os.Stdout)
+	h := newHost(instances)
+	h.polling = !opts.PollIntervalDisabled
+	path := cfg.Agent.Statefile
+	flag, err := trial()
+	switch {
+	case opts.Test:
+		h.once, path = true, ""
+	case err != nil:
+		log.Debugf("Whether Telegraf only tests cannot be told: %v", err)
+	case flag != "":
+		log.Infof("Telegraf runs with %s: gathering once, and leaving the state alone", flag)
+		h.once, path = true, ""
+	default:
+		h.tell = true
 	}
-
-	states, err := openStateFile(cfg.Agent.Statefile)
-	if err != nil {
-		return fmt.Errorf("the state file %s cannot be used: %w", cfg.Agent.Statefile, err)
+	if h.states, err = openStateFile(path); err != nil {
+		return fmt.Errorf("the state file %s cannot be used: %w", path, err)
 	}
-	defer states.close()
-	plugins := make(map[string]telegraf.StatefulPlugin)
-	for _, i := range instances {
-		if plugin, ok := i.Input.(telegraf.StatefulPlugin); ok {
-			plugins[i.stateID] = plugin
+	defer h.states.close()
+	h.states.restore(instances)
+	if opts.Test { // there may be nobody to close it
+		os.Stdin, err = os.Open(os.DevNull)
+		if err != nil {
+			return err
 		}
 	}
-	states.restore(plugins)
-	return newHost(instances, states, !opts.PollIntervalDisabled).run()
+	if err := h.run(); err != nil {
+		return err
+	}
+	if n := h.failed(); opts.Test && n > 0 {
+		return fmt.Errorf("gathering failed for %d of %d inputs", n, len(instances))
+	}
+	return nil
 }
 
 func initialize(cfg *config.Config, instances []*instance) error {
 	for _, i := range instances {
-		i.configure(cfg.Agent)
+		if err := i.configure(cfg.Agent); err != nil {
+			return fmt.Errorf("[%s] %s: %w", i.LogName(), i.at, err)
+		}
 		setLogLevel(i.RunningInput)
+		// As Telegraf does, by an interface that cannot be imported.
+		if plugin, ok := i.Input.(interface{ SetTranslator(name string) }); ok {
+			plugin.SetTranslator(cfg.Agent.SnmpTranslator)
+		}
 		if err := i.Init(); err != nil {
 			return fmt.Errorf("[%s] %s: %w", i.LogName(), i.at, err)
 		}
@@ -114,31 +123,35 @@ type host struct {
 	running   []*instance // those that have started
 	states    *stateFile
 	polling   bool
+	once      bool // gather once, which Telegraf waits for
+	tell      bool // it is known that this is no trial of Telegraf's
 	exit      func(status int)
 
-	ctx      context.Context // until the stop
-	cancel   context.CancelFunc
-	gathers  sync.WaitGroup
-	rows     chan telegraf.Metric // from the instances to the shim
-	broken   atomic.Bool          // stdout, that is
-	stopping sync.Once
-	ended    atomic.Bool
+	ctx     context.Context // until the stop
+	cancel  context.CancelFunc
+	gathers sync.WaitGroup
+	rows    chan telegraf.Metric // from the instances to the shim
+	broken  atomic.Bool          // stdout, that is
+	ending  sync.Once
+	ended   atomic.Bool
 }
 
-func newHost(instances []*instance, states *stateFile, polling bool) *host {
-	h := &host{instances: instances, states: states, polling: polling, exit: os.Exit, rows: make(chan telegraf.Metric, 100)}
+func newHost(instances []*instance) *host {
+	h := &host{instances: instances, polling: true, exit: os.Exit, rows: make(chan telegraf.Metric, 100)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
 
 // run is over when stdin has closed, or a signal has come, or stdout breaks.
 func (h *host) run() error {
-	signal.Ignore(syscall.SIGPIPE) // a broken stdout shall be an error of the write
+	// A broken stdout shall be an error of the write. By the other one Telegraf is told to read its configuration anew,
+	// for which it starts this program anew.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM) // which the shim watches too
 	go func() {
 		<-signals
-		h.limitStop()
+		h.end()
 	}()
 
 	s := shim.New()
@@ -171,9 +184,13 @@ func (h *host) Start(acc telegraf.Accumulator) error {
 	for _, i := range h.instances {
 		i.host = h
 		// As in Telegraf: a service's own metrics are rounded only if the table says so.
-		startAcc := agent.NewAccumulator(i, h.rows)
+		startAcc := i.accumulator()
 		startAcc.SetPrecision(precision(i.Config.Precision, 0))
 		err := i.RunningInput.Start(startAcc)
+		if err != nil && h.once {
+			startAcc.AddError(fmt.Errorf("starting failed: %w", err))
+			continue
+		}
 		if err != nil && !isFatal(err) {
 			for _, i := range h.running {
 				i.Stop()
@@ -218,10 +235,13 @@ func (h *host) Gather(telegraf.Accumulator) error {
 	return nil
 }
 
-// Stop returns when all gathers are over, their rows written, and the states saved.
+// Stop returns when all gathers are over, their rows written, the inputs stopped, and the states saved.
 func (h *host) Stop() {
-	h.limitStop()
-	h.cancel()
+	if h.once {
+		h.gathers.Wait()
+	}
+	h.end()
+	h.gathers.Wait()
 	var stops sync.WaitGroup
 	for _, i := range h.running {
 		stops.Go(func() {
@@ -231,22 +251,29 @@ func (h *host) Stop() {
 		})
 	}
 	stops.Wait()
-	h.gathers.Wait()
 	// Telegraf's death closes stdin like an orderly stop does, but stdout a moment later, and what it had in memory is
-	// lost then. So is what it has not taken when this process ends. The states stay those of an unclean end in both cases.
+	// lost then. So is what it has not taken when this process ends. The states stay those of an unclean end in both
+	// cases, and where neither can be told.
 	time.Sleep(deathTime)
-	if drain() && hasReader(os.Stdout) {
+	if drain() && hasReader(os.Stdout) && h.tell {
 		for _, i := range h.running {
-			i.keepState(nil)
+			i.keepState()
 		}
 	}
 	h.states.save()
 	close(h.rows)
 }
 
-// limitStop sees to it that the process is gone within a second from now, whatever does not let go.
-func (h *host) limitStop() {
-	h.stopping.Do(func() {
+// end ends the gathers that are under way, and sees to it that the process is gone within a second from now, whatever
+// does not let go.
+func (h *host) end() {
+	h.ending.Do(func() {
+		h.cancel()
+		for _, i := range h.instances {
+			if plugin, ok := i.Input.(interface{ Cancel() }); ok {
+				go plugin.Cancel()
+			}
+		}
 		time.AfterFunc(stopTime, func() {
 			if h.ended.Load() {
 				return
@@ -255,13 +282,23 @@ func (h *host) limitStop() {
 				var busy []string
 				for _, i := range h.instances {
 					if i.busy.Load() > 0 {
-						busy = append(busy, i.LogName())
+						busy = append(busy, fmt.Sprintf("[%s] %s", i.LogName(), i.at))
 					}
 				}
 				log.Warnf("Ending without waiting any longer for %s", strings.Join(busy, ", "))
 			})
 		})
 	})
+}
+
+// failed returns how many instances have reported errors.
+func (h *host) failed() (n int) {
+	for _, i := range h.instances {
+		if i.failed.Load() {
+			n++
+		}
+	}
+	return n
 }
 
 // abort ends the process soon. What has been written is not lost, nor is the state that goes with it.
@@ -271,13 +308,4 @@ func (h *host) abort(say func()) {
 	say()
 	drain()
 	h.exit(1)
-}
-
-// drain lets Telegraf take what is in the pipes: execd stops reading as soon as the process is gone. It returns whether
-// all rows were taken.
-func drain() bool {
-	for end := time.Now().Add(drainTime); unread(os.Stdout)+unread(os.Stderr) > 0 && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-	}
-	return unread(os.Stdout) == 0
 }

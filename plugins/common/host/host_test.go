@@ -46,8 +46,8 @@ func init() {
 	inputs.Add("plain", func() telegraf.Input { return &plain{} })
 }
 
-// common is embedded, as plugins embed their TLS and proxy options.
-type common struct {
+// embedded is what it is called, as plugins embed their TLS and proxy options.
+type embedded struct {
 	Proxy string `toml:"proxy"`
 }
 
@@ -64,11 +64,14 @@ type probe struct {
 		Depth int `toml:"depth"`
 	} `toml:"nested"`
 	NoTag int
-	common
+	embedded
 
 	Log telegraf.Logger `toml:"-"`
 
 	gather func(*probe, telegraf.Accumulator) error // instead of what it says in Does
+	say    func(event string)
+
+	translator string
 
 	mu     sync.Mutex
 	state  probeState
@@ -83,6 +86,9 @@ type probeState struct {
 func (*probe) SampleConfig() string { return "" }
 
 func (p *probe) ID() string { return "probe " + p.Server }
+
+// SetTranslator is called before Init.
+func (p *probe) SetTranslator(name string) { p.translator = name }
 
 func (p *probe) Init() error {
 	p.Log.Debug("initialising")
@@ -108,9 +114,13 @@ func (p *probe) Start(acc telegraf.Accumulator) error {
 	}
 }
 
+// Cancel ends a Gather that is under way.
+func (p *probe) Cancel() { p.cancel() }
+
 func (p *probe) Stop() {
-	p.cancel()
 	switch p.Does {
+	case "say stop":
+		p.say("stopped")
 	case "deaf stop":
 		select {}
 	case "count stop":
@@ -178,12 +188,20 @@ func (p *probe) Gather(acc telegraf.Accumulator) error {
 		p.Log.Trace("a trace")
 	case "error":
 		acc.AddError(errors.New("half of it is missing"))
+	case "fail again":
+		return fmt.Errorf("gathering failed: %w", again(n > 0))
 	}
 	for range p.Rows {
 		acc.AddFields("probe", map[string]any{"n": value}, map[string]string{"server": p.Server})
 	}
 	return nil
 }
+
+// again is an error that says whether it has been returned before.
+type again bool
+
+func (again) Error() string    { return "no answer" }
+func (a again) Repeated() bool { return bool(a) }
 
 // plain is an input with nothing but Gather.
 type plain struct{}
@@ -281,6 +299,18 @@ func (c *child) end() (status int, rows, logged []string) {
 		require.ErrorAs(c.t, err, &exit)
 	}
 	return c.ProcessState.ExitCode(), rows, logged
+}
+
+// gatherOnce starts an instance, has it gather, and returns its rows.
+func gatherOnce(t *testing.T, i *instance) (rows []telegraf.Metric) {
+	t.Helper()
+	h := newHost([]*instance{i})
+	h.states, h.once, h.exit = &stateFile{}, true, func(int) {}
+	stub := &shimStub{}
+	require.NoError(t, h.Start(stub))
+	h.Stop()
+	h.ended.Store(true)
+	return stub.rows
 }
 
 func lineProtocol(t *testing.T, m telegraf.Metric) string {

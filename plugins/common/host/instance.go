@@ -1,6 +1,8 @@
 package host
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"runtime/debug"
 	"sync"
@@ -25,13 +27,22 @@ type instance struct {
 	timer     *time.Timer
 	prompts   chan struct{} // holds the one that came during a gather
 	busy      atomic.Int32  // gathering or stopping
+	failed    atomic.Bool   // has reported an error
 
 	mu        sync.Mutex
 	unwritten *sync.WaitGroup // rows since the last gather that are not on stdout yet
 }
 
 // configure takes from [agent] what the table does not say, as Telegraf's agent does.
-func (i *instance) configure(defaults *config.AgentConfig) {
+func (i *instance) configure(defaults *config.AgentConfig) error {
+	// Of what a variable stands for, the checks of the file have seen nothing.
+	for name, d := range map[string]time.Duration{
+		"interval": i.Config.Interval, "collection_jitter": i.Config.CollectionJitter, "precision": i.Config.Precision,
+	} {
+		if d < 0 {
+			return fmt.Errorf("%s must not be below zero", name)
+		}
+	}
 	either := func(own time.Duration, set bool, other config.Duration) time.Duration {
 		if set || own != 0 {
 			return own
@@ -47,6 +58,7 @@ func (i *instance) configure(defaults *config.AgentConfig) {
 	i.precision = precision(either(i.Config.Precision, false, defaults.Precision), i.schedule.interval)
 	i.prompts = make(chan struct{}, 1)
 	i.unwritten = &sync.WaitGroup{}
+	return nil
 }
 
 // precision is what timestamps are rounded to.
@@ -67,15 +79,15 @@ func precision(configured, interval time.Duration) time.Duration {
 
 // run gathers at once, by the schedule and when prompted, until the host stops; if not polling, only when prompted.
 func (i *instance) run() {
-	acc := agent.NewAccumulator(i, i.host.rows)
+	acc := i.accumulator()
 	acc.SetPrecision(i.precision)
 	i.timer = time.NewTimer(math.MaxInt64)
 	defer i.timer.Stop()
-	if i.host.polling {
+	if i.host.polling || i.host.once {
 		i.timer.Reset(i.schedule.start(time.Now()))
 		i.gather(acc)
 	}
-	for {
+	for !i.host.once {
 		select {
 		case <-i.host.ctx.Done():
 			return
@@ -98,10 +110,8 @@ func (i *instance) gather(acc telegraf.Accumulator) {
 		i.busy.Add(1)
 		defer i.busy.Add(-1)
 		defer i.endOnPanic()
-		if err := i.Gather(acc); err != nil {
-			acc.AddError(err)
-		}
-		i.keepState(i.host.ctx.Done())
+		acc.AddError(i.Gather(acc))
+		i.keepState()
 	}()
 
 	slow := time.NewTicker(i.schedule.interval)
@@ -130,9 +140,7 @@ func (i *instance) endOnPanic() {
 
 // keepState keeps the state as it is now, once the rows made up to now have been written: a state that was ahead of
 // them would lose them.
-//
-// A state taken after cancelled was closed may be that of an orderly end, which is for the host's Stop to say.
-func (i *instance) keepState(cancelled <-chan struct{}) {
+func (i *instance) keepState() {
 	var state []byte
 	plugin, stateful := i.Input.(telegraf.StatefulPlugin)
 	if stateful {
@@ -143,12 +151,6 @@ func (i *instance) keepState(cancelled <-chan struct{}) {
 		}
 	}
 
-	select {
-	case <-cancelled:
-		stateful = false
-	default:
-	}
-
 	i.mu.Lock()
 	rows := i.unwritten
 	i.unwritten = &sync.WaitGroup{}
@@ -157,6 +159,32 @@ func (i *instance) keepState(cancelled <-chan struct{}) {
 	if stateful {
 		i.host.states.keep(i.stateID, state)
 	}
+}
+
+// accumulator returns a new one, as Telegraf's, for the instance's rows and errors.
+func (i *instance) accumulator() telegraf.Accumulator {
+	return &accumulator{agent.NewAccumulator(i, i.host.rows), i}
+}
+
+// accumulator is Telegraf's, but for errors.
+type accumulator struct {
+	telegraf.Accumulator
+	instance *instance
+}
+
+// AddError counts an error and logs it, at debug level if the input says that it has returned it before: an input may
+// so return an error at each gather for as long as an outage lasts.
+func (a *accumulator) AddError(err error) {
+	if err == nil {
+		return
+	}
+	a.instance.failed.Store(true)
+	var again interface{ Repeated() bool }
+	if errors.As(err, &again) && again.Repeated() {
+		a.instance.Log().Error(repeated{err})
+		return
+	}
+	a.Accumulator.AddError(err)
 }
 
 // MakeMetric has the row filtered and tagged as the table says, and then looks after it until it is written.

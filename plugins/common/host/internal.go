@@ -2,8 +2,11 @@ package host
 
 import (
 	_ "embed"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 
 	"github.com/influxdata/telegraf"
@@ -11,9 +14,11 @@ import (
 	"github.com/influxdata/telegraf/selfstat"
 )
 
-// internalInput is Telegraf's [[inputs.internal]], which cannot be imported from outside: same metrics, and its options but collect_gostats.
+// internalInput is Telegraf's [[inputs.internal]], which cannot be imported from outside, about this process: without
+// what the host itself does, and with the tag process, or else Telegraf's own would be the same series.
 type internalInput struct {
 	CollectMemstats bool `toml:"collect_memstats"`
+	CollectGostats  bool `toml:"collect_gostats"`
 	PerInstance     bool `toml:"per_instance"`
 }
 
@@ -25,12 +30,15 @@ func (*internalInput) SampleConfig() string {
 }
 
 func (i *internalInput) Gather(acc telegraf.Accumulator) error {
-	stats := selfstat.Metrics()
-	for _, m := range stats {
-		if m.Name() == "internal_agent" {
-			m.AddTag("go_version", goVersion())
+	process := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	var stats []telegraf.Metric
+	for _, m := range selfstat.Metrics() {
+		if input, _ := m.GetTag("input"); m.Name() == "internal_agent" || m.Name() == "internal_gather" && input == "internal" {
+			continue
 		}
 		m.AddTag("version", telegrafVersion())
+		m.AddTag("process", process)
+		stats = append(stats, m)
 	}
 	if !i.PerInstance {
 		stats = sumUp(stats)
@@ -39,7 +47,10 @@ func (i *internalInput) Gather(acc telegraf.Accumulator) error {
 		acc.AddMetric(m)
 	}
 	if i.CollectMemstats {
-		collectMemstats(acc)
+		acc.AddFields("internal_memstats", memstats(), map[string]string{"process": process})
+	}
+	if i.CollectGostats {
+		acc.AddFields("internal_gostats", gostats(), map[string]string{"process": process, "go_version": strings.TrimPrefix(runtime.Version(), "go")})
 	}
 	return nil
 }
@@ -68,10 +79,10 @@ func sumUp(stats []telegraf.Metric) []telegraf.Metric {
 	return sums
 }
 
-func collectMemstats(acc telegraf.Accumulator) {
+func memstats() map[string]any {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	acc.AddFields("internal_memstats", map[string]any{
+	return map[string]any{
 		"alloc_bytes":         m.Alloc,
 		"total_alloc_bytes":   m.TotalAlloc,
 		"sys_bytes":           m.Sys,
@@ -85,11 +96,41 @@ func collectMemstats(acc telegraf.Accumulator) {
 		"heap_released_bytes": m.HeapReleased,
 		"heap_objects":        m.HeapObjects,
 		"num_gc":              m.NumGC,
-	}, nil)
+	}
 }
 
-func goVersion() string {
-	return strings.TrimPrefix(runtime.Version(), "go")
+// gostats are all metrics of Go's runtime, of a histogram its median.
+func gostats() map[string]any {
+	names := strings.NewReplacer("/", "_", ":", "_", "-", "_")
+	fields := make(map[string]any)
+	for _, description := range metrics.All() {
+		sample := []metrics.Sample{{Name: description.Name}}
+		metrics.Read(sample)
+		name := names.Replace(strings.TrimPrefix(description.Name, "/"))
+		switch value := sample[0].Value; value.Kind() {
+		case metrics.KindUint64:
+			fields[name] = value.Uint64()
+		case metrics.KindFloat64:
+			fields[name] = value.Float64()
+		case metrics.KindFloat64Histogram:
+			fields[name] = median(value.Float64Histogram())
+		}
+	}
+	return fields
+}
+
+// median returns the lower bound of the bucket in which the median lies.
+func median(h *metrics.Float64Histogram) float64 {
+	var total, below uint64
+	for _, count := range h.Counts {
+		total += count
+	}
+	for n, count := range h.Counts {
+		if below += count; below >= total/2 {
+			return h.Buckets[n]
+		}
+	}
+	return 0
 }
 
 // telegrafVersion is the version of Telegraf that is built in: what its own plugin puts into the version tag.

@@ -22,10 +22,10 @@ func TestInternal(t *testing.T) {
 			return errors.New("no answer")
 		}}, &models.InputConfig{Name: "internal_test", Alias: alias, ID: alias})
 		i := &instance{RunningInput: input}
-		i.configure(&agentDefaults)
+		require.NoError(t, i.configure(&agentDefaults))
 		require.NoError(t, input.Init())
-		_, errs := i.gatherOnce()
-		require.Equal(t, 2, errs)
+		gatherOnce(t, i)
+		require.True(t, i.failed.Load())
 		// The same input without an alias, twice: told apart by ID only.
 		models.NewRunningInput(&plain{}, &models.InputConfig{Name: "internal_test", ID: alias}).MetricsGathered.Incr(10)
 	}
@@ -36,7 +36,7 @@ func TestInternal(t *testing.T) {
 		return &acc
 	}
 	tags := func(more map[string]string) map[string]string {
-		tags := map[string]string{"input": "internal_test", "version": telegrafVersion()}
+		tags := map[string]string{"input": "internal_test", "version": telegrafVersion(), "process": "host.test"}
 		maps.Copy(tags, more)
 		return tags
 	}
@@ -51,16 +51,26 @@ func TestInternal(t *testing.T) {
 	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"alias": "one"}), "errors", int64(2)))
 	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"alias": "two"}), "gather_errors", int64(1)))
 	require.True(t, acc.HasPoint("internal_gather", tags(nil), "metrics_gathered", int64(20)), "instances do not add up")
-	require.True(t, acc.HasPoint("internal_of_its_own", map[string]string{"source": "x", "version": telegrafVersion()}, "requests", int64(3)))
-	require.True(t, acc.HasMeasurement("internal_agent"))
+	require.True(t, acc.HasPoint("internal_of_its_own",
+		map[string]string{"source": "x", "version": telegrafVersion(), "process": "host.test"}, "requests", int64(3)))
+	require.False(t, acc.HasMeasurement("internal_agent"), "Telegraf's own")
 	require.False(t, acc.HasMeasurement("internal_memstats"))
+	require.False(t, acc.HasMeasurement("internal_gostats"))
+	for _, m := range acc.Metrics {
+		require.NotEqual(t, "internal", m.Tags["input"], "Telegraf's own")
+	}
 
-	acc = gather(&internalInput{PerInstance: true, CollectMemstats: true})
+	acc = gather(&internalInput{PerInstance: true, CollectMemstats: true, CollectGostats: true})
 	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"_id": "two"}), "metrics_gathered", int64(10)))
 	require.True(t, acc.HasPoint("internal_gather", tags(map[string]string{"_id": "one", "alias": "one"}), "errors", int64(2)))
 	m, found = acc.Get("internal_memstats")
 	require.True(t, found)
 	require.Len(t, m.Fields, 13)
+	require.Equal(t, map[string]string{"process": "host.test"}, m.Tags)
+	m, found = acc.Get("internal_gostats")
+	require.True(t, found)
+	require.Greater(t, len(m.Fields), 50)
+	require.NotZero(t, m.Fields["sched_gomaxprocs_threads"])
 }
 
 // The version tag is that of the Telegraf built in.

@@ -13,6 +13,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/logger"
 	"github.com/influxdata/telegraf/models"
+	"github.com/sirupsen/logrus"
 )
 
 // maxLogLine bounds a line of the log: execd's reader gives up for good at one of 64 KiB.
@@ -35,6 +36,9 @@ type logWriter struct {
 // startLogging sends everything logged through Telegraf's logger, the standard library's log included, to out.
 // The function returned ends that.
 func startLogging(out io.Writer, debug bool) (*logWriter, func(), error) {
+	// What substitutes environment variables warns of those that are not set by a log of its own, even where there is a
+	// default. Checking the configuration finds those that are missing.
+	logrus.SetOutput(io.Discard)
 	w := &logWriter{out: out}
 	if err := w.setLevel(debug, false); err != nil {
 		return nil, nil, err
@@ -68,7 +72,15 @@ func setLogLevel(input *models.RunningInput) {
 	input.Log().AddAttribute(levelAttribute, input.Log().Level())
 }
 
+// repeated is an error that counts as one, which Telegraf's logger does, but is printed at debug level.
+type repeated struct{ error }
+
 func (w *logWriter) print(level telegraf.LogLevel, _ time.Time, source string, attributes map[string]interface{}, args ...interface{}) {
+	if len(args) == 1 {
+		if again, ok := args[0].(repeated); ok {
+			level, args = telegraf.Debug, []any{"Error in plugin: ", again.error}
+		}
+	}
 	limit, ok := attributes[levelAttribute].(telegraf.LogLevel)
 	if !ok {
 		limit = telegraf.LogLevel(w.level.Load())

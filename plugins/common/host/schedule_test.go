@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/models"
+	"github.com/influxdata/telegraf/selfstat"
 )
 
 func TestSchedule(t *testing.T) {
@@ -103,7 +105,7 @@ func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) 
 	for n, p := range probes {
 		p.Server = strconv.Itoa(n)
 		i := &instance{RunningInput: models.NewRunningInput(p, &models.InputConfig{Name: "probe", Alias: p.Server})}
-		i.configure(&agentDefaults)
+		require.NoError(t, i.configure(&agentDefaults))
 		require.NoError(t, i.Init())
 		instances = append(instances, i)
 	}
@@ -111,7 +113,8 @@ func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) 
 	if states == nil {
 		states = &stateFile{wake: make(chan struct{})}
 	}
-	h := newHost(instances, states, polling)
+	h := newHost(instances)
+	h.states, h.polling, h.tell = states, polling, true
 	h.exit = func(int) {}
 	stub := &shimStub{}
 	require.NoError(t, h.Start(stub))
@@ -256,7 +259,9 @@ func TestRowsOfAStart(t *testing.T) {
 		h.Stop()
 
 		require.NoError(t, h.instances[0].Init())
-		h = newHost(h.instances, h.states, false)
+		states := h.states
+		h = newHost(h.instances)
+		h.states, h.polling = states, false
 		h.instances[0].Config.Precision = time.Second
 		require.NoError(t, h.Start(stub))
 		synctest.Wait()
@@ -267,14 +272,50 @@ func TestRowsOfAStart(t *testing.T) {
 
 func TestStopThatIsOverIsNotCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(nil, &stateFile{}, false)
+		h := newHost(nil)
 		var exits atomic.Int64
 		h.exit = func(int) { exits.Add(1) }
-		h.limitStop()
+		h.end()
 		h.ended.Store(true)
 		time.Sleep(time.Hour)
 		require.Zero(t, exits.Load())
 	})
+}
+
+// As in Telegraf: an input may clear in Stop what its Gather uses.
+func TestStopComesAfterTheGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var events []string
+		p := &probe{Does: "say stop", gather: func(p *probe, _ telegraf.Accumulator) error {
+			<-p.ctx.Done()
+			time.Sleep(100 * time.Millisecond)
+			events = append(events, "gathered")
+			return nil
+		}}
+		p.say = func(event string) { events = append(events, event) }
+		h, _ := startHost(t, true, nil, p)
+		synctest.Wait()
+		h.Stop()
+		require.Equal(t, []string{"gathered", "stopped"}, events)
+	})
+}
+
+// What an input returns at each gather of an outage counts each time, and is an error in the log once.
+func TestRepeatedErrors(t *testing.T) {
+	out, _ := logTo(t, true)
+	synctest.Test(t, func(t *testing.T) {
+		tags := map[string]string{"_id": "", "input": "probe", "alias": "0"}
+		errs, gatherErrs := selfstat.Register("gather", "errors", tags), selfstat.Register("gather", "gather_errors", tags)
+		before, gatherErrsBefore := errs.Get(), gatherErrs.Get()
+		h, _ := startHost(t, true, nil, &probe{Does: "fail again"})
+		time.Sleep(150 * time.Second)
+		h.Stop()
+		require.EqualValues(t, 3, gatherErrs.Get()-gatherErrsBefore)
+		require.EqualValues(t, 3, errs.Get()-before)
+		require.Equal(t, 1, h.failed())
+	})
+	const line = "[inputs.probe::0] Error in plugin: gathering failed: no answer\n"
+	require.Equal(t, "E! "+line+"D! "+line+"D! "+line, regexp.MustCompile(`(?m)^D! .* initialising\n`).ReplaceAllString(out.String(), ""))
 }
 
 // Inputs with tracking metrics learn that theirs are written.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/influxdata/telegraf"
 )
 
@@ -19,9 +20,10 @@ import (
 // an input may move between here and Telegraf. Unlike Telegraf's it is written whenever a state has changed, and in one
 // step: a crash leaves the old file or the new one. Without a path nothing is kept.
 type stateFile struct {
-	path string
-	lock *os.File // held as long as the file is ours
-	wake chan struct{}
+	path    string
+	lock    *flock.Flock // held as long as the file is ours
+	existed bool         // when it was opened, as a state file
+	wake    chan struct{}
 
 	mu      sync.Mutex
 	states  map[string][]byte // JSON by ID, those of inputs that are not configured now included
@@ -31,7 +33,10 @@ type stateFile struct {
 	failed bool // the last save, and that has been logged
 }
 
-// openStateFile reads the file at path, if there is one, and makes sure that it can be written and that no other
+// lockPatience is how long a predecessor is given to leave the state file.
+const lockPatience = 2 * time.Second
+
+// openStateFile reads the file at path, if there is one, and makes sure that it can be replaced and that no other
 // process does so. A file that is no state file is set aside.
 func openStateFile(path string) (*stateFile, error) {
 	f := &stateFile{path: path, wake: make(chan struct{}, 1), states: make(map[string][]byte)}
@@ -41,39 +46,64 @@ func openStateFile(path string) (*stateFile, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		f.path = target
 	}
+	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("it is no regular file; without statefile no state is kept")
+	}
 
-	var err error
-	if f.lock, err = lockFile(f.path + ".lock"); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0600))
+	if _, err := f.lock.TryLockContext(ctx, 50*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%s is held by another process that uses the same state file", f.lock.Path())
+	} else if err != nil {
 		return nil, err
 	}
-	temp, err := f.createTemp()
-	if err != nil {
+	if err := f.read(); err != nil {
+		f.close()
 		return nil, err
-	}
-	temp.Close()
-	os.Remove(temp.Name())
-
-	content, err := os.ReadFile(f.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return f, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(content, &f.states); err != nil || f.states == nil {
-		f.states = make(map[string][]byte)
-		f.setAside(errors.New("it is not a state file"))
 	}
 	return f, nil
 }
 
-// restore gives the plugins, by ID, the states they had. One that its plugin refuses is dropped, and the file set
-// aside: the plugin starts afresh.
-func (f *stateFile) restore(plugins map[string]telegraf.StatefulPlugin) {
+func (f *stateFile) read() error {
+	temp, err := f.createTemp()
+	if err != nil {
+		return err
+	}
+	temp.Close()
+	os.Remove(temp.Name())
+	content, err := os.ReadFile(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.write(content); err != nil {
+		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
+	}
+	f.existed = true
+	if err := json.Unmarshal(content, &f.states); err != nil || f.states == nil {
+		f.states = make(map[string][]byte)
+		f.setAside(errors.New("it is not a state file"))
+	}
+	return nil
+}
+
+// restore gives the inputs the states they had. One that its input refuses is dropped, and the file set aside: the
+// input starts afresh. So does an input that a file which was there has no state of.
+func (f *stateFile) restore(instances []*instance) {
+	var missing []string
 	var refused []error
-	for id, plugin := range plugins {
-		serialized, found := f.states[id]
+	restored := 0
+	for _, i := range instances {
+		plugin, ok := i.Input.(telegraf.StatefulPlugin)
+		if !ok {
+			continue
+		}
+		serialized, found := f.states[i.stateID]
 		if !found {
+			missing = append(missing, i.stateID)
 			continue
 		}
 		state := reflect.New(reflect.TypeOf(plugin.GetState()))
@@ -82,12 +112,21 @@ func (f *stateFile) restore(plugins map[string]telegraf.StatefulPlugin) {
 			err = plugin.SetState(state.Elem().Interface())
 		}
 		if err != nil {
-			refused = append(refused, fmt.Errorf("state of %q: %w", id, err))
-			delete(f.states, id)
+			refused = append(refused, fmt.Errorf("state of %q: %w", i.stateID, err))
+			delete(f.states, i.stateID)
+			continue
 		}
+		restored++
 	}
-	if len(refused) > 0 {
+	switch {
+	case len(refused) > 0:
 		f.setAside(errors.Join(refused...))
+	case !f.existed || len(missing) == 0:
+	case restored == 0:
+		log.Warnf("State file %s has no state of any input here, so they start afresh. If another program writes it too, as Telegraf does "+
+			"where its own [agent] names the same statefile, give each a file of its own", f.path)
+	default:
+		log.Infof("State file %s has no state of %q yet: starting afresh", f.path, missing)
 	}
 }
 
@@ -97,6 +136,7 @@ func (f *stateFile) setAside(reason error) {
 		aside = fmt.Sprintf("lost (%v)", err)
 	}
 	log.Warnf("State file %s is not usable, starting without; it is now %s: %v", f.path, aside, reason)
+	f.existed = false
 	f.changed = len(f.states) > 0
 }
 
@@ -192,6 +232,6 @@ func (f *stateFile) createTemp() (*os.File, error) {
 
 func (f *stateFile) close() {
 	if f.lock != nil {
-		f.lock.Close()
+		f.lock.Close() //nolint:errcheck // the end of the process does it too
 	}
 }

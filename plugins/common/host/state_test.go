@@ -12,8 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/models"
 	"github.com/influxdata/telegraf/persister"
 )
+
+// inputsByID makes instances of pairs of a state's ID and an input.
+func inputsByID(pairs ...any) (instances []*instance) {
+	for n := 0; n < len(pairs); n += 2 {
+		input := models.NewRunningInput(pairs[n+1].(telegraf.Input), &models.InputConfig{Name: "probe"})
+		instances = append(instances, &instance{RunningInput: input, stateID: pairs[n].(string)})
+	}
+	return instances
+}
 
 func openStates(t *testing.T, path string) *stateFile {
 	t.Helper()
@@ -35,7 +45,7 @@ func TestStateFileIsTelegrafs(t *testing.T) {
 
 	a.state, b.state = probeState{}, probeState{}
 	f := openStates(t, path)
-	f.restore(map[string]telegraf.StatefulPlugin{"a": a}) // b is not configured any more
+	f.restore(inputsByID("a", a)) // b is not configured any more
 	require.Equal(t, probeState{Gathers: 7}, a.state)
 	a.state.Gathers++
 	state, err := snapshot(a)
@@ -67,7 +77,7 @@ func TestUnusableStateFiles(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte(tt.content), 0600))
 			a, b := &probe{}, &probe{}
 			f := openStates(t, path)
-			f.restore(map[string]telegraf.StatefulPlugin{"a": a, "b": b})
+			f.restore(inputsByID("a", a, "b", b))
 			require.Zero(t, a.state)
 
 			aside, err := filepath.Glob(path + ".rejected-*")
@@ -95,9 +105,11 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := openStateFile(filepath.Join(dir, "missing", "state"))
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = openStateFile(dir)
-	require.ErrorContains(t, err, "is a directory")
-	require.NoFileExists(t, filepath.Join(dir, "state"))
+	for _, path := range []string{dir, os.DevNull} {
+		_, err = openStateFile(path)
+		require.EqualError(t, err, "it is no regular file; without statefile no state is kept")
+		require.NoFileExists(t, path+".lock")
+	}
 
 	first := openStates(t, filepath.Join(dir, "state"))
 	synctest.Test(t, func(t *testing.T) { // where waiting takes no time
@@ -106,6 +118,28 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	})
 	first.close()
 	openStates(t, filepath.Join(dir, "state"))
+}
+
+func TestStatesThatAreMissingAreSaid(t *testing.T) {
+	const warning = "W! State file PATH has no state of any input here, so they start afresh. If another program writes it too, as Telegraf does " +
+		"where its own [agent] names the same statefile, give each a file of its own\n"
+	for _, tt := range []struct{ name, content, want string }{
+		{"no file", "", ""},
+		{"all there", `{"a":"e30=","b":"e30=","other":"e30="}`, ""},
+		{"one is new", `{"a":"e30="}`, "I! State file PATH has no state of [\"b\"] yet: starting afresh\n"},
+		{"wiped by Telegraf", `{}`, warning},
+		{"Telegraf's", `{"other":"e30="}`, warning},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, _ := logTo(t, false)
+			path := filepath.Join(t.TempDir(), "state")
+			if tt.content != "" {
+				require.NoError(t, os.WriteFile(path, []byte(tt.content), 0600))
+			}
+			openStates(t, path).restore(inputsByID("a", &probe{}, "b", &probe{}, "stateless", &plain{}))
+			require.Equal(t, tt.want, strings.ReplaceAll(out.String(), path, "PATH"))
+		})
+	}
 }
 
 func TestStateFileBehindALink(t *testing.T) {

@@ -1,0 +1,51 @@
+package host
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	drainTime = 200 * time.Millisecond // for Telegraf to take what has been written
+	leaveTime = 100 * time.Millisecond // for Telegraf to see the ends of stdout and stderr
+)
+
+// Leave is for when nothing is left to be written and the process is about to end. Were Telegraf still reading then,
+// the last lines might be lost, and execd would log errors about its own ends of the pipes.
+func Leave() {
+	drain()
+	os.Stdout.Close()
+	os.Stderr.Close()
+	time.Sleep(leaveTime)
+}
+
+// drain lets Telegraf take what is in the pipes: execd stops reading as soon as the process is gone. It returns whether
+// all rows are known to have been taken.
+func drain() bool {
+	for end := time.Now().Add(drainTime); !pipesTell() || unread(os.Stdout)+unread(os.Stderr) > 0; {
+		if time.Now().After(end) {
+			return pipesTell() && unread(os.Stdout) == 0
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return true
+}
+
+// pipesTell finds out whether this system tells what becomes of what is written to a pipe.
+var pipesTell = sync.OnceValue(func() bool {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return false
+	}
+	defer w.Close()
+	defer r.Close()
+	if _, err := w.Write([]byte{0}); err != nil || unread(w) != 1 {
+		return false
+	}
+	if _, err := r.Read([]byte{0}); err != nil || unread(w) != 0 || !hasReader(w) {
+		return false
+	}
+	r.Close()
+	return !hasReader(w)
+})

@@ -1,0 +1,69 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/shirou/gopsutil/v4/common"
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// trial returns the flag by which Telegraf has been told to gather once and end, --test, --test-wait or --once, or none.
+// Nothing but Telegraf's command line tells.
+func trial() (flag string, err error) {
+	command, err := telegrafCommand()
+	if err != nil {
+		return "", fmt.Errorf("the command line of Telegraf is not to be had: %w", err)
+	}
+	return trialFlag(command[1:]), nil
+}
+
+// telegrafCommand returns the command line of Telegraf. Between it and this process there may be a shell, sudo and the
+// like; where no process above has Telegraf's name, it is the one right above.
+func telegrafCommand() ([]string, error) {
+	// HOST_PROC may point Telegraf's own inputs at the processes of another system.
+	ctx := context.WithValue(context.Background(), common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
+	p, err := process.NewProcessWithContext(ctx, int32(os.Getppid()))
+	if err != nil {
+		return nil, err
+	}
+	parent, err := p.CmdlineSliceWithContext(ctx)
+	if err != nil || len(parent) == 0 {
+		return nil, fmt.Errorf("process %d tells none: %w", p.Pid, err)
+	}
+	for command := parent; err == nil && len(command) > 0; command, err = p.CmdlineSliceWithContext(ctx) {
+		if strings.Contains(strings.ToLower(filepath.Base(command[0])), "telegraf") {
+			return command, nil
+		}
+		if p, err = p.ParentWithContext(ctx); err != nil {
+			break
+		}
+	}
+	return parent, nil
+}
+
+// trialFlag finds the flag among Telegraf's arguments.
+func trialFlag(args []string) string {
+	for i, arg := range args {
+		name, value, assigned := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		switch {
+		case !strings.HasPrefix(arg, "-"):
+		case name == "test" || name == "once":
+			if on, err := strconv.ParseBool(value); !assigned || err == nil && on {
+				return "--" + name
+			}
+		case name == "test-wait":
+			if !assigned && i+1 < len(args) {
+				value = args[i+1]
+			}
+			if seconds, err := strconv.Atoi(value); err == nil && seconds != 0 {
+				return "--" + name
+			}
+		}
+	}
+	return ""
+}
