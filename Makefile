@@ -37,8 +37,8 @@ export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 
 VERSION          = $(shell sh cmd/telegraf-wolkvox-ivr/package/version.sh)
 TELEGRAF_VERSION = $(shell go list -m -f '{{.Version}}' $(TELEGRAF))
-LDFLAGS          = -s -w -X main.version=$(VERSION)
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEGRAF_VERSION))
+LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 PLUGIN          := plugins/inputs/wolkvox_ivr
 
 .PHONY: help
@@ -54,6 +54,10 @@ run: build telegraf $(if $(filter influxdb,$(OUTPUT)),influxd influx) ## Shows t
 .PHONY: build
 build: ## Builds bin/telegraf-wolkvox-ivr and bin/wolkvox-simulator
 	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/telegraf-wolkvox-ivr ./cmd/wolkvox-simulator
+
+.PHONY: portable
+portable: ## Builds the plugin as for systems that do not tell what becomes of rows written, for the tests
+	go build -tags portable -ldflags '$(LDFLAGS)' -o bin/telegraf-wolkvox-ivr-portable ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: telegraf
 telegraf: bin/telegraf ## Builds bin/telegraf, a real Telegraf of the version in go.mod with the few plugins that are used here
@@ -201,7 +205,7 @@ native: bin/gotestsum
 	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- ./$(PLUGIN)
 
 .PHONY: integration
-integration: build telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka ## Runs the tests against real Telegraf and real destinations
+integration: build portable telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka ## Runs the tests against real Telegraf and real destinations
 	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: bench

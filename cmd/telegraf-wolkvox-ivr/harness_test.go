@@ -94,13 +94,14 @@ func hourOf(t *testing.T, o simulator.Operation, instant time.Time) time.Time {
 
 // setup is what one Telegraf differs in from the next. Each of the first three texts replaces its default.
 type setup struct {
-	plugin string   // the plugin's configuration file; by default there is none
-	agent  string   // options of [agent]; by default it flushes every 100ms and omits the host
-	execd  string   // options of [[inputs.execd]] besides command; by default signal = "none"
-	flags  []string // the plugin's further flags
-	tables string   // further tables of Telegraf's configuration
-	env    []string // further environment of Telegraf and the plugin
-	native bool     // the plugin is compiled into Telegraf, not run by execd
+	plugin  string   // the plugin's configuration file; by default there is none
+	agent   string   // options of [agent]; by default it flushes every 100ms and omits the host
+	execd   string   // options of [[inputs.execd]] besides command; by default signal = "none"
+	flags   []string // the plugin's further flags
+	tables  string   // further tables of Telegraf's configuration
+	env     []string // further environment of Telegraf and the plugin
+	native  bool     // the plugin is compiled into Telegraf, not run by execd
+	program string   // the plugin's in bin; by default telegraf-wolkvox-ivr
 }
 
 // agent is a real Telegraf that runs the plugin and writes to a file. All that it has and makes lies in dir, its working directory.
@@ -143,7 +144,10 @@ func newTelegraf(t *testing.T, s setup) *agent {
 		a.program = built(t, "telegraf-native")
 		a.args = append(a.args, "--config", "wolkvox_ivr.conf")
 	case s.plugin != "":
-		command := append([]string{built(t, "telegraf-wolkvox-ivr"), "--config", "wolkvox_ivr.conf"}, s.flags...)
+		if s.program == "" {
+			s.program = "telegraf-wolkvox-ivr"
+		}
+		command := append([]string{built(t, s.program), "--config", "wolkvox_ivr.conf"}, s.flags...)
 		for i, word := range command {
 			command[i] = strconv.Quote(word)
 		}
