@@ -142,7 +142,8 @@ bin/actionlint: bin/.actionlint
 
 .PHONY: package
 package: bin/nfpm bin/cyclonedx-gomod ## Makes packages, archives and SBOMs for all systems in dist/
-	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' sh cmd/telegraf-wolkvox-ivr/package/package.sh
+	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
+		sh cmd/telegraf-wolkvox-ivr/package/package.sh
 
 .PHONY: image
 image: bin/cyclonedx-gomod ## Makes an OCI image archive in dist/, with a whole Telegraf

@@ -19,7 +19,7 @@ go build -o "$built/package" ./$package
 
 # build SYSTEM FILE builds the program.
 build() {
-	GOOS=${1%_*} GOARCH=${1#*_} go build -ldflags "-s -w -X main.version=$VERSION" -o "$2" ./cmd/telegraf-wolkvox-ivr
+	GOOS=${1%_*} GOARCH=${1#*_} go build -ldflags "$TELEGRAF_LDFLAGS -X main.version=$VERSION" -o "$2" ./cmd/telegraf-wolkvox-ivr
 }
 
 # licences SYSTEM FILE [OPTION] writes those of all that is in the program.

@@ -98,7 +98,8 @@ func TestConfigErrors(t *testing.T) {
 			`FILE:4: environment variable HOST_TEST_UNSET is not set`},
 		{"unset variable in text", "[[inputs.probe]]\nserver = \"é\"\ntoken = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
 			`FILE:3: environment variable HOST_TEST_UNSET is not set`},
-		{"required variable", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?say which}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set: say which`},
+		{"required variable", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?say which}\"",
+			`FILE:2: environment variable HOST_TEST_UNSET is not set: say which`},
 		{"required variable, no reason", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set`},
 		{"required variable, empty", "[[inputs.probe]]\nserver = \"${HOST_TEST_EMPTY:?say which}\"",
 			`FILE:2: environment variable HOST_TEST_EMPTY is not set: say which`},
@@ -258,16 +259,15 @@ func TestAgentOptionsWithoutMeaning(t *testing.T) {
 	cfg, _, err := load(&Options{Config: []string{path}, PollInterval: time.Minute}, logs)
 	require.NoError(t, err)
 	require.EqualValues(t, 10*time.Second, cfg.Agent.Interval)
-	require.Contains(t, out.String(), "W! "+path+":2: without effect in this [agent], as they belong in Telegraf's own configuration: logfile, metric_batch_size\n")
+	require.Contains(t, out.String(),
+		"W! "+path+":2: without effect in this [agent], as they belong in Telegraf's own configuration: logfile, metric_batch_size\n")
 }
 
 // Tables of one input that take different parts of what it gathers are no mistake.
 func TestTablesSplitByFilters(t *testing.T) {
 	for _, filter := range []string{"tagpass = {hour = [\"%s\"]}", "tagdrop = {hour = [\"%s\"]}", "fieldinclude = [\"%s\"]", "metricpass = \"name == '%s'\""} {
-		conf := ""
-		for _, value := range []string{"a", "b"} {
-			conf += "[[inputs.probe]]\nserver = \"x\"\n" + fmt.Sprintf(filter, value) + "\n"
-		}
+		table := "[[inputs.probe]]\nserver = \"x\"\n" + filter + "\n"
+		conf := fmt.Sprintf(table, "a") + fmt.Sprintf(table, "b")
 		instances, err := loadConf(t, confFile(t, conf))
 		require.NoError(t, err)
 		require.NotEqual(t, instances[0].stateID, instances[1].stateID)

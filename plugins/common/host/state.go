@@ -232,6 +232,6 @@ func (f *stateFile) createTemp() (*os.File, error) {
 
 func (f *stateFile) close() {
 	if f.lock != nil {
-		f.lock.Close() //nolint:errcheck // the end of the process does it too
+		f.lock.Close()
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // inputsByID makes instances of pairs of a state's ID and an input.
 func inputsByID(pairs ...any) (instances []*instance) {
-	for n := 0; n < len(pairs); n += 2 {
+	for n := 0; n+1 < len(pairs); n += 2 {
 		input := models.NewRunningInput(pairs[n+1].(telegraf.Input), &models.InputConfig{Name: "probe"})
 		instances = append(instances, &instance{RunningInput: input, stateID: pairs[n].(string)})
 	}
