@@ -455,14 +455,16 @@ func TestNATS(t *testing.T) {
 	truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
 
 	producer := newRecipe(t, "nats.conf", remembering+w.table(near, `backfill = "744h"`)+w.table(far, `backfill = "744h"`, `operation = "far"`), at)
+	// The second output gets what the first gets, and tells when it has it.
+	producer.add("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
 	producer.start()
-	producer.await("the month to be read", func() bool { return strings.Count(producer.log(), pastRead) == 2 })
+	from, to := span(truth)
+	producer.awaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(between(metrics, from, to)) == len(truth) })
 	producer.stop()
 
 	// The consumer was not there when it all was sent.
 	consumer := newRecipe(t, "nats_consumer.conf", "", at, "METRICS_FILE=metrics.out")
 	consumer.start()
-	from, to := span(truth)
 	var arrived []telegraf.Metric
 	consumer.awaitMetrics("the month", func(metrics []telegraf.Metric) bool {
 		arrived = between(metrics, from, to)
