@@ -174,6 +174,7 @@ func TestPostgreSQL(t *testing.T) {
 	// The table being there, fewer rights will do.
 	db.query("CREATE ROLE writer LOGIN")
 	db.query("GRANT SELECT, INSERT, UPDATE ON wolkvox_ivr TO writer")
+	db.query("UPDATE wolkvox_ivr SET calls = 0") // so that hours can be seen to come again
 
 	// PostgreSQL dies while rows are being written, which Telegraf takes for their fault. Started afresh while PostgreSQL is away, it reads the
 	// month once more, and PostgreSQL comes back.
@@ -191,7 +192,6 @@ func TestPostgreSQL(t *testing.T) {
 	tg.start()
 	tg.await("the month to be read again", func() bool { return strings.Count(tg.log(), pastRead) == read+2 })
 	db.start()
-	db.query("UPDATE wolkvox_ivr SET calls = 0") // so that they can be seen to come
 	tg.await("the month to be written again", func() bool { return db.query("SELECT count(*) FROM wolkvox_ivr WHERE calls = 0") == "0" })
 	db.awaitTruth(tg, truth)
 	tg.stop()
