@@ -352,6 +352,11 @@ func (w *wolkvox) monthOf(t *testing.T, o simulator.Operation, name string, now 
 	return truth
 }
 
+// final returns those of the hours that are final at the instant, with the default lookback.
+func final(hours []telegraf.Metric, at time.Time) []telegraf.Metric {
+	return slices.DeleteFunc(hours, func(m telegraf.Metric) bool { return m.Time().Add(time.Hour + 3*time.Hour).After(at) })
+}
+
 // These two have calls in each hour of the day in a month, but not in each hour of the month: the nights are quiet. The second one is on the
 // other side of the world, half an hour off, and named.
 var (
@@ -411,7 +416,7 @@ func TestInfluxDB(t *testing.T) {
 				actual = append(actual, row...)
 			}
 			require.ElementsMatch(t, expected, actual)
-			tg.requireNoComplaints("gathered more often", "longer than expected")
+			tg.requireNoComplaints("interval is shorter", "longer than expected")
 		})
 	}
 }
@@ -436,7 +441,7 @@ func TestInfluxDBIsDown(t *testing.T) {
 	tg.stop()
 	w.ResetLedger()
 	tg.start()
-	tg.await("a gather after the restart", func() bool { return len(w.Ledger()) == 1 })
+	tg.await("a gather after the restart", func() bool { return len(w.Ledger()) > 0 })
 
 	db.start()
 	db.awaitMonth(tg, truth)
@@ -521,7 +526,7 @@ func TestPrometheus(t *testing.T) {
 	// Hours that are not read again any more expire.
 	tg.await("all but the hours of the lookback to expire", func() bool { return len(scrape()) <= 2*4 })
 	require.NotEmpty(t, scrape())
-	tg.requireNoComplaints("gathered more often", "longer than expected")
+	tg.requireNoComplaints("interval is shorter", "longer than expected")
 }
 
 // TestRelay: two Telegrafs, each with an operation, write through a third one, which is stopped on the way, as InfluxDB is.

@@ -158,7 +158,7 @@ func TestKafka(t *testing.T) {
 			}
 			from, to := settled(t, operations[0], start, 168*time.Hour)
 			testutil.RequireMetricsEqual(t, truth, between(last, from, to), testutil.SortMetrics())
-			tg.requireNoComplaints("gathered more often", "longer than expected")
+			tg.requireNoComplaints("interval is shorter", "longer than expected")
 		})
 	}
 }

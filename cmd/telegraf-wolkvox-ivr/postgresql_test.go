@@ -160,14 +160,15 @@ func (db *postgresql) awaitTruth(a *agent, truth []telegraf.Metric) {
 	testutil.RequireMetricsEqual(db.t, truth, metrics, testutil.SortMetrics())
 }
 
-// TestPostgreSQL: hours that are read again, at each gather and from the beginning, Telegraf's death and PostgreSQL's leave one row an hour.
+// TestPostgreSQL: an operation sends all hours, another the final ones. Hours that are read again, at each gather and from the beginning,
+// Telegraf's death and PostgreSQL's leave one row an hour.
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
 	w, start, db := startWolkvox(t, near, far), time.Now(), startPostgreSQL(t)
-	truth := slices.Concat(w.monthOf(t, near, "", start), w.monthOf(t, far, "far", start))
+	truth := slices.Concat(w.monthOf(t, near, "", start), final(w.monthOf(t, far, "far", start), start))
 	tg := newRecipe(t, "postgresql.conf", remembering+
 		w.table(near, `backfill = "744h"`, `interval = "1s"`)+
-		w.table(far, `backfill = "744h"`, `operation = "far"`), db.env("telegraf"))
+		w.table(far, `hours = "final"`, `backfill = "744h"`, `operation = "far"`), db.env("telegraf"))
 	tg.start()
 	db.awaitTruth(tg, truth)
 
@@ -195,6 +196,12 @@ func TestPostgreSQL(t *testing.T) {
 	tg.await("the month to be written again", func() bool { return db.query("SELECT count(*) FROM wolkvox_ivr WHERE calls = 0") == "0" })
 	db.awaitTruth(tg, truth)
 	tg.stop()
+
+	for _, m := range db.metrics() {
+		if m.HasTag("operation") {
+			require.NotEmpty(t, final([]telegraf.Metric{m}, time.Now()), "%s was not final", m.Time())
+		}
+	}
 
 	// What a report writer asks.
 	expected := make(map[string]int64)

@@ -142,7 +142,7 @@ func TestVictoriaMetrics(t *testing.T) {
 	for at, n := range again {
 		require.LessOrEqual(t, n, float64(w.At(o.Token, time.Unix(at, 0), time.Now()).Calls))
 	}
-	tg.requireNoComplaints("gathered more often", "longer than expected", "outputs.influxdb")
+	tg.requireNoComplaints("interval is shorter", "longer than expected", "outputs.influxdb")
 }
 
 // sum returns the sum of a field.
