@@ -257,6 +257,7 @@ func TestRowsOfAStart(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, time.Unix(1, 499_999_999), stub.rows[0].Time())
 		h.Stop()
+		synctest.Wait()
 
 		require.NoError(t, h.instances[0].Init())
 		states := h.states
