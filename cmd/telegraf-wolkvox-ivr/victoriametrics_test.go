@@ -98,7 +98,8 @@ func TestVictoriaMetrics(t *testing.T) {
 
 	// Hours, days and what a call takes, as panels show them.
 	const only = `{source="wv0001.wolkvox.com"}`
-	first, to := span(truth)
+	first, last := span(truth)
+	to := hourOf(t, o, last).Add(time.Hour)
 	hour, day := hourOf(t, o, first), hourOf(t, o, first)
 	for day.Hour() != 0 {
 		day = day.Add(time.Hour)
