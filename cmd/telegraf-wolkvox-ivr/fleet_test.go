@@ -259,6 +259,25 @@ func TestStandbyStarts(t *testing.T) {
 	}
 }
 
+// earlier returns a JSON value with all its times so much earlier.
+func earlier(value any, by time.Duration) any {
+	switch v := value.(type) {
+	case string:
+		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
+			return at.Add(-by).Format(time.RFC3339Nano)
+		}
+	case []any:
+		for n := range v {
+			v[n] = earlier(v[n], by)
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = earlier(v[key], by)
+		}
+	}
+	return value
+}
+
 // age makes a state as old as if it had been saved so long ago.
 func age(t *testing.T, statefile string, by time.Duration) {
 	t.Helper()
@@ -268,15 +287,10 @@ func age(t *testing.T, statefile string, by time.Duration) {
 	require.NoError(t, json.Unmarshal(content, &states))
 	require.Len(t, states, 1)
 	for id, state := range states {
-		var progress map[string]any
-		require.NoError(t, json.Unmarshal(state, &progress))
-		for _, key := range []string{"covered", "since", "first"} {
-			at, err := time.Parse(time.RFC3339Nano, progress[key].(string))
-			require.NoError(t, err)
-			progress[key] = at.Add(-by)
-		}
-		delete(progress, "recent")
-		states[id], err = json.Marshal(progress)
+		var ledger map[string]any
+		require.NoError(t, json.Unmarshal(state, &ledger))
+		delete(ledger, "recent")
+		states[id], err = json.Marshal(earlier(ledger, by))
 		require.NoError(t, err)
 	}
 	content, err = json.Marshal(states)

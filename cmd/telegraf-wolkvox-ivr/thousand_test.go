@@ -191,8 +191,10 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 	operations := fleet(1000)
 	w := startWolkvox(t, operations...)
 	w.SetLatency(200*time.Millisecond, 200*time.Millisecond)
-	agent := fmt.Sprintf("[agent]\ninterval = %q\ncollection_jitter = %q\n", interval, interval)
-	tg := startTelegraf(t, setup{plugin: agent + w.tables(operations)})
+	agent := fmt.Sprintf("[agent]\ncollection_jitter = %q\n", interval)
+	table := "[[inputs.wolkvox_ivr]]\n"
+	tables := strings.ReplaceAll(w.tables(operations), table, fmt.Sprintf("%s  interval = %q\n", table, interval))
+	tg := startTelegraf(t, setup{plugin: agent + tables})
 
 	await(t, "an answer for each operation", func() bool { return len(w.answered()) >= len(operations) })
 	// Intervals begin at whole ones of the clock. The one that runs now may have begun before all was started.
