@@ -107,9 +107,9 @@ func documents(t *testing.T, source string) []string {
 		case err != nil:
 			return err
 		case d.IsDir() && (base == "bin" || base == "dist" || name != "" && strings.HasPrefix(base, ".")),
-			d.IsDir() && dir == "testdata/" && (base == "run" || base == "bench"): // belong to `make`
+			d.IsDir() && dir == "testdata/" && (base == "run" || base == "kafka"): // belong to `make`
 			return fs.SkipDir
-		case d.IsDir() || strings.HasSuffix(name, ".png"):
+		case d.IsDir() || strings.HasSuffix(name, ".png") || dir == "testdata/bench/" && !strings.HasSuffix(name, ".md"):
 		case strings.HasSuffix(name, ".md"),
 			strings.HasPrefix(name, "testdata/"),
 			regexp.MustCompile("^" + ours + "package/(container|systemd|windows)/").MatchString(name):
