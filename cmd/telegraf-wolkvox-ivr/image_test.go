@@ -312,7 +312,7 @@ func TestSystemd(t *testing.T) {
 	dir := t.TempDir()
 	execute(t, "", "cp", "-R", "package/systemd/telegraf.service.d", dir)
 	unit = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(unit, []byte("ExecStart=/bin/true"))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "telegraf.service"), unit, 0o600)) //nolint:gosec // G703: of a test
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "telegraf.service"), unit, 0o600))
 	path := filepath.Join(dir, "telegraf.service")
 	verify := exec.Command("systemd-analyze", "verify", path)
 	verify.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")

@@ -723,7 +723,7 @@ func nextVersion(t *testing.T, deb string) string {
 		require.NoError(t, err)
 		changed := strings.Replace(string(content), pair[0], pair[1], 1)
 		require.NotEqual(t, string(content), changed)
-		require.NoError(t, os.WriteFile(path, []byte(changed), 0o600)) //nolint:gosec // G703: a file of the package
+		require.NoError(t, os.WriteFile(path, []byte(changed), 0o600))
 	}
 	execute(t, dir, "dpkg-deb", "-Znone", "--build", "raw", "next.deb")
 	return filepath.Join(dir, "next.deb")

@@ -34,7 +34,7 @@ func newRepository(t *testing.T) *repository {
 func (r *repository) write(name, content string) {
 	r.t.Helper()
 	require.NoError(r.t, os.MkdirAll(filepath.Dir(filepath.Join(r.dir, name)), 0o700))
-	require.NoError(r.t, os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o600)) //nolint:gosec // G703: of a test
+	require.NoError(r.t, os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o600))
 }
 
 func (r *repository) git(args ...string) string {

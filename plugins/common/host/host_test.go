@@ -245,7 +245,7 @@ func startChild(t *testing.T, conf string, opts Options, adjust ...func(*exec.Cm
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	c := &child{t: t, logged: make(chan string, 10000)}
-	c.Cmd = exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // G702: this test itself
+	c.Cmd = exec.CommandContext(ctx, os.Args[0])
 	// Or else the race detector waits a second at the end.
 	c.Env = append(os.Environ(), childEnv+"="+string(options), "GORACE=atexit_sleep_ms=0")
 	for _, f := range adjust {

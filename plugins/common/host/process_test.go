@@ -321,7 +321,7 @@ func TestLockedMemory(t *testing.T) {
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	require.NoError(t, os.Chmod(dir, 0755)) //nolint:gosec // G302: that somebody
-	program, err := os.ReadFile(os.Args[0]) //nolint:gosec // G703: this test itself
+	program, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(dir+"/host", program, 0755)) //nolint:gosec // G306: that somebody
 	conf := dir + "/test.conf"

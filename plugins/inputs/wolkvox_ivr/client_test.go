@@ -348,7 +348,7 @@ func TestRedirects(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", name, status), func(t *testing.T) {
 				t.Parallel()
 				plugin, _, _ := newPlugin(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-					http.Redirect(w, r, strings.ReplaceAll(location, "{host}", r.Host), status) //nolint:gosec // the test's own
+					http.Redirect(w, r, strings.ReplaceAll(location, "{host}", r.Host), status)
 				}))
 				start(t, plugin)
 				err := plugin.Gather(&testutil.Accumulator{})
@@ -364,7 +364,7 @@ func TestRedirects(t *testing.T) {
 			var requests atomic.Int64
 			plugin, _, _ := newPlugin(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 				requests.Add(1)
-				http.Redirect(w, r, strings.ReplaceAll(location, "{host}", r.Host), http.StatusFound) //nolint:gosec // the test's own
+				http.Redirect(w, r, strings.ReplaceAll(location, "{host}", r.Host), http.StatusFound)
 			}))
 			start(t, plugin)
 			require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), failedRedirect.what)
