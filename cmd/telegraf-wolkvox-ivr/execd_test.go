@@ -197,27 +197,6 @@ func TestSeveralTables(t *testing.T) {
 	tg.stop()
 }
 
-// TestNativeAndExecdAgree: the same tables make the same lines, compiled in and behind execd.
-func TestNativeAndExecdAgree(t *testing.T) {
-	t.Parallel()
-	variants := serveVariants(t, `interval = "1s"`)
-	var lines [2][]string
-	for i, native := range []bool{false, true} {
-		tg := startTelegraf(t, setup{plugin: variants.conf, native: native})
-		tg.awaitMetrics("all settled hours", variants.shownIn)
-		tg.stop()
-		for line := range strings.Lines(tg.read("metrics.out")) {
-			if len(variants.in(parse(t, line))) > 0 {
-				lines[i] = append(lines[i], line)
-			}
-		}
-		slices.Sort(lines[i])
-		lines[i] = slices.Compact(lines[i]) // of each gather the same
-		require.Len(t, lines[i], len(variants.want))
-	}
-	require.Equal(t, lines[0], lines[1])
-}
-
 // TestMistakesAreNamed: a mistake is one line in Telegraf's log, at the level of an error, with its file and line.
 func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
