@@ -1,0 +1,62 @@
+package configcheck
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/stretchr/testify/require"
+)
+
+// The options of every input are those that Telegraf's loader reads, whatever its version.
+func TestInputOptionsAreTelegrafs(t *testing.T) {
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "github.com/influxdata/telegraf/config").Output()
+	require.NoError(t, err)
+	source, err := parser.ParseFile(token.NewFileSet(), filepath.Join(strings.TrimSpace(string(dir)), "config.go"), nil, 0)
+	require.NoError(t, err)
+	read := map[string][]string{}
+	for _, declaration := range source.Decls {
+		function, ok := declaration.(*ast.FuncDecl)
+		if !ok || !slices.Contains([]string{"buildInput", "buildFilter", "missingTomlField", "matchesLabelSelection"}, function.Name.Name) {
+			continue
+		}
+		ast.Inspect(function, func(n ast.Node) bool {
+			var keys []ast.Expr
+			switch n := n.(type) {
+			case *ast.CallExpr: // c.getFieldString(tbl, "alias")
+				if method, ok := n.Fun.(*ast.SelectorExpr); ok && strings.HasPrefix(method.Sel.Name, "getField") {
+					keys = n.Args[1:]
+				}
+			case *ast.IndexExpr: // tbl.Fields["tags"]
+				keys = []ast.Expr{n.Index}
+			case *ast.CaseClause:
+				keys = n.List
+			}
+			for _, key := range keys {
+				if literal, ok := key.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					name, err := strconv.Unquote(literal.Value)
+					require.NoError(t, err)
+					read[function.Name.Name] = append(read[function.Name.Name], name)
+				}
+			}
+			return true
+		})
+	}
+	accepted := read["missingTomlField"]
+	require.NotEmpty(t, accepted)
+	var want []string
+	for _, name := range slices.Concat(read["buildInput"], read["buildFilter"], read["matchesLabelSelection"]) {
+		if slices.Contains(accepted, name) { // or else the table is refused
+			want = append(want, name)
+		}
+	}
+	require.ElementsMatch(t, want, optionNames(&inputOptions{}))
+	require.Subset(t, optionNames(&config.AgentConfig{}), agentOptions)
+}
