@@ -316,6 +316,7 @@ func (f *File) lineOfString(s *ast.String) int {
 var (
 	loaderPrefix = regexp.MustCompile(`^error parsing (\w+)(?: array)?, `)
 	loaderLine   = regexp.MustCompile(`line (\d+)(?::\S*( \S*)?)?: `)
+	loaderUnused = regexp.MustCompile(`^plugin inputs\.(\w+): .*?\["(\w+)"`)
 	secretRef    = regexp.MustCompile(`@\{\w+:\w+\}`)
 )
 
@@ -341,6 +342,14 @@ func (f *File) LoaderError(err error, loaded map[string]int) error {
 			line = n
 		}
 		reason = strings.Replace(reason, match[0], "", 1)
+	}
+	if match := loaderUnused.FindStringSubmatch(reason); match != nil {
+		line = 0 // it was that of the first input
+		for _, tbl := range slices.Backward(f.tables[match[1]]) {
+			if node, found := tbl.Fields[match[2]]; found {
+				line = lineOf(node)
+			}
+		}
 	}
 	if ref := secretRef.FindString(reason); ref != "" {
 		for _, s := range f.strings {

@@ -30,7 +30,7 @@ func TestInputOptionsAreTelegrafs(t *testing.T) {
 		ast.Inspect(function, func(n ast.Node) bool {
 			var keys []ast.Expr
 			switch n := n.(type) {
-			case *ast.CallExpr: // c.getFieldString(tbl, "alias")
+			case *ast.CallExpr: // of the table: getFieldString and the like
 				if method, ok := n.Fun.(*ast.SelectorExpr); ok && strings.HasPrefix(method.Sel.Name, "getField") {
 					keys = n.Args[1:]
 				}

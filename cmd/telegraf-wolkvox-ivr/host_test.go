@@ -1,0 +1,77 @@
+//go:build integration
+
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+)
+
+// TestHostRunsAnyInput: the program in the host's guide, with an input that needs a parser beside its own.
+func TestHostRunsAnyInput(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../plugins/common/host/README.md")
+	require.NoError(t, err)
+	program := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(guide)
+	require.NotNil(t, program)
+	const mem = "\t_ \"github.com/influxdata/telegraf/plugins/inputs/mem\"\n"
+	require.Contains(t, string(program[1]), mem)
+	source := strings.Replace(string(program[1]), mem, mem+strings.Replace(mem, "mem", "http", 1)+strings.Replace(mem, "inputs/mem", "parsers/influx", 1), 1)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600)) //nolint:gosec // G703: this repository's
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "telegraf-any"), filepath.Join(dir, "main.go"))
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
+
+	server := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
+		io.WriteString(answer, "weather,city=Bogota celsius=14.5\n") //nolint:errcheck // the test fails without it
+	}))
+	defer server.Close()
+	tg := newTelegraf(t, setup{tables: "[[inputs.execd]]\ncommand = [\"" + dir + "/telegraf-any\", \"--config\", \"any.conf\"]\n"})
+	tg.write("any.conf", `
+[[inputs.mem]]
+  interval = "1s"
+  fieldinclude = ["total"]
+[[inputs.http]]
+  urls = ["`+server.URL+`"]
+  data_format = "influx"
+  name_suffix = "_now"
+  tags = {site = "north"}
+`)
+	tg.start()
+	count := map[string]int{}
+	for _, m := range tg.awaitMetrics("both inputs, and one again", func(metrics []telegraf.Metric) bool {
+		clear(count)
+		for _, m := range metrics {
+			count[m.Name()]++
+		}
+		return count["mem"] > 1 && count["weather_now"] > 0
+	}) {
+		if m.Name() == "mem" {
+			require.Len(t, m.FieldList(), 1)
+			require.Empty(t, m.Tags())
+			continue
+		}
+		testutil.RequireMetricEqual(t, metric.New("weather_now", map[string]string{"city": "Bogota", "site": "north", "url": server.URL},
+			map[string]any{"celsius": 14.5}, m.Time()), m)
+	}
+	require.Empty(t, tg.complaints())
+	tg.stop()
+
+	tg.write("any.conf", "[[inputs.mem]]\n\n[[inputs.http]]\nurl = \"x\"\ndata_format = \"influx\"\n")
+	tg.start()
+	tg.awaitLog("E! [inputs.execd] any.conf:4: plugin inputs.http: configuration specified the fields [\"url\"], but they were not used")
+	tg.stop()
+}
