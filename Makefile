@@ -187,10 +187,14 @@ tidy:
 .PHONY: vet
 vet:
 	go vet -tags integration,bench ./...
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
 
 .PHONY: lint
 lint: bin/golangci-lint ## Runs golangci-lint
 	bin/golangci-lint run
+	GOOS=darwin bin/golangci-lint run --tests=false
+	GOOS=windows bin/golangci-lint run --tests=false
 
 # -short: the long simulations run without the race detector, in native and integration.
 .PHONY: unit
