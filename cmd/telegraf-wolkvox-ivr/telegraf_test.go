@@ -5,7 +5,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -105,6 +107,7 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 		"test and wait":  {"--test", "--test-wait", "2"},
 		"wait":           {"--test-wait=1"},
 		"with HOST_PROC": {"--test"},
+		"other names":    {"--test"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +117,15 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 				s.env = []string{"HOST_PROC=/nowhere"}
 			}
 			tg := newTelegraf(t, s)
+			if name == "other names" { // of Telegraf, and of a shell in between
+				conf, dir := tg.read("telegraf.conf"), t.TempDir()
+				shell, err := exec.LookPath("sh")
+				require.NoError(t, err)
+				require.NoError(t, os.Symlink(tg.program, dir+"/collector"))
+				require.NoError(t, os.Symlink(shell, dir+"/telegraf-shell"))
+				tg.program = dir + "/collector"
+				tg.write("telegraf.conf", strings.Replace(conf, "command = [", `command = ["`+dir+`/telegraf-shell", "-c", '"$@" && true', "", `, 1))
+			}
 			try := func() {
 				result := tg.run(args...)
 				require.Zero(t, result.code, result.stderr)
