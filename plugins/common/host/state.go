@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -43,7 +44,14 @@ func openStateFile(path string) (*stateFile, error) {
 	if path == "" {
 		return f, nil
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
+	for range 40 { // as many links as Linux follows; what the last one names need not be there yet
+		target, err := os.Readlink(f.path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(f.path), target)
+		}
 		f.path = target
 	}
 	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
@@ -66,20 +74,18 @@ func openStateFile(path string) (*stateFile, error) {
 }
 
 func (f *stateFile) read() error {
-	temp, err := f.createTemp()
-	if err != nil {
-		return err
-	}
-	temp.Close()
-	os.Remove(temp.Name())
 	content, err := os.ReadFile(f.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		temp, err := f.createTemp()
+		if err != nil {
+			return err
+		}
+		return errors.Join(temp.Close(), os.Remove(temp.Name()))
 	}
 	if err != nil {
 		return err
 	}
-	if err := f.write(content); err != nil {
+	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // a full disk is told of by the next save
 		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
 	}
 	f.existed = true

@@ -144,13 +144,45 @@ func TestStatesThatAreMissingAreSaid(t *testing.T) {
 
 func TestStateFileBehindALink(t *testing.T) {
 	dir := t.TempDir()
-	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
-	require.NoError(t, os.WriteFile(target, []byte("{}"), 0600))
-	require.NoError(t, os.Symlink(target, link))
-	f := openStates(t, link)
+	target, middle, link := filepath.Join(dir, "target"), filepath.Join(dir, "middle"), filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink("middle", link))
+	require.NoError(t, os.Symlink(target, middle))
+	for n, want := range []string{`{"a":"MA=="}`, `{"a":"MQ=="}`} { // first the target is not there yet
+		f := openStates(t, link)
+		f.keep("a", fmt.Append(nil, n))
+		f.save()
+		f.close()
+		content, err := os.ReadFile(target)
+		require.NoError(t, err)
+		require.JSONEq(t, want, string(content))
+	}
+	require.NoError(t, os.Remove(target))
+	require.NoError(t, os.Symlink("link", target))
+	_, err := openStateFile(link)
+	require.Error(t, err, "links in a circle")
+}
+
+// The disk is full at the start, and then no more.
+func TestFullDisk(t *testing.T) {
+	const full = "/dev/full"
+	if _, err := os.Stat(full); err != nil {
+		t.Skip("takes " + full)
+	}
+	out, _ := logTo(t, false)
+	path := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(path, []byte(`{"a":"MA=="}`), 0600))
+	require.NoError(t, os.Symlink(full, path+".tmp"))
+	f := openStates(t, path)
 	f.keep("a", []byte("1"))
 	f.save()
-	content, err := os.ReadFile(target)
+	require.Equal(t, "E! Saving the state failed: write "+path+".tmp: no space left on device\n", out.String())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":"MA=="}`, string(content))
+
+	require.NoError(t, os.Remove(path+".tmp"))
+	f.save()
+	content, err = os.ReadFile(path)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"a":"MQ=="}`, string(content))
 }
