@@ -35,7 +35,7 @@ MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 
-VERSION          = $(shell sh cmd/telegraf-wolkvox-ivr/package/version.sh)
+VERSION          = $(or $(shell sh cmd/telegraf-wolkvox-ivr/package/version.sh),$(error No version of this source))
 TELEGRAF_VERSION = $(shell go list -m -f '{{.Version}}' $(TELEGRAF))
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEGRAF_VERSION))
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)

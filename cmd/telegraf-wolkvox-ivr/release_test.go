@@ -53,9 +53,14 @@ func (r *repository) commit() {
 
 func (r *repository) version() string {
 	r.t.Helper()
+	return strings.TrimSpace(execute(r.t, r.dir, "sh", versionScript(r.t)))
+}
+
+func versionScript(t *testing.T) string {
+	t.Helper()
 	script, err := filepath.Abs("package/version.sh")
-	require.NoError(r.t, err)
-	return strings.TrimSpace(execute(r.t, r.dir, "sh", script))
+	require.NoError(t, err)
+	return script
 }
 
 // Versions go up from each commit to the next, by the rules of all that compare them.
@@ -118,11 +123,30 @@ func TestVersions(t *testing.T) {
 	r.write("CHANGELOG.md", "")
 	next("1.10.1-git20270101.0.HASH.dirty")
 
+	// What git does not tell is not made up.
+	r.commit()
+	shallow := &repository{t: t, dir: filepath.Join(t.TempDir(), "shallow"), time: r.time}
+	r.write("CHANGELOG.md", "## [1.11.0] - 2027-01-01\n")
+	r.commit()
+	r.commit()
+	r.git("clone", "--quiet", "--depth=1", "--no-tags", "file://"+r.dir, shallow.dir)
+	require.Equal(t, "1.11.1-git20270101.1.g"+hash(), shallow.version(), "not the release, which may be older")
+	refused := exec.Command("sh", versionScript(t))
+	refused.Dir, refused.Env = r.dir, append(os.Environ(), "GIT_TEST_ASSUME_DIFFERENT_OWNER=1", "GIT_CONFIG_GLOBAL=/dev/null")
+	result := finish(t, refused)
+	require.NotZero(t, result.code)
+	require.Empty(t, result.stdout)
+	require.Contains(t, result.stderr, "dubious ownership")
+
 	// A folder in another repository is not that repository's.
 	inside := filepath.Join(r.dir, "unpacked")
 	r.write("unpacked/CHANGELOG.md", "## [1.1.0] - 2026-01-01\n")
 	r.dir = inside
 	require.Equal(t, "1.1.0", r.version())
+	r.write("CHANGELOG.md", "## [Unreleased]\n\n## [1.1.0] - 2026-01-01\n")
+	require.Equal(t, "1.1.0", r.version())
+	r.write("CHANGELOG.md", "## [Unreleased]\n\n- More.\n\n## [1.1.0] - 2026-01-01\n")
+	require.Equal(t, "1.1.1-unreleased", r.version())
 
 	// ascend requires each version to be less than the next.
 	ascend := func(t *testing.T, less func(earlier, later string)) {
