@@ -20,6 +20,7 @@ import (
 	oci "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
@@ -99,6 +100,7 @@ func openImage(t *testing.T, archive string) oci.Image {
 	execute(t, dir, "tar", "-xf", archive)
 	outer, err := layout.ImageIndexFromPath(dir)
 	require.NoError(t, err)
+	require.NoError(t, validate.Index(outer))
 	manifest, err := outer.IndexManifest()
 	require.NoError(t, err)
 	require.Len(t, manifest.Manifests, 1)

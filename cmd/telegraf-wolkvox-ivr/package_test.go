@@ -293,13 +293,25 @@ func TestPackages(t *testing.T) {
 	})
 	t.Run("deb", func(t *testing.T) {
 		t.Parallel()
-		if _, err := exec.LookPath("dpkg"); err != nil || os.Geteuid() != 0 {
-			leaveOut(t, "no dpkg, or not root")
+		need(t, "dpkg")
+		checkDebFiles(t, source, only(t, dist+"/*.deb"))
+	})
+	t.Run("installed", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() != 0 {
+			leaveOut(t, "no root, to install packages")
 		}
-		deb := only(t, dist+"/*.deb")
-		checkDebFiles(t, source, deb)
 		older := makePackages(t, source, "VERSION=1.0.0-git20260131.7.g0123456789", "SYSTEMS="+thisSystem)
-		checkDeb(t, only(t, older+"/*.deb"), deb)
+		t.Run("deb", func(t *testing.T) {
+			t.Parallel()
+			need(t, "dpkg")
+			checkDeb(t, only(t, older+"/*.deb"), only(t, dist+"/*.deb"))
+		})
+		t.Run("rpm", func(t *testing.T) {
+			t.Parallel()
+			need(t, "rpm")
+			checkInstalledRPM(t, only(t, older+"/*.rpm"), only(t, dist+"/*.rpm"))
+		})
 	})
 }
 
@@ -315,6 +327,7 @@ func checkTarGz(t *testing.T, source, dist string) {
 	entries := tarEntries(t, unzipped)
 	requireEntries(t, entries, source, name+"/", "644 root:root %s",
 		"755 root:root "+name+"/telegraf-wolkvox-ivr",
+		"644 root:root "+name+"/telegraf-wolkvox-ivr.1",
 		"644 root:root "+name+"/LICENSE",
 		"644 root:root "+name+"/copyright",
 	)
@@ -444,7 +457,44 @@ func rpmHeader(t *testing.T, content []byte) (tags map[uint32][]byte, length int
 	return tags, 16 + 16*count + size
 }
 
-// machine is a Debian in a folder: no more of it than the package's scripts and Telegraf need.
+// checkInstalledRPM installs, upgrades and removes the .rpm.
+func checkInstalledRPM(t *testing.T, older, newer string) {
+	t.Helper()
+	m := newMachine(t)
+	rpm := func(args ...string) *exec.Cmd {
+		return exec.Command("rpm", append([]string{"--root=" + m.root, "--dbpath=/usr/lib/sysimage/rpm"}, args...)...)
+	}
+	done := func(args ...string) string {
+		result := finish(t, rpm(args...))
+		require.Zero(t, result.code, result.stderr)
+		return result.stdout
+	}
+	done("--install", "--nodeps", older)
+	m.requireFile(pluginConf, "640 root:telegraf")
+	m.requireFile("/var/lib/telegraf", "770 root:telegraf")
+	require.Empty(t, done("--verify", "--nodeps", "telegraf-wolkvox-ivr"))
+
+	// Upgraded, what was edited stays.
+	m.replace(pluginConf, `server = ""`, `server = "0001"`)
+	edited := m.read(pluginConf)
+	done("--upgrade", "--nodeps", newer)
+	require.Equal(t, "1.0.0", done("--query", "--queryformat=%{VERSION}", "telegraf-wolkvox-ivr"))
+	require.Equal(t, edited, m.read(pluginConf))
+	m.requireFile(pluginConf, "640 root:telegraf")
+	result := finish(t, rpm("--upgrade", "--nodeps", older))
+	require.NotZero(t, result.code)
+	require.Contains(t, result.stderr, "which is newer than")
+
+	// Removed, it leaves what was edited and the state, and nothing that Telegraf would load.
+	m.write(stateFile, "{}")
+	done("--erase", "--nodeps", "telegraf-wolkvox-ivr")
+	require.Equal(t, []string{pluginConf + ".rpmsave", stateFile}, m.ours())
+	require.Equal(t, edited, m.read(pluginConf+".rpmsave"))
+	require.NoDirExists(t, m.path("/usr/share/doc/telegraf-wolkvox-ivr"))
+	require.NoDirExists(t, m.path("/usr/share/licenses/telegraf-wolkvox-ivr"))
+}
+
+// machine is a system in a folder: no more of it than the packages' scripts and Telegraf need.
 type machine struct {
 	t    *testing.T
 	root string
@@ -470,7 +520,8 @@ func newMachine(t *testing.T) *machine {
 	m.write("/etc/group", "root:x:0:\n")
 
 	library := regexp.MustCompile(`(/\S+) \(0x`)
-	for _, program := range []string{"chgrp", "chmod", "chown", "getent", "groupadd", "mkdir", "mv", "rm", "rmdir", "sh", "stat", "useradd"} {
+	for _, program := range []string{"chgrp", "chmod", "chown", "getent", "groupadd", "install", "mkdir", "mv", "rm", "rmdir", "sh", "stat",
+		"useradd"} {
 		path, err := exec.LookPath(program)
 		require.NoError(t, err)
 		m.copy(path, path)

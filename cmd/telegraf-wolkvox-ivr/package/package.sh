@@ -13,6 +13,13 @@ done >>"$built/nfpm.yaml"
 	echo "  - {type: doc, src: '$built/doc/$file', dst: '$doc/$file', file_info: {mode: 0644}}"
 done >>"$built/nfpm.yaml"
 
+# The program that is packaged may be another machine's: the help of this one's is the same.
+host=$(go env GOHOSTOS)_$(go env GOHOSTARCH)
+build "$host" "$built/telegraf-wolkvox-ivr"
+"$built/package" manual "$VERSION" "$built/telegraf-wolkvox-ivr" >"$built/manual"
+"$built/package" changelog "$VERSION" "$MAINTAINER" >"$built/changelog"
+for page in manual changelog; do "$built/package" gzip <"$built/$page" >"$built/$page.gz"; done
+
 for system in $SYSTEMS; do
 	os=${system%_*} arch=${system#*_}
 	name=telegraf-wolkvox-ivr_${VERSION}_$system
@@ -28,18 +35,16 @@ for system in $SYSTEMS; do
 		cp -R $package/windows/* "$folder"
 		archive=$DIST/$name.zip
 		;;
-	*) archive=$DIST/$name.tar.gz ;;
+	*)
+		cp "$built/manual" "$folder/telegraf-wolkvox-ivr.1"
+		archive=$DIST/$name.tar.gz
+		;;
 	esac
-	build "$system" "$program"
+	if [ "$system" = "$host" ]; then cp "$built/telegraf-wolkvox-ivr" "$program"; else build "$system" "$program"; fi
 	sbom "$program" "$DIST/$name.cdx.json"
 	"$built/package" archive "$archive" "$folder"
 
 	if [ "$os" = linux ]; then
-		# The program that is packaged may be another machine's: the help of this one's is the same.
-		build "$(go env GOHOSTOS)_$(go env GOHOSTARCH)" "$built/telegraf-wolkvox-ivr"
-		"$built/package" manual "$VERSION" "$built/telegraf-wolkvox-ivr" >"$built/manual"
-		"$built/package" changelog "$VERSION" "$MAINTAINER" >"$built/changelog"
-		for page in manual changelog; do "$built/package" gzip <"$built/$page" >"$built/$page.gz"; done
 		licences "$system" "$built/copyright.deb" --debian
 		for format in deb rpm; do
 			ARCH=$arch PROGRAM=$program BUILT=$built FOLDER=$folder \
