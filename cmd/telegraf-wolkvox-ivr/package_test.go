@@ -46,6 +46,7 @@ func makePackages(t *testing.T, source string, variables ...string) string {
 	args := append([]string{"package", "DIST=" + dist, "SYSTEMS=" + thisSystem + " windows_amd64"}, variables...)
 	result := execute(t, source, "make", args...)
 	require.Contains(t, result, ".deb")
+	require.NotContains(t, result, "~", "in the names of files")
 	return dist
 }
 

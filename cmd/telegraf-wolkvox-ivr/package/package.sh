@@ -52,4 +52,8 @@ for system in $SYSTEMS; do
 		done
 	fi
 done
+# Hosts of releases keep no tilde in a file's name, and SHA256SUMS has to know what they call it.
+for file in "$DIST"/telegraf-wolkvox-ivr*~*; do
+	if [ -e "$file" ]; then mv "$file" "$DIST/$(basename "$file" | tr '~' -)"; fi
+done
 sums
