@@ -90,6 +90,9 @@ func writeChangelog(out io.Writer, version, maintainer string) error {
 }
 
 func debianChangelog(releases []release, version, maintainer string, now time.Time) string {
+	if len(releases) > 0 && releases[0].version == "" && releases[0].text == "" {
+		releases = releases[1:]
+	}
 	// Between releases, the version that is made is the next one's forerunner, whatever is known of it yet.
 	if len(releases) == 0 || releases[0].version != version {
 		if len(releases) == 0 || releases[0].version != "" {

@@ -99,6 +99,10 @@ func TestDebianChangelog(t *testing.T) {
 	require.Equal(t, unreleased+"\n"+first, debianChangelog(releases, "1.0.1-git20260203.2.g0123456789", maintainer, now))
 	require.Equal(t, first, debianChangelog(releases[1:], "1.0.0", maintainer, now))
 	require.Contains(t, debianChangelog(releases[1:], "1.0.1-git20260203.1.g0123456789", maintainer, now), "does not tell yet.\n\n -- ")
+
+	empty := append([]release{{}}, releases[1:]...)
+	require.Equal(t, first, debianChangelog(empty, "1.0.0", maintainer, now))
+	require.Contains(t, debianChangelog(empty, "1.0.1-git20260203.1.g0123456789", maintainer, now), "does not tell yet.\n\n -- ")
 }
 
 func TestNotes(t *testing.T) {
