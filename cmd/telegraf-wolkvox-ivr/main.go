@@ -31,6 +31,8 @@ const usage = `telegraf-wolkvox-ivr collects wolkvox's hourly IVR report, for in
   --poll_interval DURATION    interval of tables that set none, where [agent] sets none either (default 5m)
   --poll_interval_disabled    gather only when a line comes on stdin: for signal = "STDIN"
   --test                      gather once, print the metrics, and end
+  --check                     check what lies between the configuration and right metrics, step by step, and end
+  --json                      with --check: print the result as JSON
   --sample-config             print a configuration to start from
   --debug                     log debug messages
   --unprotected               keep secrets in ordinary memory, where too little memory can be locked
@@ -46,7 +48,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	wolkvox_ivr.Version = version
 	var opts host.Options
-	var sampleConfig, showVersion bool
+	var checkOnly, asJSON, sampleConfig, showVersion bool
 	flags := flag.NewFlagSet("telegraf-wolkvox-ivr", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Func("config", "", func(path string) error {
@@ -56,6 +58,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&opts.PollInterval, "poll_interval", 5*time.Minute, "")
 	flags.BoolVar(&opts.PollIntervalDisabled, "poll_interval_disabled", false, "")
 	flags.BoolVar(&opts.Test, "test", false, "")
+	flags.BoolVar(&checkOnly, "check", false, "")
+	flags.BoolVar(&asJSON, "json", false, "")
 	flags.BoolVar(&opts.Debug, "debug", false, "")
 	flags.BoolVar(&opts.Unprotected, "unprotected", false, "")
 	flags.BoolVar(&sampleConfig, "sample-config", false, "")
@@ -68,6 +72,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil && opts.PollInterval <= 0 {
 		err = errors.New("poll_interval must be above zero")
 	}
+	if err == nil && asJSON && !checkOnly {
+		err = errors.New("json is for check")
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
@@ -78,6 +85,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "telegraf-wolkvox-ivr %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case sampleConfig:
 		fmt.Fprint(stdout, inputs.Inputs["wolkvox_ivr"]().SampleConfig())
+	case checkOnly:
+		return check(opts, asJSON, stdout)
 	default:
 		return host.Run(opts)
 	}

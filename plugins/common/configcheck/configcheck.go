@@ -124,6 +124,33 @@ func (f *File) InputLine(plugin string, n int) int {
 	return f.tables[plugin][n].Line
 }
 
+var (
+	variable = regexp.MustCompile(`\$\{?(\w+)`)
+	store    = regexp.MustCompile(`@\{(\w+):\w+\}`)
+)
+
+// Origin says where the table of the plugin at the line takes the text of an option from: a secret store, environment
+// variables, or the file. The text itself, which may be secret, is not in it.
+func (f *File) Origin(plugin string, line int, option string) string {
+	for _, tbl := range f.tables[plugin] {
+		node, isSet := tbl.Fields[option].(*ast.KeyValue)
+		if tbl.Line != line || !isSet {
+			continue
+		}
+		text, isString := node.Value.(*ast.String)
+		if !isString {
+			break
+		}
+		if match := store.FindStringSubmatch(text.Value); match != nil {
+			return "the secret store " + match[1]
+		}
+		if match := variable.FindStringSubmatch(text.Value); match != nil {
+			return "the environment variable " + match[1]
+		}
+	}
+	return "the configuration file"
+}
+
 // zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
 var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 

@@ -52,7 +52,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 		for _, input := range cfg.Inputs[before:] {
 			name := input.Config.Name
 			line := f.InputLine(name, loaded[name])
-			instances = append(instances, &instance{RunningInput: input, line: line, at: f.At(line)})
+			instances = append(instances, &instance{RunningInput: input, file: f, line: line, at: f.At(line)})
 			loaded[name]++
 		}
 		if err != nil {

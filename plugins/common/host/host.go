@@ -102,19 +102,24 @@ func run(opts *Options, logs *logWriter) error {
 
 func initialize(cfg *config.Config, instances []*instance) error {
 	for _, i := range instances {
-		if err := i.configure(cfg.Agent); err != nil {
-			return fmt.Errorf("[%s] %s: %w", i.LogName(), i.at, err)
-		}
-		setLogLevel(i.RunningInput)
-		// As Telegraf does, by an interface that cannot be imported.
-		if plugin, ok := i.Input.(interface{ SetTranslator(name string) }); ok {
-			plugin.SetTranslator(cfg.Agent.SnmpTranslator)
-		}
-		if err := i.Init(); err != nil {
+		if err := i.initialize(cfg.Agent); err != nil {
 			return fmt.Errorf("[%s] %s: %w", i.LogName(), i.at, err)
 		}
 	}
 	return identify(instances)
+}
+
+// initialize does what comes before an input may be started.
+func (i *instance) initialize(agent *config.AgentConfig) error {
+	if err := i.configure(agent); err != nil {
+		return err
+	}
+	setLogLevel(i.RunningInput)
+	// As Telegraf does, by an interface that cannot be imported.
+	if plugin, ok := i.Input.(interface{ SetTranslator(name string) }); ok {
+		plugin.SetTranslator(agent.SnmpTranslator)
+	}
+	return i.Init()
 }
 
 // host is what the shim takes for its one input: all instances together.

@@ -13,12 +13,15 @@ import (
 	"github.com/influxdata/telegraf/agent"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/models"
+
+	"telegraf-wolkvox-ivr/plugins/common/configcheck"
 )
 
 // instance is one [[inputs.x]] table at work.
 type instance struct {
 	*models.RunningInput
 	host      *host
+	file      *configcheck.File
 	at        string // file and line of the table
 	line      int
 	stateID   string

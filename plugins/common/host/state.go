@@ -37,6 +37,9 @@ type stateFile struct {
 // lockPatience is how long a predecessor is given to leave the state file.
 const lockPatience = 2 * time.Second
 
+// lockPath is the file that is locked for the state file.
+func lockPath(path string) string { return path + ".lock" }
+
 // openStateFile reads the file at path, if there is one, and makes sure that it can be replaced and that no other
 // process does so. A file that is no state file is set aside.
 func openStateFile(path string) (*stateFile, error) {
@@ -60,7 +63,7 @@ func openStateFile(path string) (*stateFile, error) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0600))
+	f.lock = flock.New(lockPath(f.path), flock.SetPermissions(0600))
 	if _, err := f.lock.TryLockContext(ctx, 50*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("%s is held by another process that uses the same state file", f.lock.Path())
 	} else if err != nil {

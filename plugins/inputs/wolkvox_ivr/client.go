@@ -17,8 +17,13 @@ import (
 )
 
 const (
+	// reportPath and infoPath are where reports and information are (vendor documentation).
+	reportPath = "/api/v2/reports_manager.php"
+	infoPath   = "/api/v2/information.php"
 	// reportAPI names the report "1.2. IVR calls and minutes by time" (vendor documentation).
 	reportAPI = "diagram_1_2"
+	// quotaAPI names what tells how many calls a day the operation has, and has made (vendor documentation).
+	quotaAPI = "token_info"
 
 	// maxHeaderBytes bounds the headers of an answer.
 	maxHeaderBytes = 64 << 10
@@ -47,13 +52,9 @@ func (c *client) read(ctx context.Context, w window) (*answer, error) {
 }
 
 func (c *client) attempt(ctx context.Context, w window) (*answer, error) {
-	token, err := c.currentToken()
+	token, release, err := c.turn(ctx)
 	if err != nil {
 		return nil, err
-	}
-	release, err := acquire(ctx, token)
-	if err != nil {
-		return nil, &apiError{kind: failedTimeout, detail: "another request with the same token is still running"}
 	}
 	defer release()
 
@@ -63,21 +64,20 @@ func (c *client) attempt(ctx context.Context, w window) (*answer, error) {
 	return a, err
 }
 
-func (c *client) request(ctx context.Context, w window, token string) (*answer, error) {
-	query := url.Values{
-		"api":      {reportAPI},
-		"date_ini": {fmt.Sprintf("%d0000", c.calendar.label(w.From))},
-		"date_end": {fmt.Sprintf("%d5959", c.calendar.label(w.To.Add(-time.Nanosecond)))}, // inclusive (seen in public clients)
+// turn returns the token when it is this client's turn to make a request with it, until release is called.
+func (c *client) turn(ctx context.Context) (token string, release func(), err error) {
+	if token, err = c.currentToken(); err != nil {
+		return "", nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v2/reports_manager.php?"+query.Encode(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("creating request failed: %w", err)
+	if release, err = acquire(ctx, token); err != nil {
+		return "", nil, &apiError{kind: failedTimeout, detail: "another request with the same token is still running"}
 	}
-	req.Header.Set("wolkvox-token", token)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "telegraf-wolkvox-ivr/"+Version)
+	return token, release, nil
+}
 
-	resp, err := c.http.Do(req)
+func (c *client) request(ctx context.Context, w window, token string) (*answer, error) {
+	query := c.reportOf(w)
+	resp, err := c.get(ctx, reportPath, query, token)
 	if err != nil {
 		return nil, connectionError(err, token)
 	}
@@ -89,6 +89,27 @@ func (c *client) request(ctx context.Context, w window, token string) (*answer, 
 		return nil, err
 	}
 	return a, nil
+}
+
+// reportOf returns the parameters of a request for the report of the hours of w.
+func (c *client) reportOf(w window) url.Values {
+	return url.Values{
+		"api":      {reportAPI},
+		"date_ini": {fmt.Sprintf("%d0000", c.calendar.label(w.From))},
+		"date_end": {fmt.Sprintf("%d5959", c.calendar.label(w.To.Add(-time.Nanosecond)))}, // inclusive (seen in public clients)
+	}
+}
+
+// get makes one request, whose answer is to be closed. Its errors are net/http's.
+func (c *client) get(ctx context.Context, path string, query url.Values, token string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("wolkvox-token", token)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "telegraf-wolkvox-ivr/"+Version)
+	return c.http.Do(req)
 }
 
 // currentToken reads the token anew for each request, since a secret store may have changed it.

@@ -100,7 +100,9 @@ func classify(resp *http.Response, a *answer, err error, token string, now time.
 
 	status, said := resp.StatusCode, ""
 	if a != nil {
-		said = strings.TrimSpace(a.failure + " " + a.message)
+		if said = a.failure; a.message != a.failure {
+			said = strings.TrimSpace(said + " " + a.message)
+		}
 		code, isNumber := a.statusCode()
 		switch {
 		case !isSuccess || saysNothing.MatchString(a.code):

@@ -39,6 +39,8 @@ type answer struct {
 	merged   []time.Time // repeated hours that the report lists once: rows has the first, which may stand for both
 	unknown  []time.Time // hours with rows that can't be read
 	dateless bool        // there are rows whose hour can't be read
+
+	form form // of the rows that can be read
 }
 
 // maxProblems bounds how many unreadable rows of one answer are described.
@@ -218,6 +220,9 @@ func (f *filing) file(a *answer, position int, raw *rawRow) {
 		return
 	}
 
+	if reason == "" {
+		a.form = a.form.or(formOf(field, date, raw))
+	}
 	place, found := f.places[l]
 	if !found {
 		f.outside(a, position, l, calls, minutes)

@@ -85,6 +85,7 @@ type WolkvoxIVR struct {
 	badRows      map[string]bool // reasons of unreadable rows said in this gather
 	saidRows     map[string]bool // and in the one before
 	lastMerged   time.Time       // repeated hour last said to be listed once
+	knownForm    form            // of the rows
 }
 
 // pause is a time in which no request is made.
@@ -525,6 +526,7 @@ func (w *WolkvoxIVR) sayRows(acc telegraf.Accumulator, a *answer, now time.Time)
 				w.scope.label(hour))
 		}
 	}
+	w.sayForm(a)
 	fresh := 0
 	for _, p := range a.problems {
 		if !w.saidRows[p.reason] && !w.badRows[p.reason] {
@@ -536,6 +538,20 @@ func (w *WolkvoxIVR) sayRows(acc telegraf.Accumulator, a *answer, now time.Time)
 	if more := a.unreadable - len(a.problems); more > 0 && fresh > 0 {
 		acc.AddError(fmt.Errorf("%s: %d more rows can't be read", w.name(), more))
 	}
+}
+
+// sayForm logs what form the rows of an answer have: the first time, and when it changes.
+func (w *WolkvoxIVR) sayForm(a *answer) {
+	if len(a.rows) == 0 || a.form.calls == "" { // hours without calls may have but placeholders
+		return
+	}
+	known := w.knownForm
+	w.knownForm = a.form.or(known)
+	if known.or(a.form) == w.knownForm && known != (form{}) {
+		return
+	}
+	newest := a.rows[len(a.rows)-1].hour.In(w.scope.location)
+	w.Log.Infof("source %s: %d row(s), %s, newest hour %s", w.name(), len(a.rows), a.form, newest.Format("15:04"))
 }
 
 // sayProgress logs how far the reading of the past has come, if a gather that began with so many hours left read some.

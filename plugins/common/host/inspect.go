@@ -1,0 +1,118 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/influxdata/telegraf"
+)
+
+// Inspection is a configuration that has been loaded to be looked at, and of which nothing runs.
+type Inspection struct {
+	Files     []string // in the order in which they were loaded
+	Warnings  []string // about what does no harm
+	Statefile string   // empty without one
+	Inputs    []*Inspected
+}
+
+// Inspected is the table of an input.
+type Inspected struct {
+	telegraf.Input
+	At       string        // file and line
+	Interval time.Duration // of the table, of [agent], or of the command line
+	Err      error         // of Init: what has to be mended before the input can be used
+
+	instance *instance
+}
+
+// Origin says where the text of an option comes from, such as "the environment variable TOKEN".
+func (i *Inspected) Origin(option string) string {
+	return i.instance.file.Origin(i.instance.Config.Name, i.instance.line, option)
+}
+
+// Inspect loads the configuration as Run does, and initializes its inputs. What would keep Run from starting is an error,
+// but for what Init says.
+func Inspect(opts Options) (*Inspection, error) {
+	var said said
+	logs, stopLogging, err := startLogging(&said, opts.Debug)
+	if err != nil {
+		return nil, err
+	}
+	defer stopLogging()
+	cfg, instances, err := load(&opts, logs)
+	if err != nil {
+		return nil, err
+	}
+	c := &Inspection{Statefile: cfg.Agent.Statefile}
+	whole := make([]*instance, 0, len(instances))
+	for _, i := range instances {
+		if len(c.Files) == 0 || c.Files[len(c.Files)-1] != i.file.Path {
+			c.Files = append(c.Files, i.file.Path)
+		}
+		err := i.initialize(cfg.Agent)
+		if err == nil {
+			whole = append(whole, i)
+		}
+		c.Inputs = append(c.Inputs, &Inspected{Input: i.Input, At: i.at, Interval: i.schedule.interval, Err: err, instance: i})
+	}
+	c.Warnings = said.warnings()
+	return c, identify(whole)
+}
+
+// said is what has been logged.
+type said struct{ strings.Builder }
+
+func (s *said) warnings() (texts []string) {
+	for line := range strings.SplitSeq(s.String(), "\n") {
+		if text, isWarning := strings.CutPrefix(line, telegraf.Warn.Indicator()+" "); isWarning {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// ErrHeld says that another process uses a state file.
+var ErrHeld = errors.New("it is in use by another process")
+
+// CheckStatefile finds out whether this user could use the state file, which stays as it is. It returns ErrHeld where
+// another process does.
+func CheckStatefile(path string) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is no regular file")
+	}
+	if err == nil {
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		file.Close()
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".check-*")
+	if err != nil {
+		return fmt.Errorf("its folder can't be written to: %w", err)
+	}
+	temp.Close()
+	os.Remove(temp.Name())
+	if _, err := os.Stat(lockPath(path)); err != nil {
+		return nil //nolint:nilerr // no process has ever held it
+	}
+	lock := flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY))
+	defer lock.Close()
+	free, err := lock.TryLock()
+	if err != nil {
+		return err
+	}
+	if !free {
+		return ErrHeld
+	}
+	return nil
+}
