@@ -14,7 +14,7 @@ type form struct {
 	layout  string // of the hour, such as YYYY-MM-DD-HH
 	calls   string // "strings" or "numbers"
 	minutes string // the same
-	parts   string // of the minutes: "a decimal point", "a decimal comma" or "HH:MM:SS"
+	parts   string // of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
 }
 
 // String names the form in the words of messages.
@@ -24,7 +24,7 @@ func (f form) String() string {
 		figures = "figures as " + f.calls
 	}
 	if f.parts != "" {
-		figures += ", minutes with " + f.parts
+		figures += ", minutes " + f.parts
 	}
 	return fmt.Sprintf("key %s, %s, %s", f.key, f.layout, figures)
 }
@@ -45,11 +45,11 @@ func (f form) or(other form) form {
 func formOf(key, date string, raw *rawRow) form {
 	f := form{key: key, layout: layoutOf(date), calls: kindOfValue(raw.Calls), minutes: kindOfValue(raw.Minutes)}
 	if text, _ := raw.Minutes.text(); strings.Contains(text, ":") {
-		f.parts = "HH:MM:SS"
+		f.parts = "as HH:MM:SS"
 	} else if strings.Contains(text, ",") {
-		f.parts = "a decimal comma"
+		f.parts = "with a decimal comma"
 	} else if strings.Contains(text, ".") {
-		f.parts = "a decimal point"
+		f.parts = "with a decimal point"
 	}
 	return f
 }
