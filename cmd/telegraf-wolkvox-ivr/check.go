@@ -52,7 +52,7 @@ func check(opts host.Options, asJSON bool, out io.Writer) int {
 		text = io.Discard
 	}
 
-	result := checked{OK: true, Findings: []wolkvox_ivr.Finding{}, Tables: []*checkedTable{}}
+	result := checked{OK: true, Findings: make([]wolkvox_ivr.Finding, 0), Tables: make([]*checkedTable, 0)}
 	conf, err := host.Inspect(opts)
 	if err != nil {
 		conf = &host.Inspection{}

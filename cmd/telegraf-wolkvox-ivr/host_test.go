@@ -30,7 +30,7 @@ func TestHostRunsAnyInput(t *testing.T) {
 	require.Contains(t, string(program[1]), mem)
 	source := strings.Replace(string(program[1]), mem, mem+strings.Replace(mem, "mem", "http", 1)+strings.Replace(mem, "inputs/mem", "parsers/influx", 1), 1)
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600)) //nolint:gosec // G703: this repository's
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600))
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "telegraf-any"), filepath.Join(dir, "main.go"))
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))

@@ -103,7 +103,7 @@ func CheckStatefile(path string) error {
 	temp.Close()
 	os.Remove(temp.Name())
 	if _, err := os.Stat(lockPath(path)); err != nil {
-		return nil //nolint:nilerr // no process has ever held it
+		return nil // no process has ever held it
 	}
 	lock := flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY))
 	defer lock.Close()

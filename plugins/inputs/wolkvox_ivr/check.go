@@ -195,7 +195,8 @@ func (c *checking) checkQuota(r *reply) bool {
 	case !found:
 		c.say("quota", OK, "this API does not tell it (HTTP status %d). %s of the %d that each licence has", r.StatusCode, planned, quotaPerLicence)
 	case q.available <= 0:
-		c.say("quota", Fail, "%s: nothing is read until it is renewed. %s; if this comes again, set a longer interval or find which other clients use it", q, planned)
+		c.say("quota", Fail, "%s: nothing is read until it is renewed. %s; if this comes again, set a longer interval or find which other clients use it",
+			q, planned)
 		return false
 	case c.around.PerDay > q.limit:
 		c.say("quota", Warn, "%s. %s, which is more than there are: set a longer interval", q, planned)

@@ -91,6 +91,15 @@ func (t *attempt) is(kinds ...*kind) bool {
 	return errors.As(t.err, &failure) && slices.Contains(kinds, failure.kind)
 }
 
+// seen says how the attempt failed, without what to do about it.
+func (t *attempt) seen() string {
+	var failure *apiError
+	if errors.As(t.err, &failure) {
+		return failure.seen()
+	}
+	return t.err.Error()
+}
+
 // isGeneral says whether another window would fail, too.
 func (t *attempt) isGeneral() bool {
 	var failure *apiError
@@ -140,7 +149,7 @@ func (c *checking) sayRows(t, failed, empty *attempt) {
 	}
 	if failed != nil {
 		status = Warn
-		text += fmt.Sprintf("; %s can't be had at once, which the plugin finds out by itself: %v", c.spanOf(failed.window), failed.err)
+		text += fmt.Sprintf("; %s can't be had at once, which the plugin finds out by itself: %s", c.spanOf(failed.window), failed.seen())
 	} else if empty != nil {
 		status = Warn
 		text += fmt.Sprintf("; %s can't be had at once, which the plugin finds out by itself", c.spanOf(empty.window))
@@ -150,7 +159,8 @@ func (c *checking) sayRows(t, failed, empty *attempt) {
 		if len(a.rows) == 0 {
 			status = Fail
 		}
-		text += fmt.Sprintf("; %d row(s) can't be read, such as %v%s", a.unreadable, a.problems[0], c.bugReport(rowAt(t.body, a.problems[0].position)))
+		p := a.problems[0]
+		text += fmt.Sprintf("; %d row(s) can't be read, such as row %d: %s%s", a.unreadable, p.position, p.reason, c.bugReport(rowAt(t.body, p.position)))
 	}
 	c.say("report", status, "%s", text)
 }
@@ -198,8 +208,8 @@ func (c *checking) checkZone(t *attempt) {
 		c.say("time zone", Fail, "timezone = %q is too far west: there are calls %d hour(s) ahead of now. If this machine's clock is right, set timezone = %q "+
 			"or whatever is the operation's at that distance from UTC", c.scope.location, ahead, fittingZone(c.scope.location, c.now, -ahead))
 	case missed >= tellingCalls:
-		c.say("time zone", Warn, "timezone = %q seems to be too far east: the newest calls are %d hour(s) old, though %.0f would be usual since. If nobody has "+
-			"called since, all is well; else set timezone = %q or whatever is the operation's at that distance from UTC",
+		c.say("time zone", Warn, "timezone = %q seems to be too far east: the newest calls are %d hour(s) old, though %.0f would be usual since. If "+
+			"nobody has called since, all is well; else set timezone = %q or whatever is the operation's at that distance from UTC",
 			c.scope.location, hours, missed, fittingZone(c.scope.location, c.now, hours))
 	case newest.Before(current):
 		c.say("time zone", OK, "too few calls to tell whether timezone = %q fits: try again when there are calls all the time", c.scope.location)

@@ -121,7 +121,7 @@ func (c *checking) explain(t *connectionTrace, err error) string {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s can't be resolved (%s): check this machine's DNS", dns.Name, dns.Err)
 	case errors.Is(err, errRedirect):
-		return fmt.Sprintf("%s redirects, which is not followed: check url", to)
+		return to + " redirects, which is not followed: check url"
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		return fmt.Sprintf("the certificate of %s is valid from %s to %s, and this machine's clock shows %s: set the clock if that is wrong; "+
 			"else the server's, or a proxy's, has to be renewed", to, expired.Cert.NotBefore.Format("2006-01-02"),
@@ -151,9 +151,11 @@ func explainProxy(t *connectionTrace, proxy string, err error) (text string, isP
 	var op *net.OpError
 	switch {
 	case errors.As(err, &op) && op.Op == "proxyconnect", !t.connected:
-		return fmt.Sprintf("no connection to the proxy %s (%s): check http_proxy_url, or the environment's HTTPS_PROXY and NO_PROXY", proxy, reasonOf(err)), true
+		return fmt.Sprintf("no connection to the proxy %s (%s): check http_proxy_url, or the environment's HTTPS_PROXY and NO_PROXY",
+			proxy, reasonOf(err)), true
 	case !t.isTLS && !isTimeout(err):
-		return fmt.Sprintf("the proxy %s makes no connection (%s): check its access rules, and the user and password in http_proxy_url", proxy, reasonOf(err)), true
+		return fmt.Sprintf("the proxy %s makes no connection (%s): check its access rules, and the user and password in http_proxy_url",
+			proxy, reasonOf(err)), true
 	}
 	return "", false
 }

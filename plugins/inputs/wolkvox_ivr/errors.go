@@ -68,7 +68,12 @@ type apiError struct {
 }
 
 func (e *apiError) Error() string {
-	return fmt.Sprintf("%s (%s): %s", e.kind.what, e.detail, e.kind.advice)
+	return fmt.Sprintf("%s: %s", e.seen(), e.kind.advice)
+}
+
+// seen is the error without what to do about it.
+func (e *apiError) seen() string {
+	return fmt.Sprintf("%s (%s)", e.kind.what, e.detail)
 }
 
 // maxSaid bounds what is quoted of the API's words, in bytes.

@@ -1,0 +1,472 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/gofrs/flock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/plugins/inputs"
+
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
+)
+
+var update = flag.Bool("update", false, "write the golden files of --check anew")
+
+const checkedToken = "Invented-Token-4711-abc"
+
+// checkNow is a Wednesday, 10:40 in Bogota.
+var checkNow = time.Date(2026, 11, 18, 15, 40, 0, 0, time.UTC)
+
+// clock shows one time for ever.
+type clock time.Time
+
+func (c clock) Now() time.Time { return time.Time(c) }
+
+func (c clock) After(time.Duration) <-chan time.Time {
+	passed := make(chan time.Time, 1)
+	passed <- time.Time(c)
+	return passed
+}
+
+// atTime has the plugins of this test go by a clock that shows now.
+func atTime(t *testing.T, now time.Time) {
+	t.Helper()
+	create := inputs.Inputs["wolkvox_ivr"]
+	inputs.Inputs["wolkvox_ivr"] = func() telegraf.Input {
+		plugin := create()
+		plugin.(*wolkvox_ivr.WolkvoxIVR).Clock = clock(now)
+		return plugin
+	}
+	t.Cleanup(func() { inputs.Inputs["wolkvox_ivr"] = create })
+}
+
+// checkCase is a configuration and the server that it leads to.
+type checkCase struct {
+	name      string
+	now       time.Time                       // checkNow, if zero
+	operation simulator.Operation             // of the simulated server
+	script    func(*simulator.Simulator)      // what goes wrong there
+	handler   func(http.Handler) http.Handler // what stands between
+	tls       *tls.Config                     // https, with this server's
+	options   string                          // of the table
+	agent     string                          // of [agent]; a statefile by default
+	config    string                          // the whole file
+	prepare   func(t *testing.T)              // in the folder of the configuration
+	json      bool
+}
+
+// ports are what differs from run to run.
+var ports = regexp.MustCompile(`127\.0\.0\.1:\d+|\.check-\d+`)
+
+func TestCheck(t *testing.T) {
+	certificates := newAuthority(t)
+	cases := []checkCase{
+		{name: "ok"},
+		{name: "json", json: true},
+		{name: "config_option_misspelt", options: `tokem = "x"`},
+		{name: "config_not_there", config: "-"},
+		{name: "config_variable_not_set", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${WOLKVOX_TOKEN}\"\n"},
+		{name: "config_server_without_zeros", config: "[[inputs.wolkvox_ivr]]\nserver = 1\ntoken = \"" + checkedToken + "\"\n"},
+		{name: "config_timezone_unknown", options: `timezone = "Bogota"`},
+		{name: "config_interval_short", options: `interval = "1m"`},
+		{name: "config_backfill_without_statefile", agent: "debug = false", options: `backfill = "8760h"`},
+		{name: "config_option_without_effect", agent: "statefile = \"x.state\"\nflush_interval = \"10s\""},
+		{name: "state_folder_missing", agent: `statefile = "nowhere/x.state"`},
+		{name: "state_no_file", agent: `statefile = "."`},
+		{name: "state_held", prepare: func(t *testing.T) {
+			lock := flock.New("x.state.lock")
+			require.NoError(t, lock.Lock())
+			t.Cleanup(func() { lock.Close() })
+		}},
+		{name: "token_from_variable", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${CHECKED_TOKEN}\"\nurl = \"URL\"\n",
+			prepare: func(t *testing.T) { t.Setenv("CHECKED_TOKEN", checkedToken) }},
+		{name: "token_empty", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"\"\n"},
+		{name: "token_wrong", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"invented-but-wrong\"\nurl = \"URL\"\n"},
+		{name: "token_with_blank", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"invented token\"\n"},
+		{name: "token_store_unreachable", options: "", config: "[[secretstores.http]]\nid = \"vault\"\nurl = \"http://127.0.0.1:1\"\n" +
+			"[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"@{vault:token}\"\nurl = \"URL\"\n"},
+		{name: "server_other", config: "[[inputs.wolkvox_ivr]]\nserver = \"0002\"\ntoken = \"" + checkedToken + "\"\nurl = \"URL\"\n"},
+		{name: "server_refuses", options: `url = "http://127.0.0.1:1"`},
+		{name: "server_hangs", handler: hang, options: `timeout = "100ms"`},
+		{name: "server_redirects", handler: always(http.RedirectHandler("https://login.example.org/", http.StatusFound))},
+		{name: "server_speaks_plain_http", options: `url = "https://ADDRESS"`},
+		{name: "tls_ok", tls: certificates.server(t, true, "127.0.0.1"), options: `tls_ca = "ca.pem"`},
+		{name: "tls_expired", tls: certificates.server(t, false, "127.0.0.1"), options: `tls_ca = "ca.pem"`},
+		{name: "tls_other_name", tls: certificates.server(t, true, "wv0002.wolkvox.com"), options: `tls_ca = "ca.pem"`},
+		{name: "tls_unknown_authority", tls: certificates.server(t, true, "127.0.0.1")},
+		{name: "tls_not_verified", tls: certificates.server(t, true, "127.0.0.1"), options: `insecure_skip_verify = true`},
+		{name: "proxy_ok", tls: certificates.server(t, true, "wv0001.wolkvox.com"),
+			options: "tls_ca = \"ca.pem\"\nurl = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://operator:invented@PROXY\""},
+		{name: "proxy_opens_tls", tls: certificates.server(t, true, "wv0001.wolkvox.com"),
+			options: "url = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://PROXY\""},
+		{name: "proxy_refuses", options: "url = \"https://forbidden.example.org\"\nhttp_proxy_url = \"http://PROXY\""},
+		{name: "proxy_not_there", options: "url = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://127.0.0.1:1\""},
+		{name: "clock_ahead", handler: date(checkNow.Add(-5 * time.Minute).Format(http.TimeFormat))},
+		{name: "clock_far_behind", handler: date(checkNow.Add(26 * time.Hour).Format(http.TimeFormat))},
+		{name: "clock_unknown", handler: date("")},
+		{name: "quota_spent", script: func(s *simulator.Simulator) { s.SetFaults(1, simulator.FaultQuota) }},
+		{name: "quota_nothing_left", handler: info(`{"code":200,"data":[{"token_limit":"1000","token_use_today":"600","all_token_today":"1000",` +
+			`"available_consumption_options":"0"}]}`)},
+		{name: "quota_will_not_last", handler: info(`{"data":{"token_limit":1000,"all_token_today":900,"available_consumption_options":100}}`)},
+		{name: "quota_too_small", handler: info(`{"token_limit":"100","token_use_today":3}`), options: `interval = "10m"`},
+		{name: "quota_not_told", handler: info(`<html>Not Found</html>`)},
+		{name: "quota_shared", config: tableOf("a") + tableOf("b"),
+			handler: info(`{"data":[{"token_limit":"500","token_use_today":"0","all_token_today":"0","available_consumption_options":"500"}]}`)},
+		{name: "report_narrow_only", handler: reports(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.URL.Query().Get("date_ini")[:8] != r.URL.Query().Get("date_end")[:8] {
+				fail(w, http.StatusBadRequest, `{"code":400,"error":"RANGE TOO WIDE"}`)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})},
+		{name: "report_past_only", handler: reports(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.URL.Query().Get("date_end") >= "2026111810" {
+				fail(w, http.StatusOK, `{"code":200,"error":null,"msg":"0 records were found","data":[]}`)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})},
+		{name: "report_never_any_call", operation: simulator.Operation{Since: checkNow.Add(time.Hour)}},
+		{name: "form_unknown_keys", handler: rows(`{"fecha":"2026-11-18","hora":"09","llamadas":"12","agente":"Invented Name"}`)},
+		{name: "form_day_first", handler: rows(`{"date":"18/11/2026 09","calls":"12","ivr_minutes":"20.5"}`)},
+		{name: "form_some_unreadable", handler: rows(`{"date":"2026111809","calls":"12","ivr_minutes":"20.5"},` +
+			`{"date":"2026111808","calls":"1,057","ivr_minutes":"3"}`)},
+		{name: "form_object", handler: reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			fail(w, http.StatusOK, `{"code":200,"data":{"2026111809":{"calls":12}}}`)
+		})},
+		{name: "form_other_hours", handler: rows(`{"date":"2025111809","calls":"12","ivr_minutes":"20.5"}`)},
+		{name: "token_echoed", handler: rows(`{"date":"` + checkedToken + `","` + checkedToken + `":"` + strings.ToUpper(checkedToken) + `"}`)},
+		{name: "zone_too_far_west", options: `timezone = "America/Tijuana"`},
+		{name: "zone_too_far_east", options: `timezone = "Europe/Madrid"`},
+		{name: "zone_two_hours_east", options: `timezone = "America/Sao_Paulo"`},
+		{name: "zone_night", now: time.Date(2026, 11, 18, 8, 40, 0, 0, time.UTC), options: `timezone = "Europe/Madrid"`,
+			operation: simulator.Operation{PeakCalls: 5}},
+		{name: "empty_zeros", operation: simulator.Operation{PeakCalls: 5, Form: simulator.Form{EmptyHours: "zeros"}}},
+		{name: "empty_filled", operation: simulator.Operation{PeakCalls: 5}, options: `empty_hours = "zero"`},
+	}
+	for _, fault := range simulator.Faults() {
+		cases = append(cases, checkCase{name: "fault_" + strings.ReplaceAll(string(fault), "-", "_"), options: `timeout = "1s"`,
+			script: func(s *simulator.Simulator) { s.Script(checkedToken, "", fault, fault, fault) }})
+	}
+	for _, preset := range simulator.Presets() {
+		cases = append(cases, checkCase{name: "preset_" + strings.ReplaceAll(preset.Name, "-", "_"),
+			operation: simulator.Operation{Form: preset.Form, PeakCalls: 20}})
+	}
+	names := make(map[string]bool, len(cases))
+	for _, c := range cases {
+		names[c.name+".txt"] = true
+		t.Run(c.name, func(t *testing.T) { c.run(t, certificates) })
+	}
+	files, err := os.ReadDir(filepath.Join("testdata", "check"))
+	require.NoError(t, err)
+	for _, f := range files {
+		require.Contains(t, names, f.Name(), "of no case")
+	}
+}
+
+func tableOf(operation string) string {
+	return fmt.Sprintf("[[inputs.wolkvox_ivr]]\nserver = \"0001\"\noperation = %q\ntoken = %q\nurl = \"URL\"\n", operation, checkedToken)
+}
+
+// run compares what --check prints with the golden file.
+func (c *checkCase) run(t *testing.T, certificates *authority) {
+	golden, err := filepath.Abs(filepath.Join("testdata", "check", c.name+".txt"))
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	now := c.now
+	if now.IsZero() {
+		now = checkNow
+	}
+	atTime(t, now)
+	url, s := c.serve(t, now)
+	proxy := httptest.NewServer(&proxy{strings.TrimPrefix(url, "https://")})
+	t.Cleanup(proxy.Close)
+
+	conf := c.config
+	if conf == "" {
+		agent, options := c.agent, c.options
+		if agent == "" {
+			agent = `statefile = "x.state"`
+		}
+		if !strings.Contains(options, "url =") {
+			options += "\nurl = \"URL\""
+		}
+		conf = fmt.Sprintf("[agent]\n%s\n[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = %q\n%s\n", agent, checkedToken, options)
+	}
+	address := regexp.MustCompile(`^https?://`).ReplaceAllString(url, "")
+	conf = strings.NewReplacer("URL", url, "ADDRESS", address, "PROXY", strings.TrimPrefix(proxy.URL, "http://")).Replace(conf)
+	require.NoError(t, os.WriteFile("ca.pem", certificates.pem, 0o600))
+	if c.config != "-" {
+		require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(conf), 0o600))
+	}
+	if c.prepare != nil {
+		c.prepare(t)
+	}
+	before, err := os.ReadDir(".")
+	require.NoError(t, err)
+
+	args := []string{"--config", "wolkvox_ivr.conf", "--check"}
+	if c.json {
+		args = append(args, "--json")
+	}
+	var stdout, stderr bytes.Buffer
+	status := run(args, &stdout, &stderr)
+	require.Empty(t, stderr.String())
+	text := ports.ReplaceAllString(stdout.String(), "ADDRESS")
+	require.NotContains(t, strings.ToLower(text), strings.ToLower(checkedToken))
+	require.NotContains(t, text, "invented")
+	if c.json {
+		require.True(t, json.Valid(stdout.Bytes()))
+	}
+	require.Equal(t, strings.Contains(text, "FAIL "), status == 1)
+	require.LessOrEqual(t, len(s.Ledger()), 4*strings.Count(conf, "[[inputs."))
+
+	after, err := os.ReadDir(".")
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprint(before), fmt.Sprint(after), "a check leaves nothing")
+
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o750))
+		require.NoError(t, os.WriteFile(golden, []byte(text), 0o600))
+	}
+	expected, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(expected), text)
+}
+
+// serve serves the case's simulated server, and returns the address to configure.
+func (c *checkCase) serve(t *testing.T, now time.Time) (url string, s *simulator.Simulator) {
+	t.Helper()
+	o := c.operation
+	o.Server, o.Token = "0001", checkedToken
+	s, err := simulator.New(simulator.Options{Now: func() time.Time { return now }, Operations: []simulator.Operation{o}})
+	require.NoError(t, err)
+	if c.script != nil {
+		c.script(s)
+	}
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", now.Format(http.TimeFormat))
+		if !strings.HasPrefix(r.URL.Path, "/wv") {
+			r.URL.Path = "/wv0001" + r.URL.Path
+		}
+		s.ServeHTTP(w, r)
+	}))
+	if c.handler != nil {
+		handler = c.handler(handler)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = nil
+	url = "http://"
+	if server.TLS = c.tls; c.tls != nil {
+		server.StartTLS()
+		url = "https://"
+	} else {
+		server.Start()
+	}
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return url + server.Listener.Addr().String(), s
+}
+
+func always(h http.Handler) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler { return h }
+}
+
+func hang(http.Handler) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+}
+
+// date has the answers tell another time, or none.
+func date(text string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(dated{w, text}, r)
+		})
+	}
+}
+
+type dated struct {
+	http.ResponseWriter
+	date string
+}
+
+func (d dated) WriteHeader(status int) {
+	d.Header()["Date"] = nil
+	if d.date != "" {
+		d.Header().Set("Date", d.date)
+	}
+	d.ResponseWriter.WriteHeader(status)
+}
+
+func fail(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Date", checkNow.Format(http.TimeFormat))
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // the client would tell
+}
+
+// info has token_info answered with the body.
+func info(body string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/information.php") {
+				fail(w, http.StatusOK, body)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// reports has the report answered by the function.
+func reports(answer func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/reports_manager.php") {
+				answer(w, r, next)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// rows has the report answered with these.
+func rows(rows string) func(http.Handler) http.Handler {
+	return reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		fail(w, http.StatusOK, `{"code":200,"error":null,"msg":"2 records were found","data":[`+rows+`]}`)
+	})
+}
+
+// proxy connects to one place, whatever it is asked for, but for what is forbidden.
+type proxy struct{ to string }
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.Host, "forbidden.") {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	upstream, err := net.Dial("tcp", p.to)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	defer upstream.Close()
+	downstream, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer downstream.Close()
+	_, _ = io.WriteString(downstream, "HTTP/1.1 200 Connection established\r\n\r\n")
+	go func() {
+		_, _ = io.Copy(upstream, downstream)
+		_ = upstream.(*net.TCPConn).CloseWrite()
+	}()
+	_, _ = io.Copy(downstream, upstream)
+}
+
+// authority signs certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	pem         []byte
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Invented CA"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: checkNow.AddDate(-2, 0, 0), NotAfter: checkNow.AddDate(50, 0, 0), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	return &authority{template, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+// server returns the configuration of a server with a certificate for the name. It goes by the clock of the machine, which
+// is that of TLS; what a check prints of it are the dates of the certificate.
+func (a *authority) server(t *testing.T, isValid bool, name string) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	until := time.Date(2076, 11, 18, 0, 0, 0, 0, time.UTC)
+	if !isValid {
+		until = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: checkNow.AddDate(-2, 0, 0), NotAfter: until}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
+	require.NoError(t, err)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+// TestCheckLeadsToMetrics goes from a configuration with one mistake of each kind to a right one by what the lines say.
+func TestCheckLeadsToMetrics(t *testing.T) {
+	atTime(t, checkNow)
+	url, _ := (&checkCase{}).serve(t, checkNow)
+	t.Chdir(t.TempDir())
+	t.Setenv("CHECKED_TOKEN", checkedToken+"-of-another-operation")
+	conf := "[agent]\nstatefile = \"x.state\"\n[[inputs.wolkvox_ivr]]\nsrever = 1\ntoken = \"${CHECKD_TOKEN}\"\n" +
+		"timezone = \"America/Mexico_City\"\nurl = \"" + url + "\"\n"
+	for _, step := range []struct{ says, from, to string }{
+		{`FAIL  configuration  wolkvox_ivr.conf:4: unknown option "srever" in [[inputs.wolkvox_ivr]]: did you mean "server"?`, "srever", "server"},
+		{`FAIL  configuration  wolkvox_ivr.conf:5: environment variable CHECKD_TOKEN is not set`, "CHECKD_TOKEN", "CHECKED_TOKEN"},
+		{`write server = "0001"`, "server = 1", `server = "0001"`},
+		{"FAIL  token ", "", ""},
+		{`If this machine's clock is right, set timezone = "America/Bogota"`, "America/Mexico_City", "America/Bogota"},
+	} {
+		require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(conf), 0o600))
+		var stdout bytes.Buffer
+		require.Equal(t, 1, run([]string{"--config", "wolkvox_ivr.conf", "--check"}, &stdout, io.Discard), stdout.String())
+		require.Equal(t, 1, strings.Count(stdout.String(), "FAIL  "), stdout.String())
+		require.Contains(t, stdout.String(), step.says)
+		conf = strings.Replace(conf, step.from, step.to, 1)
+		if step.from == "" {
+			t.Setenv("CHECKED_TOKEN", checkedToken)
+		}
+	}
+	require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(conf), 0o600))
+	var stdout bytes.Buffer
+	require.Zero(t, run([]string{"--config", "wolkvox_ivr.conf", "--check"}, &stdout, io.Discard), stdout.String())
+	require.NotContains(t, stdout.String(), "warn")
+}
+
+func TestCheckColours(t *testing.T) {
+	color.NoColor = false
+	defer func() { color.NoColor = true }()
+	var stdout bytes.Buffer
+	require.Equal(t, 1, run([]string{"--config", "nowhere.conf", "--check"}, &stdout, io.Discard))
+	require.Contains(t, stdout.String(), "\x1b[31mFAIL\x1b[0m")
+}
