@@ -195,6 +195,7 @@ lint: bin/golangci-lint ## Runs golangci-lint
 	bin/golangci-lint run
 	GOOS=darwin bin/golangci-lint run --tests=false
 	GOOS=windows bin/golangci-lint run --tests=false
+	go run -C "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))" ./tools/readme_linter '$(CURDIR)/$(PLUGIN)/README.md'
 
 # -short: the long simulations run without the race detector, in native and integration.
 .PHONY: unit
