@@ -163,6 +163,39 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// What an input's state is at its stop counts only where all rows have been taken: by a Telegraf that is alive, and not
+// just dying.
+func TestStopThatIsNotInOrder(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(c *child, path string){
+		"Telegraf dies": func(c *child, _ string) {
+			require.NoError(t, c.in.Close())
+			time.Sleep(time.Millisecond)
+			require.NoError(t, c.out.Close())
+		},
+		"a row is not taken": func(c *child, path string) {
+			_, err := c.in.Write([]byte("\n"))
+			require.NoError(t, err)
+			c.waitForState(path, "probe a", 2)
+			require.NoError(t, c.in.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "state")
+			c := startChild(t, "[agent]\nstatefile = \""+path+"\"\n[[inputs.probe]]\nserver = \"a\"\ndoes = \"count stop\"", Options{PollIntervalDisabled: true})
+			_, err := c.in.Write([]byte("\n"))
+			require.NoError(t, err)
+			require.NotEmpty(t, c.row())
+			c.waitForState(path, "probe a", 1)
+			stop(c, path)
+			for range c.logged { // until it has ended
+			}
+			require.Less(t, gathersIn(t, path, "probe a"), 100)
+		})
+	}
+}
+
 // placeOf matches the path of a configuration before a line's number.
 var placeOf = regexp.MustCompile(`\S+test\.conf:`)
 

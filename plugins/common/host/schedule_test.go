@@ -250,6 +250,17 @@ func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 	})
 }
 
+// Where it can't be told whether Telegraf only tests, no stop is in order.
+func TestStopThatMayBeATrials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
+		h, _ := startHost(t, false, states, &probe{Does: "count stop"})
+		h.tell = false
+		h.Stop()
+		require.Empty(t, states.states)
+	})
+}
+
 // A service's own rows keep their time, unless the table sets a precision.
 func TestRowsOfAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
