@@ -32,6 +32,7 @@ const (
 	notHere   = "the file is the plugin's alone: what comes after inputs belongs in Telegraf's"
 	unset     = "Telegraf leaves a variable that is not set as it is"
 	sameTwice = "Telegraf has each of the two gather"
+	noLines   = "lines that begin with # are none to execd"
 	ownHost   = "the file's [agent] is not Telegraf's"
 )
 
@@ -44,6 +45,7 @@ var comparisons = []comparison{
 	{name: "name with prefix and suffix", conf: "TABLE\nname_override = 'ivr'\nname_prefix = 'a_'\nname_suffix = '_z'"},
 	{name: "prefix and suffix", conf: "TABLE\nname_prefix = 'a_'\nname_suffix = '_z'"},
 	{name: "name to be escaped", conf: `TABLE` + "\n" + `name_override = "i v,r=1"`},
+	{name: "name of a comment", conf: "TABLE\nname_override = '#x'", says: "[inputs.wolkvox_ivr] FILE:1: a name that begins with #", differs: noLines},
 	{name: "tags", conf: "TABLE\n[inputs.wolkvox_ivr.tags]\nsite = 'north'\nrack = \"\"\n"},
 	{name: "tags in a line", conf: "TABLE\ntags = {site = 'north', floor = '2'}\nOTHER"},
 	{name: "tags to be escaped", conf: `TABLE` + "\n" + `tags = {"a b" = "c d", comma = "a,b=c", quote = "\"q\"", path = "C:\\x\\y", city = "Bogotá ☎"}`},

@@ -117,6 +117,11 @@ func TestConfigErrors(t *testing.T) {
 		{"negative jitter from a variable", "[[inputs.plain]]\ncollection_jitter = \"${HOST_TEST_NEGATIVE}\"",
 			`[inputs.plain] FILE:1: collection_jitter must not be below zero`},
 
+		{"name of a comment", "[[inputs.plain]]\nname_override = \"#x\"",
+			`[inputs.plain] FILE:1: a name that begins with # makes comments of the lines that Telegraf reads`},
+		{"prefix of a comment", "[[inputs.plain]]\nname_prefix = \"# \"",
+			`[inputs.plain] FILE:1: a name that begins with # makes comments of the lines that Telegraf reads`},
+
 		{"loader, filter", "[[inputs.plain]]\n\n[[inputs.plain]]\nmetricpass = \"(\"", `FILE:3: `},
 		{"unknown store's secret", "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{keep:token}\"", `FILE:3: unknown secret store for "@{keep:token}": ` +
 			"put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"},

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +47,9 @@ func (i *instance) configure(defaults *config.AgentConfig) error {
 		if d < 0 {
 			return fmt.Errorf("%s must not be below zero", name)
 		}
+	}
+	if strings.HasPrefix(i.Config.MeasurementPrefix+cmp.Or(i.Config.NameOverride, i.Config.Name), "#") {
+		return errors.New("a name that begins with # makes comments of the lines that Telegraf reads")
 	}
 	either := func(own time.Duration, set bool, other config.Duration) time.Duration {
 		if set || own != 0 {
