@@ -19,7 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHostRunsAnyInput: the program in the host's guide, with an input that needs a parser beside its own.
+// TestHostRunsAnyInput: the program in the host's guide, with its own input, one that needs a parser, and one
+// that may do without what it reads.
 func TestHostRunsAnyInput(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../../plugins/common/host/README.md")
@@ -28,13 +29,17 @@ func TestHostRunsAnyInput(t *testing.T) {
 	require.NotNil(t, program)
 	const mem = "\t_ \"github.com/influxdata/telegraf/plugins/inputs/mem\"\n"
 	require.Contains(t, string(program[1]), mem)
-	source := strings.Replace(string(program[1]), mem, mem+strings.Replace(mem, "mem", "http", 1)+strings.Replace(mem, "inputs/mem", "parsers/influx", 1), 1)
+	more := strings.Replace(mem, "mem", "http", 1) + strings.Replace(mem, "mem", "nvidia_smi", 1) +
+		strings.Replace(mem, "inputs/mem", "parsers/influx", 1)
+	source := strings.Replace(string(program[1]), mem, mem+more, 1)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600))
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "telegraf-any"), filepath.Join(dir, "main.go"))
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
 
+	fails, err := exec.LookPath("false")
+	require.NoError(t, err)
 	server := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
 		io.WriteString(answer, "weather,city=Bogota celsius=14.5\n") //nolint:errcheck // the test fails without it
 	}))
@@ -49,6 +54,14 @@ func TestHostRunsAnyInput(t *testing.T) {
   data_format = "influx"
   name_suffix = "_now"
   tags = {site = "north"}
+[[inputs.nvidia_smi]]
+  alias = "absent"
+  bin_path = "/missing"
+  startup_error_behavior = "ignore"
+[[inputs.nvidia_smi]]
+  alias = "failing"
+  bin_path = "`+fails+`"
+  startup_error_behavior = "probe"
 `)
 	tg.start()
 	count := map[string]int{}
@@ -67,6 +80,8 @@ func TestHostRunsAnyInput(t *testing.T) {
 		testutil.RequireMetricEqual(t, metric.New("weather_now", map[string]string{"city": "Bogota", "site": "north", "url": server.URL},
 			map[string]any{"celsius": 14.5}, m.Time()), m)
 	}
+	require.Contains(t, tg.log(), "I! [inputs.execd] [agent] Failed to start inputs.nvidia_smi::absent, shutting down plugin: ")
+	require.Contains(t, tg.log(), "I! [inputs.execd] [agent] Failed to probe inputs.nvidia_smi::failing, shutting down plugin: ")
 	require.Empty(t, tg.complaints())
 	tg.stop()
 

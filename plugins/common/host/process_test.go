@@ -183,7 +183,8 @@ func TestStopThatIsNotInOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "state")
-			c := startChild(t, "[agent]\nstatefile = \""+path+"\"\n[[inputs.probe]]\nserver = \"a\"\ndoes = \"count stop\"", Options{PollIntervalDisabled: true})
+			conf := "[agent]\nstatefile = \"" + path + "\"\n[[inputs.probe]]\nserver = \"a\"\ndoes = \"count stop\""
+			c := startChild(t, conf, Options{PollIntervalDisabled: true})
 			_, err := c.in.Write([]byte("\n"))
 			require.NoError(t, err)
 			require.NotEmpty(t, c.row())

@@ -101,6 +101,13 @@ func (s *shimStub) count() int {
 // startHost runs the probes in this process, within a synctest bubble.
 func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) (*host, *shimStub) {
 	t.Helper()
+	h, stub := prepareHost(t, polling, states, probes...), &shimStub{}
+	require.NoError(t, h.Start(stub))
+	return h, stub
+}
+
+func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) *host {
+	t.Helper()
 	var instances []*instance
 	for n, p := range probes {
 		p.Server = strconv.Itoa(n)
@@ -116,9 +123,7 @@ func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) 
 	h := newHost(instances)
 	h.states, h.polling, h.tell = states, polling, true
 	h.exit = func(int) {}
-	stub := &shimStub{}
-	require.NoError(t, h.Start(stub))
-	return h, stub
+	return h
 }
 
 func TestGathersAtOnceAndThenOnTheInterval(t *testing.T) {
@@ -310,6 +315,15 @@ func TestStopComesAfterTheGathers(t *testing.T) {
 		h.Stop()
 		require.Equal(t, []string{"gathered", "stopped"}, events)
 	})
+}
+
+func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
+	var events []string
+	good := &probe{Does: "say stop", say: func(event string) { events = append(events, event) }}
+	h := prepareHost(t, true, nil, good, &probe{AtStart: "no way"})
+	defer h.cancel()
+	require.ErrorContains(t, h.Start(&shimStub{}), "no way")
+	require.Equal(t, []string{"stopped"}, events)
 }
 
 // What an input returns at each gather of an outage counts each time, and is an error in the log once.
