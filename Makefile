@@ -123,6 +123,25 @@ bin/kafka bin/kafka-connect:
 	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory='$(CURDIR)/$@.new'
 	@mv $@.new $@ && touch $@
 
+.PHONY: dashboard
+dashboard: dashboard-files dashboard-modules build telegraf influxd ## Makes the files and pictures of the dashboard, which takes Node, npm and Chromium
+	DASHBOARD_PICTURES='$(CURDIR)/testdata/grafana' TEST_EVERYTHING=1 go test -count=1 -run '^TestDashboardRendering$$' -tags integration ./cmd/telegraf-wolkvox-ivr
+
+.PHONY: dashboard-files
+dashboard-files: ## Makes the dashboard's file in each language, of their source
+	go run ./testdata/grafana/source testdata/grafana
+
+.PHONY: dashboard-modules
+dashboard-modules: ## Fetches Grafana's code for the dashboard's pictures into bin, where there are Node and npm
+	@command -v node >/dev/null && command -v npm >/dev/null && $(MAKE) --no-print-directory bin/dashboard || \
+	echo "No Node, no npm, or nothing by it: the tests do without pictures of the dashboard."
+# A go.mod keeps Go from what packages of npm have in Go.
+bin/dashboard: testdata/grafana/render/package-lock.json
+	rm -rf $@ $@.new && mkdir -p $@.new && touch $@.new/go.mod
+	cp testdata/grafana/render/package*.json testdata/grafana/render/.npmrc $@.new
+	npm ci --prefix $@.new --ignore-scripts --no-audit --no-fund --loglevel error
+	@mv $@.new $@ && touch $@
+
 bin/golangci-lint: bin/.golangci-lint
 	GOBIN='$(CURDIR)/bin' go install $(GOLANGCI_LINT)
 
@@ -211,7 +230,7 @@ native: bin/gotestsum
 	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- ./$(PLUGIN)
 
 .PHONY: integration
-integration: build portable telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka ## Runs the tests against real Telegraf and real destinations
+integration: build portable telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka dashboard-modules ## Runs the tests against real Telegraf and real destinations
 	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: bench

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -28,20 +29,21 @@ type dashboard struct {
 	Templating struct {
 		List []struct{ Name, Type, Query, AllValue string }
 	}
-	Panels []struct {
-		Title, Type     string
-		Interval        string
-		Transformations []struct {
-			ID      string
-			Options struct{ Timezone string }
-		}
-		Targets []struct{ RefID, Query, ResultFormat string }
-	}
+	Panels []panel
 }
 
-func readDashboard(t *testing.T) *dashboard {
+type panel struct {
+	Title, Type, Description string
+	Interval                 string
+	TimeFrom, TimeShift      string
+	GridPos                  struct{ X, Y, W, H int }
+	Targets                  []struct{ RefID, Query, ResultFormat string }
+}
+
+// readDashboard reads the file in a language.
+func readDashboard(t *testing.T, file string) *dashboard {
 	t.Helper()
-	content, err := os.ReadFile("../../testdata/grafana/wolkvox_ivr.json")
+	content, err := os.ReadFile("../../testdata/grafana/" + file)
 	require.NoError(t, err)
 	d := &dashboard{}
 	require.NoError(t, json.Unmarshal(content, d))
@@ -53,6 +55,18 @@ type view struct {
 	from, to          time.Time
 	interval          time.Duration // that a point stands for, which Grafana chooses
 	source, operation string        // as Grafana fills them into regular expressions
+	now               time.Time
+}
+
+// of returns what a panel makes of it: one with a time range of its own shows the month.
+func (v *view) of(p *panel) *view {
+	own := *v
+	if p.TimeFrom == "now/M" && p.TimeShift == "0M/M" {
+		local := v.now.In(bogota)
+		own.from = time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, bogota)
+		own.to = own.from.AddDate(0, 1, 0).Add(-time.Millisecond)
+	}
+	return &own
 }
 
 var unfilled = regexp.MustCompile(`\$\w|\$\{`)
@@ -66,6 +80,7 @@ func (v *view) fill(t *testing.T, query string) string {
 		"$__interval", fmt.Sprintf("%.0fh", v.interval.Hours()),
 		"${__from}", from,
 		"${__to}", to,
+		"$__timezone", bogota.String(),
 		"$source", v.source,
 		"$operation", v.operation,
 	).Replace(query)
@@ -142,10 +157,6 @@ func byWeekdayAndHour(_ *view, m telegraf.Metric) string {
 	return m.Time().In(bogota).Weekday().String() + " " + m.Tags()["hour"]
 }
 
-func byOperation(_ *view, m telegraf.Metric) string {
-	return m.Tags()["source"] + m.Tags()["operation"]
-}
-
 // panes returns what each query of the dashboard has to return, at a time.
 func panes(now time.Time) map[string]pane {
 	current := now.Truncate(time.Hour) // as it is in the test's time zone
@@ -156,36 +167,46 @@ func panes(now time.Time) map[string]pane {
 	running := func(v *view, m telegraf.Metric) bool { return shown(v, m) && m.Time().Equal(current) }
 	ever := func(v *view, m telegraf.Metric) bool { return v.shows(m) && m.Time().Equal(current) }
 	withCalls := func(v *view, m telegraf.Metric) bool { return shown(v, m) && m.Fields()["calls"] != int64(0) }
-	weekBefore := func(v *view, m telegraf.Metric) bool {
-		earlier := *v
-		earlier.from, earlier.to = v.from.AddDate(0, 0, -7), v.to.AddDate(0, 0, -7)
-		return shown(&earlier, m)
+	before := func(weeks int) func(v *view, m telegraf.Metric) bool {
+		return func(v *view, m telegraf.Metric) bool {
+			earlier := *v
+			earlier.from, earlier.to = v.from.AddDate(0, 0, -7*weeks), v.to.AddDate(0, 0, -7*weeks)
+			return shown(&earlier, m)
+		}
+	}
+	left := func(v *view, m telegraf.Metric) bool {
+		return v.shows(m) && m.Time().After(v.now.AddDate(0, 0, -35)) && !m.Time().After(v.to.AddDate(0, 0, -35))
+	}
+	called := func(v *view, m telegraf.Metric) bool { return v.shows(m) && m.Fields()["calls"] != int64(0) }
+	newest := func(points []telegraf.Metric) (newest float64) {
+		for _, m := range points {
+			newest = max(newest, float64(m.Time().Unix()))
+		}
+		return newest
 	}
 	fourWeeks := func(v *view, m telegraf.Metric) bool {
 		return v.shows(m) && m.Time().Before(current) && !m.Time().Before(current.AddDate(0, 0, -28))
 	}
-	opening := func(_ *view, m telegraf.Metric) bool {
-		return m.Time().Equal(current.Add(-time.Hour)) && m.Tags()["hour"] >= "08" && m.Tags()["hour"] <= "17"
-	}
-	lastThree := func(_ *view, m telegraf.Metric) bool {
-		return m.Time().Before(current) && !m.Time().Before(current.Add(-3*time.Hour))
-	}
 	return map[string]pane{
-		"Calls A":                                           {shown, nil, calls},
-		"Minutes A":                                         {shown, nil, minutes},
-		"Minutes a call A":                                  {shown, nil, minutesACall},
-		"Calls in the running hour A":                       {ever, nil, calls},
-		"Calls by hour A":                                   {whole, byTime, calls},
-		"Calls by hour B":                                   {running, byTime, calls},
-		"Minutes by hour A":                                 {whole, byTime, minutes},
-		"Minutes by hour B":                                 {running, byTime, minutes},
-		"Minutes a call by hour A":                          {withCalls, byTime, minutesACall},
-		"Hours of the day against a week before A":          {weekBefore, byHour, calls},
-		"Hours of the day against a week before B":          {whole, byHour, calls},
-		"Hours of the day against a week before C":          {running, byHour, calls},
-		"Mean calls by weekday and hour, last four weeks A": {fourWeeks, byWeekdayAndHour, func(points []telegraf.Metric) float64 { return calls(points) / 4 }},
-		"Calls in the last whole hour of opening times A":   {opening, byOperation, calls},
-		"Hours with data, of the last three whole ones A":   {lastThree, byOperation, func(points []telegraf.Metric) float64 { return float64(len(points)) }},
+		"Calls A":                                     {shown, nil, calls},
+		"Minutes A":                                   {shown, nil, minutes},
+		"Minutes a call A":                            {shown, nil, minutesACall},
+		"Calls this hour A":                           {ever, nil, calls},
+		"Newest hour A":                               {called, nil, newest},
+		"Calls today against a usual day A":           {whole, byHour, calls},
+		"Calls today against a usual day B":           {running, byHour, calls},
+		"Calls today against a usual day C":           {before(1), byHour, calls},
+		"Calls today against a usual day D":           {before(2), byHour, calls},
+		"Calls today against a usual day E":           {before(3), byHour, calls},
+		"Calls today against a usual day F":           {before(4), byHour, calls},
+		"Minutes this month A":                        {shown, nil, minutes},
+		"Minutes this month B":                        {left, nil, minutes},
+		"Calls by hour A":                             {whole, byTime, calls},
+		"Calls by hour B":                             {running, byTime, calls},
+		"Minutes by hour A":                           {whole, byTime, minutes},
+		"Minutes by hour B":                           {running, byTime, minutes},
+		"The usual week: calls by weekday and hour A": {fourWeeks, byWeekdayAndHour, func(points []telegraf.Metric) float64 { return calls(points) / 4 }},
+		"Minutes a call by hour A":                    {withCalls, byTime, minutesACall},
 	}
 }
 
@@ -198,11 +219,11 @@ func returned(t *testing.T, panel string, result []series) map[string]float64 {
 			require.Len(t, row, 2, panel)
 			at, value := time.Unix(0, number(t, row[0], true).(int64)), number(t, row[1], false).(float64)
 			switch {
-			case strings.HasPrefix(panel, "Mean calls by weekday"): // the panel adds up the days
+			case panel == "Newest hour":
+				values[""] = float64(at.Unix())
+			case strings.HasPrefix(panel, "The usual week"): // the panel adds up the days
 				values[at.In(bogota).Weekday().String()+" "+s.Tags["hour"]] += value
-			case strings.HasPrefix(panel, "Hours with data"): // an alert looks at the last
-				values[s.Tags["source"]+s.Tags["operation"]] = value
-			case strings.Contains(panel, "by hour"):
+			case strings.HasSuffix(panel, "by hour"):
 				values[at.UTC().String()] += value
 			default:
 				values[s.Tags["source"]+s.Tags["operation"]+s.Tags["hour"]] += value
@@ -218,45 +239,70 @@ func requireValues(t *testing.T, expected, actual map[string]float64, what strin
 	require.InDeltaMapValues(t, expected, actual, 1e-6, what)
 }
 
+// history is how much of the past the dashboard looks at: this month, and the rest of it as it was five weeks before.
+const history = (31 + 35 + 1) * 24 * time.Hour
+
+// gathered brings the history of some operations, and the plugin's own statistics, into a database as the plugin does.
+func gathered(t *testing.T, w *wolkvox, db *influxdb, tables ...string) {
+	t.Helper()
+	tg := newRecipe(t, "influxdb.conf", remembering+"[[inputs.internal]]\ninterval = \"1s\"\n"+strings.Join(tables, ""), "INFLUX_URL="+db.url())
+	tg.start()
+	tg.await("all of the past to be read", func() bool { return strings.Count(tg.log(), pastRead) == len(tables) })
+	gathers := len(w.Ledger())
+	tg.await("one more gather", func() bool { return len(w.Ledger()) > gathers })
+	tg.await("the statistics of it", func() bool { return len(db.query(lastReading(t))) > 0 })
+	tg.stop()
+}
+
+// lastReading returns the query of the panel of that name.
+func lastReading(t *testing.T) string {
+	t.Helper()
+	for _, p := range readDashboard(t, "wolkvox_ivr.json").Panels {
+		if p.Title == "Last reading" {
+			return (&view{source: ".*", operation: ".*"}).fill(t, p.Targets[0].Query)
+		}
+	}
+	require.FailNow(t, "no panel shows the last reading")
+	return ""
+}
+
+// options are those of operations that a dashboard is looked at with.
+var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_hours = "zero"`, `interval = "1s"`}
+
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	sales := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 100}
 	support := simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 100}
-	await(t, "no hour to end while this test runs", func() bool { return time.Until(time.Now().Truncate(time.Hour).Add(time.Hour)) > 15*time.Second })
+	awaitQuietHour(t, 30*time.Second)
 	w, start, db := startWolkvox(t, sales, support), time.Now(), startInfluxDB(t)
+	gathered(t, w, db, w.table(sales, dashboardOptions...), w.table(support, append(dashboardOptions, `operation = "support"`)...))
 	truth := slices.Concat(w.monthOf(t, sales, "", start), w.monthOf(t, support, "support", start))
-	tg := newRecipe(t, "influxdb.conf", remembering+
-		w.table(sales, `backfill = "744h"`, `empty_hours = "zero"`)+
-		w.table(support, `backfill = "744h"`, `empty_hours = "zero"`, `operation = "support"`), "INFLUX_URL="+db.url())
-	tg.start()
 	from, to := span(truth)
-	tg.await("the month to be in the database", func() bool {
-		result := db.query(fmt.Sprintf(`SELECT count("calls") FROM "wolkvox_ivr" WHERE "calls" > 0 AND time >= %d AND time < %d`,
-			from.UnixNano(), to.UnixNano()))
-		return len(result) == 1 && number(t, result[0].Values[0][1], true) == int64(len(truth))
-	})
-	tg.stop()
-	points := db.metrics(from.Add(-time.Hour), time.Now())
+	points := db.metrics(start.Add(-2*history), time.Now())
 	settledPoints := slices.DeleteFunc(between(points, from, to), func(m telegraf.Metric) bool { return m.Fields()["calls"] == int64(0) })
 	testutil.RequireMetricsEqual(t, truth, settledPoints, testutil.SortMetrics())
 
-	d := readDashboard(t)
-	local := time.Now().In(bogota)
+	d := readDashboard(t, "wolkvox_ivr.json")
+	now := time.Now()
+	local := now.In(bogota)
 	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, bogota)
 	tomorrow := today.AddDate(0, 0, 1).Add(-time.Millisecond)
-	expected := panes(time.Now())
+	expected := panes(now)
 	for name, v := range map[string]*view{
-		"today":                 {today, tomorrow, time.Hour, ".*", ".*"},
-		"today, one source":     {today, tomorrow, time.Hour, `(wv0001\.wolkvox\.com)`, ".*"},
-		"today, both sources":   {today, tomorrow, time.Hour, `(wv0001\.wolkvox\.com|wv0002\.wolkvox\.com)`, ".*"},
-		"today, one operation":  {today, tomorrow, time.Hour, ".*", "(support)"},
-		"yesterday":             {today.AddDate(0, 0, -1), today.Add(-time.Millisecond), time.Hour, ".*", ".*"},
-		"three weeks, by day":   {today.AddDate(0, 0, -20), tomorrow, 24 * time.Hour, ".*", ".*"},
-		"a source without data": {today, tomorrow, time.Hour, "(nowhere)", ".*"},
+		"today":                 {today, tomorrow, time.Hour, ".*", ".*", now},
+		"today, one source":     {today, tomorrow, time.Hour, `(wv0001\.wolkvox\.com)`, ".*", now},
+		"today, both sources":   {today, tomorrow, time.Hour, `(wv0001\.wolkvox\.com|wv0002\.wolkvox\.com)`, ".*", now},
+		"today, one operation":  {today, tomorrow, time.Hour, ".*", "(support)", now},
+		"yesterday":             {today.AddDate(0, 0, -1), today.Add(-time.Millisecond), time.Hour, ".*", ".*", now},
+		"three weeks, by day":   {today.AddDate(0, 0, -20), tomorrow, 24 * time.Hour, ".*", ".*", now},
+		"a source without data": {today, tomorrow, time.Hour, "(nowhere)", ".*", now},
 	} {
 		for _, panel := range d.Panels {
+			if panel.Title == "Last reading" {
+				continue
+			}
 			for _, target := range panel.Targets {
-				query := panel.Title + " " + target.RefID
+				query, v := panel.Title+" "+target.RefID, v.of(&panel)
 				require.Contains(t, expected, query, "what has this query to return?")
 				result := db.query(v.fill(t, target.Query))
 				requireValues(t, expected[query].expected(v, points), returned(t, panel.Title, result), query+": "+name)
@@ -264,7 +310,7 @@ func TestDashboard(t *testing.T) {
 		}
 	}
 	// Figures of the truth itself, so that not all rests on the test's own sums.
-	require.Len(t, expected["Mean calls by weekday and hour, last four weeks A"].expected(&view{source: ".*", operation: ".*"}, points), 7*24)
+	require.Len(t, expected["The usual week: calls by weekday and hour A"].expected(&view{source: ".*", operation: ".*"}, points), 7*24)
 
 	variables := make(map[string][]any)
 	for _, variable := range d.Templating.List {
@@ -279,64 +325,75 @@ func TestDashboard(t *testing.T) {
 	}
 	require.Equal(t, map[string][]any{"source": {"wv0001.wolkvox.com", "wv0002.wolkvox.com"}, "operation": {"support"}}, variables)
 
-	alerts(t, d, db)
+	read := time.Unix(0, number(t, db.query(lastReading(t))[0].Values[0][0], true).(int64))
+	require.WithinRange(t, read, start, time.Now())
 }
 
-// alerts looks at the queries for alert rules again, with an operation that has fallen silent and one that had no calls in the last hour.
-func alerts(t *testing.T, d *dashboard, db *influxdb) {
+// awaitQuietHour waits until no hour ends for so long, if need be.
+func awaitQuietHour(t *testing.T, long time.Duration) {
 	t.Helper()
-	current := time.Now().Truncate(time.Hour)
-	point := func(server string, calls int, hour time.Time) string {
-		return fmt.Sprintf("wolkvox_ivr,hour=%s,source=%s calls=%di,minutes=0 %d\n", hour.In(bogota).Format("15"), server, calls, hour.UnixNano())
+	for time.Until(time.Now().Truncate(time.Hour).Add(time.Hour)) < long {
+		time.Sleep(time.Second)
 	}
-	db.write(point("silent", 5, current.Add(-5*time.Hour)) + point("silent", 5, current.Add(-4*time.Hour)) + point("idle", 0, current.Add(-time.Hour)))
-	for _, panel := range d.Panels {
-		for _, target := range panel.Targets {
-			switch panel.Title {
-			case "Hours with data, of the last three whole ones":
-				values := returned(t, panel.Title, db.query(target.Query))
-				requireValues(t, map[string]float64{"silent": 0, "idle": 1, "wv0001.wolkvox.com": 3, "wv0002.wolkvox.comsupport": 3}, values, panel.Title)
-			case "Calls in the last whole hour of opening times":
-				hours := regexp.MustCompile(`=~ /(.*?)/`).FindStringSubmatch(target.Query)[1]
-				for hour := range 24 {
-					require.Equal(t, hour >= 8 && hour <= 17, regexp.MustCompile(hours).MatchString(fmt.Sprintf("%02d", hour)))
-				}
-				last := current.Add(-time.Hour).In(bogota).Format("15")
-				values := returned(t, panel.Title, db.query(strings.Replace(target.Query, hours, last, 1)))
-				require.Contains(t, values, "wv0001.wolkvox.com")
-				require.Zero(t, values["idle"])
-				require.Contains(t, values, "idle")
-				require.NotContains(t, values, "silent") // the other rule's business
-				require.Empty(t, db.query(strings.Replace(target.Query, hours, current.Add(-2*time.Hour).In(bogota).Format("15"), 1)), "after hours")
-			}
-		}
+}
+
+// A gather that hands nothing on is no reading, nor is a plugin's new start, after which it counts from nothing.
+func TestDashboardLastReading(t *testing.T) {
+	t.Parallel()
+	db := startInfluxDB(t)
+	db.query("CREATE DATABASE telegraf")
+	now := time.Now().Truncate(time.Minute)
+	for _, reading := range []struct {
+		source string
+		ago    time.Duration
+		rows   int
+	}{
+		{"a", 50 * time.Minute, 10}, {"a", 45 * time.Minute, 14}, {"a", 40 * time.Minute, 14},
+		{"b", 60 * time.Minute, 10}, {"b", 55 * time.Minute, 14}, {"b", 20 * time.Minute, 0}, {"b", 15 * time.Minute, 0},
+	} {
+		db.write(fmt.Sprintf("internal_wolkvox_ivr,input=wolkvox_ivr,source=%s rows=%di %d\n", reading.source, reading.rows, now.Add(-reading.ago).UnixNano()))
 	}
+	result := db.query(lastReading(t))
+	require.Len(t, result, 1)
+	require.Equal(t, now.Add(-45*time.Minute).UnixNano(), number(t, result[0].Values[0][0], true))
 }
 
 // What holds for the JSON as such: what a change of one part must not forget in another.
 func TestDashboardFile(t *testing.T) {
 	t.Parallel()
-	d := readDashboard(t)
-	require.Equal(t, "America/Bogota", d.Timezone)
-	require.Equal(t, []string{"now/d", "now/d"}, []string{d.Time.From, d.Time.To}) // "today"
-	expected := panes(time.Now())
-	for _, panel := range d.Panels {
-		for _, transformation := range panel.Transformations {
-			if transformation.ID == "formatTime" {
-				require.Equal(t, d.Timezone, transformation.Options.Timezone)
+	made := t.TempDir()
+	execute(t, "../..", "go", "run", "./testdata/grafana/source", made)
+	titles := make(map[string]bool)
+	for _, file := range []string{"wolkvox_ivr.json", "wolkvox_ivr.es.json"} {
+		expected, err := os.ReadFile(filepath.Join(made, file))
+		require.NoError(t, err)
+		require.Equal(t, string(expected), readDoc(t, "testdata/grafana/"+file), "not what its source makes: make dashboard-files")
+		require.NotRegexp(t, `"(en|es)":`, string(expected), "a text that lacks a language")
+		d := readDashboard(t, file)
+		require.Equal(t, []string{"now/d", "now/d"}, []string{d.Time.From, d.Time.To}) // "today"
+		require.Equal(t, 1, strings.Count(string(expected), bogota.String()), "the time zone is in one place")
+		for _, panel := range d.Panels {
+			require.NotEmpty(t, panel.Description, panel.Title)
+			require.False(t, titles[panel.Title], panel.Title)
+			titles[panel.Title] = true
+			for _, target := range panel.Targets {
+				for _, match := range regexp.MustCompile(`tz\('(.*?)'\)`).FindAllStringSubmatch(target.Query, -1) {
+					require.Equal(t, "$__timezone", match[1])
+				}
+				if strings.Contains(target.Query, "$__interval") {
+					require.Equal(t, "1h", panel.Interval, "the least that is of use")
+					require.Contains(t, target.Query, "tz(")
+				}
+				if panel.Type == "table" || panel.Type == "trend" {
+					require.Equal(t, "table", target.ResultFormat, panel.Title)
+				}
 			}
 		}
+	}
+	expected := panes(time.Now())
+	for _, panel := range readDashboard(t, "wolkvox_ivr.json").Panels {
 		for _, target := range panel.Targets {
 			delete(expected, panel.Title+" "+target.RefID)
-			for _, match := range regexp.MustCompile(`tz\('(.*?)'\)`).FindAllStringSubmatch(target.Query, -1) {
-				require.Equal(t, d.Timezone, match[1])
-			}
-			if strings.Contains(target.Query, "$__interval") {
-				require.Equal(t, "1h", panel.Interval, "the least that is of use")
-				require.Contains(t, target.Query, "tz(")
-			}
-			table := panel.Type == "table" || panel.Type == "barchart"
-			require.Equal(t, table, target.ResultFormat == "table", panel.Title)
 		}
 	}
 	require.Empty(t, expected, "panels that are no more")

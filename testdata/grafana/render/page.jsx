@@ -1,0 +1,270 @@
+// The dashboard in a browser, drawn by Grafana's own packages without Grafana: scenes run its variables, queries and
+// transformations, and ui draws. Grafana's panel plugins aren't published; these are the parts of ui that they are made of.
+import React from 'react';
+import { createRoot } from 'react-dom/client';
+import moment from 'moment';
+import 'moment/locale/es';
+import { BrowserRouter } from 'react-router-dom';
+import { from, map } from 'rxjs';
+import * as data from '@grafana/data';
+import * as runtime from '@grafana/runtime';
+import * as scenes from '@grafana/scenes';
+import { BigValue, GlobalStyles, TimeSeries, VizRepeater } from '@grafana/ui';
+import { TableNG } from '@grafana/ui/unstable';
+
+const { sceneUtils, sceneGraph } = scenes;
+const influxdb = 'influxdb';
+
+// What Grafana's server does with a query in InfluxQL, of which only its time range and interval are still to be filled in.
+async function ask(query, range, interval) {
+  const sent = query
+    .replaceAll('$timeFilter', `time >= ${range?.from.valueOf()}ms and time <= ${range?.to.valueOf()}ms`)
+    .replaceAll('$__interval', interval);
+  const answer = await (await fetch('/query?' + new URLSearchParams({ db: 'telegraf', epoch: 'ms', q: sent }))).json();
+  const error = answer.error ?? answer.results[0].error;
+  if (error) {
+    throw new Error(`${error}: ${sent}`);
+  }
+  return answer.results[0].series ?? [];
+}
+
+const time = (values) => ({ name: 'Time', type: data.FieldType.time, config: {}, values });
+const column = (series, i) => series.values.map((row) => row[i]);
+
+// A frame a series.
+function timeSeries(target, result) {
+  return result.map((series) =>
+    data.createDataFrame({
+      refId: target.refId,
+      fields: [
+        time(column(series, 0)),
+        { name: 'Value', type: data.FieldType.number, config: { displayNameFromDS: target.alias }, values: column(series, 1) },
+      ],
+    })
+  );
+}
+
+// One frame with a column for each tag.
+function table(target, result) {
+  if (result.length === 0) {
+    return [];
+  }
+  const rows = (values) => result.flatMap((series) => series.values.map((row) => values(series, row)));
+  const tags = Object.keys(result[0].tags ?? {});
+  return [
+    data.createDataFrame({
+      refId: target.refId,
+      fields: [
+        time(rows((_, row) => row[0])),
+        ...tags.map((tag) => ({ name: tag, type: data.FieldType.string, values: rows((series) => series.tags[tag]) })),
+        ...result[0].columns.slice(1).map((name, i) => ({ name, type: data.FieldType.number, values: rows((_, row) => row[i + 1]) })),
+      ],
+    }),
+  ];
+}
+
+// fill fills in variables as Grafana's data source does: what one can choose several of goes into a regular expression.
+function fill(query, scopedVars) {
+  return sceneGraph.interpolate(scopedVars.__sceneObject.value.valueOf(), query, scopedVars, (value, variable) =>
+    variable.multi ? scenes.formatRegistry.get('regex').formatter(value, [], variable) : String(value)
+  );
+}
+
+class InfluxDB extends scenes.RuntimeDataSource {
+  query(request) {
+    const answers = request.targets.map(async (target) => {
+      const result = await ask(fill(target.query, request.scopedVars), request.range, request.interval);
+      return (target.resultFormat === 'table' ? table : timeSeries)(target, result);
+    });
+    return from(Promise.all(answers).then((frames) => ({ data: frames.flat() })));
+  }
+
+  async metricFindQuery(query, options) {
+    const result = await ask(fill(query, options.scopedVars));
+    return result.flatMap((series) => column(series, 1)).map((text) => ({ text }));
+  }
+}
+
+// What the server has to know of data sources and plugins.
+function provide(dashboard) {
+  const source = new InfluxDB(influxdb, influxdb);
+  sceneUtils.registerRuntimeDataSource({ dataSource: source });
+  const settings = { uid: influxdb, name: 'InfluxDB', type: influxdb, meta: source.meta, isDefault: true };
+  runtime.setDataSourceSrv({ get: async () => source, getList: () => [settings], getInstanceSettings: () => settings });
+  runtime.setRunRequest((dataSource, request) =>
+    dataSource.query(request).pipe(map((answer) => ({ state: data.LoadingState.Done, series: answer.data, timeRange: request.range, request })))
+  );
+  runtime.setPluginImportUtils({ importPanelPlugin: async () => undefined, getPanelPluginFromCache: () => undefined });
+  runtime.setAppEvents(new data.EventBusSrv());
+  const transformers = new Map(Object.values(data.standardTransformers).map((t) => [t.id, t])); // some have two names there
+  data.standardTransformersRegistry.setInit(() => [...transformers.values()].map((t) => ({ id: t.id, name: t.name, transformation: async () => t })));
+  for (const [pluginId, component] of Object.entries(panels)) {
+    const plugin = new data.PanelPlugin(component);
+    plugin.useFieldConfig({ useCustomConfig: (builder) => customOptions(dashboard).forEach((path) => builder.addCustomEditor(option(path))) });
+    sceneUtils.registerRuntimePanelPlugin({ pluginId, plugin });
+  }
+  data.standardFieldConfigEditorRegistry.setInit(() =>
+    ['unit', 'decimals', 'min', 'max', 'color', 'displayName', 'noValue', 'mappings', 'thresholds'].map(option)
+  );
+}
+
+const option = (path) => ({
+  id: path,
+  path,
+  name: path,
+  process: data.identityOverrideProcessor,
+  shouldApply: () => true,
+  defaultValue: { color: { mode: data.FieldColorModeId.PaletteClassic } }[path],
+});
+
+// The options of panels' own that the dashboard has.
+function customOptions(dashboard) {
+  const paths = dashboard.panels.flatMap(({ fieldConfig }) => [
+    ...Object.keys(fieldConfig.defaults.custom ?? {}),
+    ...fieldConfig.overrides.flatMap(({ properties }) => properties.map(({ id }) => id)).filter((id) => id.startsWith('custom.')).map((id) => id.slice(7)),
+  ]);
+  return [...new Set(paths)];
+}
+
+function Stat({ data: results, fieldConfig, options, height, width, timeZone, replaceVariables }) {
+  const theme = data.createTheme({ colors: { mode: window.mode } });
+  const getValues = () =>
+    data.getFieldDisplayValues({ fieldConfig, reduceOptions: options.reduceOptions, replaceVariables, theme, data: results.series, timeZone });
+  const render = ({ value, width, height, count, alignmentFactors }) => (
+    <BigValue value={value.display} count={count} width={width} height={height} theme={theme} alignmentFactors={alignmentFactors}
+      colorMode={options.colorMode} graphMode={options.graphMode} textMode={options.textMode} justifyMode="auto" />
+  );
+  return (
+    <VizRepeater getValues={getValues} getAlignmentFactors={data.getDisplayValueAlignmentFactors} renderValue={render}
+      width={width} height={height} source={results} autoGrid={true} orientation={options.orientation ?? 'auto'} />
+  );
+}
+
+// As graphs make room for bars by adding to what they are given, it is a copy.
+const copied = (frames) => frames.map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: [...field.values] })) }));
+
+function Graph({ data: results, options, height, width, timeZone, timeRange, fields }) {
+  return (
+    <TimeSeries frames={copied(results.series)} structureRev={results.structureRev} fields={fields} legend={options.legend} options={options}
+      width={width} height={height} timeRange={timeRange} timeZone={timeZone} />
+  );
+}
+
+function Trend(props) {
+  const x = data.fieldMatchers.get(data.FieldMatcherID.byName).get(props.options.xField);
+  const y = (field, frame, frames) => field.type === data.FieldType.number && !x(field, frame, frames);
+  return <Graph {...props} fields={{ x, y }} />;
+}
+
+function Table({ data: results, options, height, width }) {
+  data.cacheFieldDisplayNames(results.series);
+  return <TableNG data={results.series[0]} width={width} height={height} noHeader={!options.showHeader} cellHeight={options.cellHeight} enableVirtualization={false} />;
+}
+
+const panels = { stat: Stat, timeseries: Graph, trend: Trend, table: Table };
+
+// The time range of a panel that has its own.
+function panelTimeRange({ timeFrom, timeShift }, timeZone) {
+  const { from, to, invalid } = data.rangeUtil.describeTextRange(timeFrom);
+  if (invalid || data.rangeUtil.describeTextRange(timeShift).invalid) {
+    throw new Error(`no time range: ${timeFrom}, ${timeShift}`);
+  }
+  const shifted = (at, roundUp) => data.dateMath.parseDateMath('-' + timeShift, data.dateMath.parse(at, roundUp, timeZone), roundUp);
+  return new scenes.SceneTimeRange({ from: shifted(from, false).toISOString(), to: shifted(to, true).toISOString(), timeZone });
+}
+
+function vizPanel(panel, timeZone) {
+  const queries = new scenes.SceneQueryRunner({ queries: panel.targets, datasource: panel.datasource, minInterval: panel.interval });
+  return new scenes.VizPanel({
+    key: `panel-${panel.id}`,
+    pluginId: panel.type,
+    title: panel.title,
+    description: panel.description,
+    options: panel.options,
+    fieldConfig: panel.fieldConfig,
+    $timeRange: panel.timeFrom && panelTimeRange(panel, timeZone),
+    $data: panel.transformations ? new scenes.SceneDataTransformer({ $data: queries, transformations: panel.transformations }) : queries,
+  });
+}
+
+function variable(v) {
+  switch (v.type) {
+    case 'datasource':
+      return new scenes.DataSourceVariable({ name: v.name, label: v.label, pluginId: v.query });
+    case 'query':
+      return new scenes.QueryVariable({
+        name: v.name, label: v.label, datasource: v.datasource, query: v.query, isMulti: v.multi, includeAll: v.includeAll, allValue: v.allValue,
+        value: v.current.value, text: v.current.text,
+      });
+  }
+  throw new Error('a variable of the type ' + v.type);
+}
+
+// ink is how many pixels of a panel's graph are drawn.
+function ink(element) {
+  let pixels = 0;
+  for (const canvas of element.querySelectorAll('canvas')) {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    for (let alpha = 3; alpha < data.length; alpha += 4) {
+      pixels += data[alpha] > 0;
+    }
+  }
+  return pixels;
+}
+
+// What a panel shows, for a test to look at: its text, its graph, and what these are made of.
+function shown(panel) {
+  const { state, errors } = { errors: [], ...sceneGraph.getData(panel).state.data };
+  const frames = panel.applyFieldConfig(sceneGraph.getData(panel).state.data).series;
+  const element = document.querySelector(`[data-viz-panel-key="${panel.state.key}"]`);
+  return {
+    title: panel.state.title,
+    type: panel.state.pluginId,
+    state,
+    errors: errors.map(String),
+    text: element.innerText,
+    ink: ink(element),
+    fields: frames.flatMap((frame) =>
+      frame.fields.map((field) => ({ name: data.getFieldDisplayName(field, frame, frames), values: [...field.values] }))
+    ),
+  };
+}
+
+// show draws the dashboard, and returns what its panels show.
+window.show = async (dashboard, language, mode, timeZone) => {
+  window.mode = mode;
+  moment.locale(language);
+  const theme = data.createTheme({ colors: { mode } });
+  Object.assign(runtime.config, { theme2: theme, bootData: { user: { timezone: timeZone, language: 'en-US' }, settings: {}, navTree: [] } });
+  data.setTimeZoneResolver(() => timeZone);
+  provide(dashboard);
+  const vizPanels = dashboard.panels.map((panel) => vizPanel(panel, timeZone));
+  const scene = new scenes.EmbeddedScene({
+    $timeRange: new scenes.SceneTimeRange({ ...dashboard.time, timeZone }),
+    $variables: new scenes.SceneVariableSet({ variables: dashboard.templating.list.map(variable) }),
+    controls: [new scenes.VariableValueSelectors({}), new scenes.SceneControlsSpacer(), new scenes.SceneTimePicker({})],
+    body: new scenes.SceneGridLayout({
+      children: vizPanels.map((body, i) => {
+        const { x, y, w: width, h: height } = dashboard.panels[i].gridPos;
+        return new scenes.SceneGridItem({ x, y, width, height, body });
+      }),
+    }),
+  });
+  const root = document.getElementById('root');
+  document.body.style.background = theme.colors.background.canvas;
+  createRoot(root).render(
+    <BrowserRouter>
+      <data.ThemeContext.Provider value={theme}>
+        <GlobalStyles />
+        <scene.Component model={scene} />
+      </data.ThemeContext.Provider>
+    </BrowserRouter>
+  );
+  const done = (panel) => [data.LoadingState.Done, data.LoadingState.Error].includes(sceneGraph.getData(panel).state.data?.state);
+  while (!vizPanels.every(done)) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await document.fonts.ready;
+  await new Promise((resolve) => setTimeout(resolve, 500)); // until the last panel is drawn
+  return vizPanels.map(shown);
+};

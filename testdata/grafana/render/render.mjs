@@ -1,0 +1,91 @@
+// Draws the dashboard in each language, light and dark, from what the database at INFLUX_URL answers:
+//   node render.mjs MODULES TIMEZONE FOLDER FILE
+// The folder gets the pictures, the file what each panel shows.
+import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const [modules, timeZone, folder, report] = process.argv.slice(2);
+const here = path.dirname(fileURLToPath(import.meta.url));
+const require = createRequire(path.join(modules, 'render.mjs'));
+const { build } = require('esbuild');
+const { chromium } = require('playwright-core');
+
+const origin = 'http://dashboard.test';
+const patience = 60_000; // milliseconds
+
+const bundle = await build({
+  entryPoints: [path.join(here, 'page.jsx')],
+  nodePaths: [modules],
+  bundle: true,
+  write: false,
+  outdir: folder,
+  jsx: 'automatic',
+  define: { 'process.env.NODE_ENV': '"production"' },
+  loader: { '.ttf': 'empty' }, // of an editor that isn't shown
+  logLevel: 'error',
+});
+const files = Object.fromEntries(bundle.outputFiles.map((file) => ['/' + path.basename(file.path), Buffer.from(file.contents)]));
+files['/'] = Buffer.from(`<!doctype html>
+<meta charset="utf-8">
+<link rel="stylesheet" href="/page.css">
+<body>
+<div id="root" style="padding: 12px"></div>
+<script>window.grafanaBootData = { settings: {}, user: {}, navTree: [] }</script>
+<script src="/page.js"></script>
+`);
+const types = { '.css': 'text/css', '.js': 'text/javascript' };
+
+// Grafana's packages lack its fonts and an icon of its time picker.
+const instead = {
+  'Inter-Regular.woff2': '@fontsource/inter/files/inter-latin-400-normal.woff2',
+  'Inter-Medium.woff2': '@fontsource/inter/files/inter-latin-500-normal.woff2',
+  'angle-double-left.svg': '@grafana/ui/dist/public/img/icons/unicons/angle-left.svg',
+};
+const asset = (pathname) => path.join(modules, instead[path.basename(pathname)] ?? '@grafana/ui/dist' + pathname.replace('/build/', '/'));
+
+// The page has its own files and the database, and nothing else of the world.
+async function serve(route) {
+  const url = new URL(route.request().url());
+  if (url.origin !== origin) {
+    return route.abort();
+  }
+  if (url.pathname === '/query') {
+    const answer = await fetch(process.env.INFLUX_URL + url.pathname + url.search);
+    return route.fulfill({ status: answer.status, contentType: 'application/json', body: await answer.text() });
+  }
+  const body = files[url.pathname];
+  return route.fulfill(body ? { contentType: types[path.extname(url.pathname)] ?? 'text/html', body } : { path: asset(url.pathname) });
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+async function draw(language, mode, file) {
+  const dashboard = JSON.parse(await readFile(path.join(here, '..', file)));
+  const page = await browser.newPage({ viewport: { width: 1340, height: 1600 }, timezoneId: timeZone, locale: { en: 'en-US', es: 'es-CO' }[language] });
+  page.setDefaultTimeout(patience);
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(String(error.stack)));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  await page.route('**', serve);
+  await page.goto(origin);
+  const overdue = new Promise((_, reject) => setTimeout(() => reject(new Error(`not drawn in time: ${complaints}`)), patience).unref());
+  const panels = await Promise.race([page.evaluate((all) => window.show(...all), [dashboard, language, mode, timeZone]), overdue]);
+  const text = await page.innerText('body');
+  await page.locator('#root').screenshot({ path: path.join(folder, `${language}-${mode}.png`), animations: 'disabled' });
+  await page.close();
+  return { language, mode, complaints, text, panels };
+}
+
+const drawn = [];
+for (const [language, file] of [['en', 'wolkvox_ivr.json'], ['es', 'wolkvox_ivr.es.json']]) {
+  for (const mode of ['light', 'dark']) {
+    drawn.push(await draw(language, mode, file));
+  }
+}
+await browser.close();
+await writeFile(report, JSON.stringify(drawn, null, 1));
