@@ -166,7 +166,7 @@ func panes(now time.Time) map[string]pane {
 	whole := func(v *view, m telegraf.Metric) bool { return shown(v, m) && m.Time().Before(current) }
 	running := func(v *view, m telegraf.Metric) bool { return shown(v, m) && m.Time().Equal(current) }
 	ever := func(v *view, m telegraf.Metric) bool { return v.shows(m) && m.Time().Equal(current) }
-	withCalls := func(v *view, m telegraf.Metric) bool { return shown(v, m) && m.Fields()["calls"] != int64(0) }
+	withCalls := func(v *view, m telegraf.Metric) bool { return whole(v, m) && m.Fields()["calls"] != int64(0) }
 	before := func(weeks int) func(v *view, m telegraf.Metric) bool {
 		return func(v *view, m telegraf.Metric) bool {
 			earlier := *v
@@ -245,7 +245,12 @@ const history = (31 + 35 + 1) * 24 * time.Hour
 // gathered brings the history of some operations, and the plugin's own statistics, into a database as the plugin does.
 func gathered(t *testing.T, w *wolkvox, db *influxdb, tables ...string) {
 	t.Helper()
-	tg := newRecipe(t, "influxdb.conf", remembering+"[[inputs.internal]]\ninterval = \"1s\"\n"+strings.Join(tables, ""), "INFLUX_URL="+db.url())
+	recipe := "influxdb.conf"
+	if db.token != "" {
+		recipe = "influxdb_v2.conf"
+	}
+	tg := newRecipe(t, recipe, remembering+"[[inputs.internal]]\ninterval = \"1s\"\n"+strings.Join(tables, ""),
+		"INFLUX_URL="+db.url(), "INFLUX_TOKEN="+db.token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf")
 	tg.start()
 	tg.await("all of the past to be read", func() bool { return strings.Count(tg.log(), pastRead) == len(tables) })
 	gathers := len(w.Ledger())
@@ -271,10 +276,21 @@ var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_ho
 
 func TestDashboard(t *testing.T) {
 	t.Parallel()
+	for version, start := range map[string]func(*testing.T) *influxdb{"1.8": startInfluxDB, "2.7": startInfluxDB2} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			requireQueries(t, start(t))
+		})
+	}
+}
+
+// requireQueries requires every query of the dashboard to return what it should, on the database.
+func requireQueries(t *testing.T, db *influxdb) {
+	t.Helper()
 	sales := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 100}
 	support := simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 100}
 	awaitQuietHour(t, 30*time.Second)
-	w, start, db := startWolkvox(t, sales, support), time.Now(), startInfluxDB(t)
+	w, start := startWolkvox(t, sales, support), time.Now()
 	gathered(t, w, db, w.table(sales, dashboardOptions...), w.table(support, append(dashboardOptions, `operation = "support"`)...))
 	truth := slices.Concat(w.monthOf(t, sales, "", start), w.monthOf(t, support, "support", start))
 	from, to := span(truth)
@@ -358,6 +374,14 @@ func TestDashboardLastReading(t *testing.T) {
 	require.Equal(t, now.Add(-45*time.Minute).UnixNano(), number(t, result[0].Values[0][0], true))
 }
 
+// grafanaVersion returns that of the packages that draw the dashboard.
+func grafanaVersion(t *testing.T) string {
+	t.Helper()
+	version := regexp.MustCompile(`"@grafana/ui": "(.*)"`).FindStringSubmatch(readDoc(t, "testdata/grafana/render/package.json"))
+	require.NotNil(t, version)
+	return version[1]
+}
+
 // What holds for the JSON as such: what a change of one part must not forget in another.
 func TestDashboardFile(t *testing.T) {
 	t.Parallel()
@@ -390,6 +414,7 @@ func TestDashboardFile(t *testing.T) {
 			}
 		}
 	}
+	require.Contains(t, readDoc(t, ours+"package/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n", "the Grafana whose code drew it")
 	expected := panes(time.Now())
 	for _, panel := range readDashboard(t, "wolkvox_ivr.json").Panels {
 		for _, target := range panel.Targets {

@@ -5,7 +5,7 @@ import { createRoot } from 'react-dom/client';
 import moment from 'moment';
 import 'moment/locale/es';
 import { BrowserRouter } from 'react-router-dom';
-import { from, map } from 'rxjs';
+import { catchError, from, map, of } from 'rxjs';
 import * as data from '@grafana/data';
 import * as runtime from '@grafana/runtime';
 import * as scenes from '@grafana/scenes';
@@ -91,9 +91,13 @@ function provide(dashboard) {
   sceneUtils.registerRuntimeDataSource({ dataSource: source });
   const settings = { uid: influxdb, name: 'InfluxDB', type: influxdb, meta: source.meta, isDefault: true };
   runtime.setDataSourceSrv({ get: async () => source, getList: () => [settings], getInstanceSettings: () => settings });
-  runtime.setRunRequest((dataSource, request) =>
-    dataSource.query(request).pipe(map((answer) => ({ state: data.LoadingState.Done, series: answer.data, timeRange: request.range, request })))
-  );
+  runtime.setRunRequest((dataSource, request) => {
+    const common = { request, timeRange: request.range };
+    return dataSource.query(request).pipe(
+      map((answer) => ({ ...common, state: data.LoadingState.Done, series: answer.data })),
+      catchError((error) => of({ ...common, state: data.LoadingState.Error, series: [], errors: [{ message: error.message }] }))
+    );
+  });
   runtime.setPluginImportUtils({ importPanelPlugin: async () => undefined, getPanelPluginFromCache: () => undefined });
   runtime.setAppEvents(new data.EventBusSrv());
   const transformers = new Map(Object.values(data.standardTransformers).map((t) => [t.id, t])); // some have two names there
@@ -221,7 +225,7 @@ function shown(panel) {
     title: panel.state.title,
     type: panel.state.pluginId,
     state,
-    errors: errors.map(String),
+    errors: errors.map((error) => error.message),
     text: element.innerText,
     ink: ink(element),
     fields: frames.flatMap((frame) =>

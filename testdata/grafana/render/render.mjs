@@ -1,6 +1,7 @@
 // Draws the dashboard in each language, light and dark, from what the database at INFLUX_URL answers:
 //   node render.mjs MODULES TIMEZONE FOLDER FILE
 // The folder gets the pictures, the file what each panel shows.
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -56,7 +57,11 @@ async function serve(route) {
     return route.fulfill({ status: answer.status, contentType: 'application/json', body: await answer.text() });
   }
   const body = files[url.pathname];
-  return route.fulfill(body ? { contentType: types[path.extname(url.pathname)] ?? 'text/html', body } : { path: asset(url.pathname) });
+  if (body) {
+    return route.fulfill({ contentType: types[path.extname(url.pathname)] ?? 'text/html', body });
+  }
+  const file = asset(url.pathname);
+  return route.fulfill(existsSync(file) ? { path: file } : { status: 404 });
 }
 
 const browser = await chromium.launch({
