@@ -367,7 +367,8 @@ func TestDashboardLastReading(t *testing.T) {
 		{"a", 50 * time.Minute, 10}, {"a", 45 * time.Minute, 14}, {"a", 40 * time.Minute, 14},
 		{"b", 60 * time.Minute, 10}, {"b", 55 * time.Minute, 14}, {"b", 20 * time.Minute, 0}, {"b", 15 * time.Minute, 0},
 	} {
-		db.write(fmt.Sprintf("internal_wolkvox_ivr,input=wolkvox_ivr,source=%s rows=%di %d\n", reading.source, reading.rows, now.Add(-reading.ago).UnixNano()))
+		db.write(fmt.Sprintf("internal_wolkvox_ivr,input=wolkvox_ivr,source=%s rows=%di %d\n",
+			reading.source, reading.rows, now.Add(-reading.ago).UnixNano()))
 	}
 	result := db.query(lastReading(t))
 	require.Len(t, result, 1)

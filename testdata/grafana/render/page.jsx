@@ -125,7 +125,10 @@ const option = (path) => ({
 function customOptions(dashboard) {
   const paths = dashboard.panels.flatMap(({ fieldConfig }) => [
     ...Object.keys(fieldConfig.defaults.custom ?? {}),
-    ...fieldConfig.overrides.flatMap(({ properties }) => properties.map(({ id }) => id)).filter((id) => id.startsWith('custom.')).map((id) => id.slice(7)),
+    ...fieldConfig.overrides
+      .flatMap(({ properties }) => properties.map(({ id }) => id))
+      .filter((id) => id.startsWith('custom.'))
+      .map((id) => id.slice('custom.'.length)),
   ]);
   return [...new Set(paths)];
 }
@@ -162,7 +165,10 @@ function Trend(props) {
 
 function Table({ data: results, options, height, width }) {
   data.cacheFieldDisplayNames(results.series);
-  return <TableNG data={results.series[0]} width={width} height={height} noHeader={!options.showHeader} cellHeight={options.cellHeight} enableVirtualization={false} />;
+  return (
+    <TableNG data={results.series[0]} width={width} height={height} noHeader={!options.showHeader} cellHeight={options.cellHeight}
+      enableVirtualization={false} />
+  );
 }
 
 const panels = { stat: Stat, timeseries: Graph, trend: Trend, table: Table };

@@ -1,13 +1,13 @@
 // Draws the dashboard in each language, light and dark, from what the database at INFLUX_URL answers:
-//   node render.mjs MODULES TIMEZONE FOLDER FILE
-// The folder gets the pictures, the file what each panel shows.
+//   node render.mjs MODULES TIMEZONE FOLDER
+// The folder gets the pictures, unless DASHBOARD_PICTURES names another, and in shown.json what each panel shows.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const [modules, timeZone, folder, report] = process.argv.slice(2);
+const [modules, timeZone, folder] = process.argv.slice(2);
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(path.join(modules, 'render.mjs'));
 const { build } = require('esbuild');
@@ -66,12 +66,16 @@ async function serve(route) {
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  ],
 });
 
 async function draw(language, mode, file) {
   const dashboard = JSON.parse(await readFile(path.join(here, '..', file)));
-  const page = await browser.newPage({ viewport: { width: 1340, height: 1600 }, timezoneId: timeZone, locale: { en: 'en-US', es: 'es-CO' }[language] });
+  const locale = { en: 'en-US', es: 'es-CO' }[language];
+  const page = await browser.newPage({ viewport: { width: 1340, height: 1600 }, timezoneId: timeZone, locale });
   page.setDefaultTimeout(patience);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error.stack)));
@@ -81,7 +85,8 @@ async function draw(language, mode, file) {
   const overdue = new Promise((_, reject) => setTimeout(() => reject(new Error(`not drawn in time: ${complaints}`)), patience).unref());
   const panels = await Promise.race([page.evaluate((all) => window.show(...all), [dashboard, language, mode, timeZone]), overdue]);
   const text = await page.innerText('body');
-  await page.locator('#root').screenshot({ path: path.join(folder, `${language}-${mode}.png`), animations: 'disabled' });
+  const picture = path.join(process.env.DASHBOARD_PICTURES || folder, `${language}-${mode}.png`);
+  await page.locator('#root').screenshot({ path: picture, animations: 'disabled' });
   await page.close();
   return { language, mode, complaints, text, panels };
 }
@@ -93,4 +98,4 @@ for (const [language, file] of [['en', 'wolkvox_ivr.json'], ['es', 'wolkvox_ivr.
   }
 }
 await browser.close();
-await writeFile(report, JSON.stringify(drawn, null, 1));
+await writeFile(path.join(folder, 'shown.json'), JSON.stringify(drawn, null, 1));
