@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +106,11 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := openStateFile(filepath.Join(dir, "missing", "state"))
 	require.ErrorIs(t, err, os.ErrNotExist)
-	for _, path := range []string{dir, os.DevNull} {
+	// For any device: a mistake here must not cost a machine its /dev/null.
+	socket, err := net.Listen("unix", filepath.Join(dir, "socket"))
+	require.NoError(t, err)
+	defer socket.Close()
+	for _, path := range []string{dir, filepath.Join(dir, "socket")} {
 		_, err = openStateFile(path)
 		require.EqualError(t, err, "it is no regular file; without statefile no state is kept")
 		require.NoFileExists(t, path+".lock")
