@@ -92,14 +92,17 @@ func sample(body []byte, token string) string {
 	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
 	decoder.UseNumber()
 	var out strings.Builder
-	if err := writeSample(&out, decoder, token); err != nil {
+	if err := writeSample(&out, decoder, token); err != nil && out.Len() < maxSample {
 		return ""
 	}
 	return bound(redact(out.String(), token), maxSample)
 }
 
-// writeSample writes the sample of the next value.
+// writeSample writes the sample of the next value. It ends with an error where the text is none, or long enough.
 func writeSample(out *strings.Builder, decoder *json.Decoder, token string) error {
+	if out.Len() >= maxSample {
+		return errTooLong
+	}
 	next, err := decoder.Token()
 	if err != nil {
 		return err
@@ -111,20 +114,24 @@ func writeSample(out *strings.Builder, decoder *json.Decoder, token string) erro
 	}
 	out.WriteString(opening.String())
 	for n := 0; decoder.More(); n++ {
-		to := out
-		if opening == '[' && n > 0 {
-			to = &strings.Builder{} // the others are like the first
-		} else if n > 0 {
-			to.WriteByte(',')
+		if opening == '[' && n > 0 { // the others are like the first
+			var other json.RawMessage
+			if err := decoder.Decode(&other); err != nil {
+				return err
+			}
+			continue
+		}
+		if n > 0 {
+			out.WriteByte(',')
 		}
 		if opening == '{' {
 			key, err := decoder.Token()
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(to, "%s:", quote(redact(fmt.Sprint(key), token), maxSampleText))
+			fmt.Fprintf(out, "%s:", quote(redact(fmt.Sprint(key), token), maxSampleText))
 		}
-		if err := writeSample(to, decoder, token); err != nil {
+		if err := writeSample(out, decoder, token); err != nil {
 			return err
 		}
 	}
