@@ -143,6 +143,9 @@ func (s scope) begin(l ledger, now time.Time) ledger {
 	}
 	hasJumped := !l.Seen.IsZero() && (now.Before(l.Seen) || now.Sub(l.Seen) > max(time.Hour, 2*s.interval))
 	if now.Before(l.Seen) {
+		if !l.Confirmed { // the clock may have been ahead from the beginning
+			l.Started = now.Add(l.Started.Sub(l.Seen))
+		}
 		l = l.forgetAssumed()
 		l.First, l.FirstSeen = now, time.Time{}
 	}

@@ -1092,6 +1092,8 @@ func (s *simulation) happen(e *simEvent) error {
 		}
 		if s.machine().After(before) {
 			s.from = len(s.writes) // time seems to have passed, in which these rows were written
+		} else {
+			s.earliest -= int64(before.Sub(s.machine()) / time.Second) // the clock may have been ahead from the beginning
 		}
 	case "width":
 		s.width, s.form = e.N, e.Form

@@ -54,3 +54,16 @@ func TestWidthIsHalvedToAnHourAndWidenedAgain(t *testing.T) {
 	}
 	require.Equal(t, waiting{}, h.Wider)
 }
+
+func TestFirstStartByAClockThatIsAhead(t *testing.T) {
+	s := scope{calendar: calendar{time.UTC}, interval: 5 * time.Minute}
+	right := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, ahead := range []time.Duration{2 * time.Hour, 2 * day} {
+		l := newLedger()
+		for t := right; t.Before(right.Add(8 * time.Hour)); t = t.Add(5 * time.Minute) {
+			l = s.begin(l, t.Add(ahead))
+		}
+		l = s.begin(l, right.Add(8*time.Hour))
+		require.WithinDuration(t, right, l.Started, 5*time.Minute, "what was wanted then still is")
+	}
+}
