@@ -13,7 +13,8 @@ const (
 	unconfirmedDays = 366
 
 	// day bounds the pauses between attempts to read what can't be read.
-	day = 24 * time.Hour
+	day      = 24 * time.Hour
+	dayHours = 24
 )
 
 // scope is what the options ask for.
@@ -85,6 +86,7 @@ type reading struct {
 type answered struct {
 	window                // that was asked for
 	rows      []time.Time // hours with a row, in order
+	listed    int         // rows, of whatever hours
 	unknown   []time.Time // hours with a row that can't be read
 	newest    time.Time   // the newest hour with calls
 	anyHour   bool        // there are rows whose hour can't be read: each hour without one may be theirs
@@ -259,6 +261,22 @@ func (s scope) isEvidence(l ledger, a *answered) bool {
 	return s.isSingle(a.window) || a.hours() <= l.API.Answered
 }
 
+// proven returns the part of an answer, which is whole as far as its hours have begun, that it shows in any case: an API may
+// cut short in silence what is long. That is what lies between its rows, and all of it if it is no longer than a day, or than
+// others have been.
+func (s scope) proven(h habits, a *answered, whole window) window {
+	if len(a.rows) == 0 || whole.hours() <= dayHours || a.hours() <= h.Spanned && a.listed < h.Listed*3/4 {
+		return whole
+	}
+	spanned := s.spanned(a)
+	return window{spanned.From, earlier(spanned.To, whole.To)}
+}
+
+// spanned returns the window from the first row of an answer to its last.
+func (s scope) spanned(a *answered) window {
+	return s.whole(window{a.rows[0], a.rows[len(a.rows)-1].Add(time.Nanosecond)})
+}
+
 // isSingle says whether the window is one hour by its label.
 func (c calendar) isSingle(w window) bool {
 	return !c.next(w.From).Before(w.To)
@@ -270,10 +288,9 @@ func (c calendar) isSingle(w window) bool {
 // It returns the hours that are to be handed on as final by it, and the hours without a row that are without calls.
 func (s scope) record(l ledger, a *answered, now time.Time, clockIsWrong bool) (after ledger, final, empty []window) {
 	current := s.floor(now)
-	settled := []window{{a.From, earlier(a.To, current)}}
-	if a.To.Before(a.From) || current.Before(a.From) {
-		settled = nil
-	}
+	whole := window{a.From, earlier(a.To, current)}
+	proven := s.proven(l.API, a, whole)
+	settled := add(nil, proven)
 	known := make([]window, 0, len(a.rows))
 	for _, hour := range a.rows {
 		known = append(known, s.whole(window{hour, hour.Add(time.Nanosecond)}))
@@ -294,6 +311,9 @@ func (s scope) record(l ledger, a *answered, now time.Time, clockIsWrong bool) (
 		l.API.Answered = a.hours()
 		l.PutOff = slices.DeleteFunc(slices.Clone(l.PutOff), func(p putOff) bool { return p.Why == whyUnsure })
 	}
+	if len(a.rows) > 0 {
+		l.API.Spanned, l.API.Listed = max(l.API.Spanned, s.spanned(a).hours()), max(l.API.Listed, a.listed)
+	}
 	l.Newest = later(l.Newest, a.newest)
 	if !l.Newest.Before(current) { // nobody has called in the future
 		if !l.Confirmed {
@@ -305,14 +325,14 @@ func (s scope) record(l ledger, a *answered, now time.Time, clockIsWrong bool) (
 	l, empty, final = s.fill(l, a, known, empty, now)
 	missing := s.missing(l, now)
 	candidates := within(settled, window{a.From, s.settledBefore(now)})
-	proven := s.floor(l.Newest.Add(-s.lookback))
+	confirmed := s.floor(l.Newest.Add(-s.lookback))
 	for _, w := range candidates {
-		assumed := window{later(w.From, proven), w.To}
+		assumed := window{later(w.From, confirmed), w.To}
 		if l.Sure {
 			assumed = window{}
 		}
 		if clockIsWrong {
-			w.To = earlier(w.To, later(w.From, proven))
+			w.To = earlier(w.To, later(w.From, confirmed))
 			assumed = window{}
 		}
 		for _, part := range within(missing, w) {
@@ -322,7 +342,9 @@ func (s scope) record(l ledger, a *answered, now time.Time, clockIsWrong bool) (
 			l.Assumed = add(l.Assumed, window{later(part.From, assumed.From), earlier(part.To, assumed.To)})
 		}
 	}
-	l.PutOff = s.putOffUnsettled(l, a, now)
+	if proven == whole { // else the rest is asked for at once
+		l.PutOff = s.putOffUnsettled(l, a, now)
+	}
 	return l, final, empty
 }
 

@@ -175,6 +175,23 @@ func TestLedgerNoRecordsAboveTheWidth(t *testing.T) {
 	}
 }
 
+func TestLedgerAnswersCutShort(t *testing.T) {
+	for name, cut := range map[string]simTraits{
+		"first days": {CutHours: 72}, "last days": {CutHours: -72},
+		"first rows": {CutRows: 50}, "last rows": {CutRows: -50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+				traits.CutHours, traits.CutRows, traits.Quiet = cut.CutHours, cut.CutRows, 60
+				options.Backfill, options.EmptyHours = "1200h", "zero"
+			})
+			c.recovers()
+			c.restarts(9*ledgerDay, func(*simOptions) {})
+			c.recovers()
+		})
+	}
+}
+
 func TestLedgerErrorTextIsNoEmptyReport(t *testing.T) {
 	for _, form := range []string{"200nul", "200[]"} {
 		t.Run(form, func(t *testing.T) {
@@ -413,6 +430,12 @@ func TestLedgerYearInTwelveRequests(t *testing.T) {
 	require.Equal(t, 12, tally.past, "%s", c.lastLines())
 	tally = c.gathers(6 * time.Hour)
 	require.Equal(t, tally.gathers, tally.requests, "%s", c.lastLines())
+
+	c = newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+		traits.Quiet, options.Backfill = 60, "8760h"
+	})
+	tally = c.recovers()
+	require.LessOrEqual(t, tally.past, 24, "where answers begin or end without calls, they may have been cut short\n%s", c.lastLines())
 }
 
 func TestLedgerFinalHoursComeOnce(t *testing.T) {

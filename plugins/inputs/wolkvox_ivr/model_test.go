@@ -64,6 +64,8 @@ type simTraits struct {
 	Listed    int    // percentage of the hours without calls that are listed with zeros
 	Empty     string // how windows without rows are answered: one of simEmpty, or status and body
 	Strays    int    // percentage of answers with a row of another hour
+	CutHours  int    // in silence, answers have the first of so many hours alone, or the last if it is negative
+	CutRows   int    // and the first of so many rows, or the last
 	Latency   time.Duration
 	Dialect   int
 }
@@ -590,6 +592,9 @@ func (s *simulation) answer(r *simRequest) (name, body string, hang bool) {
 		if local < r.from || local >= r.to {
 			continue
 		}
+		if cut := int64(traits.CutHours) * simHour; cut > 0 && local >= r.from+cut || cut < 0 && local < r.to+cut {
+			continue
+		}
 		if s.poisoned(hour) {
 			return r.fail("poison", "500")
 		}
@@ -605,6 +610,11 @@ func (s *simulation) answer(r *simRequest) (name, body string, hang bool) {
 		case calls > 0 || s.listed(hour):
 			rows = append(rows, simRow{local, calls})
 		}
+	}
+	if cut := traits.CutRows; cut > 0 {
+		rows = rows[:min(cut, len(rows))]
+	} else if cut < 0 {
+		rows = rows[max(len(rows)+cut, 0):]
 	}
 	r.honest = true
 	if s.outage == "strays" {
@@ -1144,7 +1154,13 @@ func (s *simulation) patience() int {
 	hours := int(s.now.Unix()-s.wanted())/int(simHour) + 1
 	from, until := s.options.rereads()
 	hours += int((until - from) / simHour)
-	windows := hours/s.width + 2
+	width := s.width
+	for _, cut := range []int{traits.CutHours, traits.CutRows} {
+		if cut != 0 {
+			width = min(width, max(cut, -cut))
+		}
+	}
+	windows := hours/width + 2
 	limit := 26*perHour + 40 + 4*windows // what failed may be put off for a day
 	if len(s.scenario.Traits.Poison) > 0 || traits.Keep > 0 && traits.KeepForm != "empty" {
 		limit += 26*perHour + 24*(2+len(traits.Poison))
@@ -1345,6 +1361,12 @@ func newScenario(seed uint64) *simScenario {
 	if chance(20) {
 		begin := 3 - r.IntN(4+int(span/2/day))
 		traits.Gap = [2]int{begin, begin + 1 + r.IntN(20)}
+	}
+	switch r := rand.New(rand.NewPCG(seed, 2)); r.IntN(8) {
+	case 0:
+		traits.CutHours = simPick(r, 1, -1) * (24 + r.IntN(480))
+	case 1:
+		traits.CutRows = simPick(r, 1, -1) * (24 + r.IntN(300))
 	}
 
 	scenario := &simScenario{Seed: seed, Traits: traits, Options: options}

@@ -18,6 +18,10 @@ type habits struct {
 	// Answered is how many hours the widest window had that was answered with rows. What is empty is known to be without
 	// calls no wider than that.
 	Answered int `json:"answered"`
+	// Spanned is how many hours an answer had from its first row to its last, at the most, and Listed how many rows one had.
+	// What is shorter by both was not cut short.
+	Spanned int `json:"spanned,omitempty"`
+	Listed  int `json:"listed,omitempty"`
 	// Limit is how many hours to ask for at most, and Wider when to try more.
 	Limit int     `json:"limit"`
 	Wider waiting `json:"wider,omitzero"`
@@ -98,6 +102,14 @@ func (h habits) limit(now time.Time) int {
 		return min(2*h.Limit, widest)
 	}
 	return h.Limit
+}
+
+// uncut returns how many hours to ask for where the newest must not be cut off.
+func (h habits) uncut() int {
+	if h.Listed == 0 {
+		return widest
+	}
+	return max(min(h.Spanned, h.Listed), dayHours)
 }
 
 // result is what became of a request.
@@ -238,7 +250,8 @@ func (t *turn) learn(h habits, now time.Time) habits {
 }
 
 // live returns the window that keeps the latest hours current: those of `lookback`, and with them what is missing before
-// them. Where they are without calls it begins with the newest that had some, so that its answer shows something.
+// them, as far as no answer can be cut short there. Where they are without calls it begins with the newest that had some, so
+// that its answer shows something.
 func (s scope) live(l ledger, now time.Time) window {
 	current := s.floor(now)
 	h := l.API
@@ -262,12 +275,14 @@ func (s scope) live(l ledger, now time.Time) window {
 	if !w.From.After(start) {
 		switch missed := within(s.missing(l, now), window{later(reachable, s.settledBefore(l.Started)), w.From}); {
 		case len(missed) > 0:
-			w.From = missed[0].From
+			w.From = earlier(w.From, later(missed[0].From, s.clip(window{reachable, s.next(current)}, h.uncut()).From))
 		case l.Newest.IsZero() && start.After(l.Started):
 			w.From = later(reachable, earlier(w.From, s.floor(now.Add(-day))))
 		}
 		if l.Newest.Before(w.From) && !l.Newest.Before(reachable) && !l.Newest.IsZero() {
-			w.From = s.floor(l.Newest)
+			if from := s.floor(l.Newest); (window{from, current}).hours() <= dayHours || (window{from, w.To}).hours() <= h.Spanned {
+				w.From = from
+			}
 		}
 		if s.zeros && w.From.Before(l.First) && start.Sub(w.From) > day {
 			w.From = reachable // whether the API reaches back that far may be shown by what is before it
@@ -387,6 +402,8 @@ func (s scope) historyAnswered(l ledger, a ask, result result, hasRows bool, now
 		} else {
 			l.API.Unproven = hours
 		}
+	case hasRows && len(without(within(s.missing(l, now), a.window), putOffWindows(l.PutOff, now))) > 0:
+		l.API.Step = max(hours/2, 1) // it may have been cut short
 	case hasRows && l.API.TooWide > hours && hours >= l.API.Step:
 		l.API = l.API.tooWide(l.API.TooWide, now)
 		l.API.Limit, l.API.Step = max(l.API.Limit, hours), hours

@@ -30,6 +30,7 @@ type answer struct {
 	hasData    bool   // the body has data, be it null
 	wrongShape bool   // the data is neither a list of rows nor nothing
 	rows       []row  // in order of time, each hour once
+	listed     int    // rows of the report, of whatever hours
 
 	problems   []problem // rows that can't be read, the first maxProblems
 	unreadable int       // how many there are
@@ -118,6 +119,7 @@ func readAnswer(body io.Reader, c calendar, w window, token string) (*answer, er
 	default:
 		a.wrongShape = true
 	}
+	a.listed = len(rows)
 	f := newFiling(c, w, token)
 	for i, content := range rows {
 		var raw rawRow
@@ -314,7 +316,7 @@ func (f *filing) describe(field string, v value, wanted string) string {
 
 // shows returns what the answer shows of the window that was asked for at now.
 func (a *answer) shows(w window, now time.Time) *answered {
-	shown := &answered{window: w, unknown: a.unknown, anyHour: a.dateless, rows: make([]time.Time, 0, len(a.rows))}
+	shown := &answered{window: w, unknown: a.unknown, anyHour: a.dateless, listed: a.listed, rows: make([]time.Time, 0, len(a.rows))}
 	for _, r := range a.rows {
 		shown.rows = append(shown.rows, r.hour)
 		if r.calls > 0 {
