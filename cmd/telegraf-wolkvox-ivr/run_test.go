@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,10 @@ func TestMakeRun(t *testing.T) {
 	built(t, "telegraf")
 	built(t, "telegraf-wolkvox-ivr")
 	built(t, "wolkvox-simulator")
+	// Under nohup SIGHUP would be ignored by all that is started here, as it is by no terminal's processes.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	for name, tt := range map[string]struct {
 		signal syscall.Signal
 		group  bool // the signal goes to all processes at once, as it does from a terminal
