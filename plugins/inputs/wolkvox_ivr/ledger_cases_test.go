@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -189,6 +190,20 @@ func TestLedgerAnswersCutShort(t *testing.T) {
 			c.restarts(9*ledgerDay, func(*simOptions) {})
 			c.recovers()
 		})
+	}
+}
+
+func TestLedgerRunningHourIsNotCutOff(t *testing.T) {
+	c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+		traits.CutRows, options.Backfill = 174, "1000h"
+	})
+	c.gathers(ledgerDay)
+	c.restarts(20*ledgerDay, func(*simOptions) {})
+	for range 4 {
+		begin := len(c.writes)
+		c.gathers(15 * time.Minute)
+		running := c.floor(c.now.Unix())
+		require.True(t, slices.ContainsFunc(c.writes[begin:], func(w simWrite) bool { return w.hour == running }), "%s", c.lastLines())
 	}
 }
 
