@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"flag"
@@ -21,6 +22,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,6 +128,28 @@ func TestCheck(t *testing.T) {
 			options: "url = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://PROXY\""},
 		{name: "proxy_refuses", options: "url = \"https://forbidden.example.org\"\nhttp_proxy_url = \"http://PROXY\""},
 		{name: "proxy_not_there", options: "url = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://127.0.0.1:1\""},
+		{name: "proxy_unreadable", options: "http_proxy_url = \"http://operator:invented#@127.0.0.1:1\""},
+		{name: "proxy_echoes_password", options: "url = \"https://forbidden.example.org\"\nhttp_proxy_url = \"http://operator:invented@PROXY\""},
+		{name: "server_speaks_no_http", handler: always(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			raw, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(raw, "220 mail.example.org\r\n\r\n")
+				raw.Close()
+			}
+		}))},
+		{name: "server_with_escapes", config: "[[inputs.wolkvox_ivr]]\nserver = \"\\u001b[31m\\nok\"\ntoken = \"" + checkedToken + "\"\n"},
+		{name: "server_is_the_token", config: "[[inputs.wolkvox_ivr]]\nserver = \"" + checkedToken + "\"\ntoken = \"" + checkedToken + "\"\nurl = \"URL\"\n"},
+		{name: "token_short", operation: simulator.Operation{}, config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"a\"\nurl = \"URL\"\n"},
+		{name: "quota_hangs", handler: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/information.php") {
+					<-r.Context().Done()
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}, options: `timeout = "300ms"`},
+		{name: "quota_unbelievable", handler: info(`{"token_limit":"1.000","token_use_today":-5,"available_consumption_options":"NaN"}`)},
 		{name: "clock_ahead", handler: date(checkNow.Add(-5 * time.Minute).Format(http.TimeFormat))},
 		{name: "clock_far_behind", handler: date(checkNow.Add(26 * time.Hour).Format(http.TimeFormat))},
 		{name: "clock_unknown", handler: date("")},
@@ -240,6 +264,7 @@ func (c *checkCase) run(t *testing.T, certificates *authority) {
 	text := ports.ReplaceAllString(stdout.String(), "ADDRESS")
 	require.NotContains(t, strings.ToLower(text), strings.ToLower(checkedToken))
 	require.NotContains(t, text, "invented")
+	require.NotContains(t, text, "\x1b")
 	if c.json {
 		require.True(t, json.Valid(stdout.Bytes()))
 	}
@@ -369,7 +394,12 @@ type proxy struct{ to string }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.Host, "forbidden.") {
-		w.WriteHeader(http.StatusProxyAuthRequired)
+		raw, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			login, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(r.Header.Get("Proxy-Authorization"), "Basic "))
+			fmt.Fprintf(raw, "HTTP/1.1 407 not \x1b[31m %s %v\r\n\r\n", login, err)
+			raw.Close()
+		}
 		return
 	}
 	upstream, err := net.Dial("tcp", p.to)
@@ -461,6 +491,39 @@ func TestCheckLeadsToMetrics(t *testing.T) {
 	var stdout bytes.Buffer
 	require.Zero(t, run([]string{"--config", "wolkvox_ivr.conf", "--check"}, &stdout, io.Discard), stdout.String())
 	require.NotContains(t, stdout.String(), "warn")
+}
+
+func TestCheckInterrupted(t *testing.T) {
+	atTime(t, checkNow)
+	asked := make(chan bool, 4)
+	url, _ := (&checkCase{handler: always(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- true
+		<-r.Context().Done()
+	}))}).serve(t, checkNow)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(strings.ReplaceAll(tableOf("a"), "URL", url)), 0o600))
+	go func() {
+		<-asked
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	}()
+	var stdout bytes.Buffer
+	require.Equal(t, 1, run([]string{"--config", "wolkvox_ivr.conf", "--check"}, &stdout, io.Discard))
+	require.Equal(t, 1, strings.Count(stdout.String(), "FAIL"), stdout.String())
+	require.Contains(t, stdout.String(), "FAIL  check          interrupted")
+}
+
+// full is a disk.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestCheckThatCannotPrint(t *testing.T) {
+	atTime(t, checkNow)
+	url, _ := (&checkCase{}).serve(t, checkNow)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(strings.ReplaceAll(tableOf("a"), "URL", url)), 0o600))
+	require.Equal(t, 1, run([]string{"--config", "wolkvox_ivr.conf", "--check"}, full{}, io.Discard))
+	require.Equal(t, 1, run([]string{"--config", "wolkvox_ivr.conf", "--check", "--json"}, full{}, io.Discard))
 }
 
 func TestCheckColours(t *testing.T) {

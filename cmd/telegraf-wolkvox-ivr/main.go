@@ -75,6 +75,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil && asJSON && !checkOnly {
 		err = errors.New("json is for check")
 	}
+	if err == nil && checkOnly && opts.Test {
+		err = errors.New("check and test exclude each other")
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -42,6 +41,25 @@ type Surroundings struct {
 // slightlyOff is how far a clock may be off without a word.
 const slightlyOff = 2 * time.Minute
 
+// shortToken is fewer characters than a token may be expected to have.
+const shortToken = 8
+
+// Redactor returns a function that takes the tokens of all these plugins out of a text.
+func Redactor(plugins []*WolkvoxIVR) func(text string) string {
+	tokens := make([]string, 0, len(plugins))
+	for _, w := range plugins {
+		secret, err := w.Token.Get()
+		if err != nil {
+			continue
+		}
+		if token := strings.TrimSpace(secret.String()); len(token) >= shortToken {
+			tokens = append(tokens, token)
+		}
+		secret.Destroy()
+	}
+	return redactor(tokens...)
+}
+
 // SharesQuota says whether both are of one operation, by name or by token, so that wolkvox counts their requests together.
 func (w *WolkvoxIVR) SharesQuota(other *WolkvoxIVR) bool {
 	if w.ID() == other.ID() {
@@ -73,12 +91,17 @@ type checking struct {
 	tell     func(Finding)
 	now      time.Time
 	token    string // as last used
+	answers  bool   // the server does, which has been said
 	requests int
 }
 
 // say tells a finding, in which nothing that a server has sent may show the token.
 func (c *checking) say(step string, status Status, format string, args ...any) {
-	c.tell(Finding{step, status, redact(fmt.Sprintf(format, args...), c.token)})
+	secrets := []string{c.proxyPassword()}
+	if len(c.token) >= shortToken { // of a shorter one nothing is left to hide, and our own words would suffer
+		secrets = append(secrets, c.token)
+	}
+	c.tell(Finding{step, status, redactor(secrets...)(fmt.Sprintf(format, args...))})
 }
 
 // checkToken tells what can be told of the token without using it. It returns whether it can be used.
@@ -89,6 +112,10 @@ func (c *checking) checkToken() bool {
 		return false
 	}
 	c.token = token
+	if len(token) < shortToken {
+		c.say("token", Warn, "from %s: %s, which is short for a token: copy it again", c.around.TokenFrom, looks(token))
+		return true
+	}
 	c.say("token", OK, "from %s: %s", c.around.TokenFrom, looks(token))
 	return true
 }
@@ -143,19 +170,30 @@ func (c *checking) ask(ctx context.Context, path string, query url.Values) (*rep
 // checkServer checks the way to the server, the clock and the quota, all by one request. It returns whether to go on.
 func (c *checking) checkServer(ctx context.Context) bool {
 	r, trace, err := c.ask(ctx, infoPath, url.Values{"api": {quotaAPI}})
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case err != nil && trace != nil && c.isMade(trace) && !errors.Is(err, errRedirect):
+		return true // this may be all that the API does not answer: the report shows it
+	case err != nil:
 		c.say("server", Fail, "%s", c.explain(trace, err))
 		return false
 	}
+	c.sayServer(r, trace)
+	return c.checkQuota(r)
+}
+
+// sayServer tells of a server that has answered.
+func (c *checking) sayServer(r *reply, trace *connectionTrace) {
+	c.answers = true
 	c.sayConnection(trace)
 	c.checkClock(r)
-	return c.checkQuota(r)
 }
 
 // checkClock compares the time of the answer with this machine's.
 func (c *checking) checkClock(r *reply) {
 	date, err := http.ParseTime(r.Header.Get("Date"))
-	if err != nil {
+	if err != nil || date.Year() < earliestNow.Year() || date.Year() > 2200 {
 		c.say("clock", Warn, "the answer tells no time to compare this machine's clock with: see that it is right, as hours go by it")
 		return
 	}
@@ -246,34 +284,38 @@ func (q quota) String() string {
 
 // findQuota looks for the names of the quota in whatever form they come: no answer of it has been published.
 func findQuota(body []byte) (q quota, found bool) {
+	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
+	decoder.UseNumber()
 	var content any
-	if json.Unmarshal(bytes.TrimPrefix(body, []byte(byteOrderMark)), &content) != nil {
+	if decoder.Decode(&content) != nil {
 		return quota{}, false
 	}
-	limit, hasLimit := findNumber(content, "token_limit")
-	if !hasLimit {
+	if q.limit, found = findNumber(content, "token_limit"); !found || q.limit == 0 {
 		return quota{}, false
 	}
-	q.limit = limit
 	q.byToken, _ = findNumber(content, "token_use_today")
 	all, hasAll := findNumber(content, "all_token_today")
 	q.used = max(all, q.byToken)
-	if available, has := findNumber(content, "available_consumption_options"); has {
+	available, hasAvailable := findNumber(content, "available_consumption_options")
+	switch {
+	case !hasAvailable:
+		q.available = max(q.limit-q.used, 0)
+	case !hasAll:
+		q.available, q.used = available, max(q.used, q.limit-available)
+	default:
 		q.available = available
-		if !hasAll {
-			q.used = max(q.used, q.limit-available)
-		}
-		return q, true
 	}
-	q.available = q.limit - q.used
 	return q, true
 }
 
-// findNumber looks for a number, or a string that is one, under the name at any depth.
+// mostCalls is more than any quota.
+const mostCalls = 1_000_000_000
+
+// findNumber looks for a whole number, or a string that is one, under the name at any depth.
 func findNumber(content any, name string) (number int, found bool) {
 	switch v := content.(type) {
 	case map[string]any:
-		if n, err := strconv.ParseFloat(fmt.Sprint(v[name]), 64); err == nil {
+		if n, ok := parseCalls(strings.TrimSpace(fmt.Sprint(v[name]))); ok && n < mostCalls {
 			return int(n), true
 		}
 		for _, inner := range v {

@@ -49,9 +49,13 @@ func (c *checking) checkReport(ctx context.Context) {
 		case t.err != nil && failed == nil:
 			failed = t
 		}
-		if t.isGeneral() {
+		if t.isGeneral() || t.err != nil && !c.answers {
 			break
 		}
+	}
+	if empty == nil && failed.body == nil {
+		c.say("server", Fail, "%v", failed.err)
+		return
 	}
 	if empty == nil {
 		shown := ""
@@ -80,6 +84,10 @@ func (c *checking) attempt(ctx context.Context, w window) *attempt {
 	r, trace, err := c.ask(ctx, reportPath, c.client.reportOf(w))
 	if err != nil {
 		return &attempt{window: w, err: errors.New(c.explain(trace, err))}
+	}
+	if !c.answers {
+		c.sayServer(r, trace)
+		c.say("quota", OK, "this API does not tell it. %s of the %d that each licence has", c.planned(), quotaPerLicence)
 	}
 	a, err := c.answerOf(r, w)
 	return &attempt{w, r.body, a, err}
@@ -113,7 +121,7 @@ func (t *attempt) step() string {
 		return "token"
 	case t.is(failedQuota):
 		return "quota"
-	case t.body == nil, t.is(failedTimeout, failedConnection):
+	case t.is(failedTimeout, failedConnection):
 		return "server"
 	}
 	return "report"

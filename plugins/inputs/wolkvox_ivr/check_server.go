@@ -6,11 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"syscall"
 )
 
 // connectionTrace is how far a request's connection came.
@@ -35,7 +37,22 @@ func (t *connectionTrace) in(ctx context.Context) context.Context {
 	})
 }
 
-// proxy returns the proxy in use, without its password, or "".
+// isMade says whether the connection to the server was ready for a request.
+func (c *checking) isMade(t *connectionTrace) bool {
+	return t.tls != nil || t.connected && strings.HasPrefix(c.client.base, "http:")
+}
+
+// proxyPassword returns the password of the proxy that is set, or "".
+func (c *checking) proxyPassword() string {
+	u, err := url.Parse(c.HTTPProxyURL)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
+}
+
+// proxy returns the proxy in use, without user and password, or "".
 func (c *checking) proxy() string {
 	transport := c.client.http.Transport.(*http.Transport)
 	base, err := url.Parse(c.client.base)
@@ -46,7 +63,7 @@ func (c *checking) proxy() string {
 	if err != nil || proxy == nil {
 		return ""
 	}
-	return proxy.Redacted()
+	return proxy.Scheme + "://" + proxy.Host
 }
 
 // host is the name of the server that is asked.
@@ -138,10 +155,18 @@ func (c *checking) explain(t *connectionTrace, err error) string {
 		return fmt.Sprintf("no connection to %s at %s within %s: %s", to, t.dialed, c.client.timeout, register)
 	case isTimeout(err):
 		return fmt.Sprintf("%s takes connections at %s, but gives no answer within %s: %s", to, t.dialed, c.client.timeout, register)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no connection can be made from this machine's address: check local_address"
+	case !t.connected && t.dialed == "":
+		return fmt.Sprintf("no connection to %s could be tried: check the proxy in http_proxy_url, HTTPS_PROXY and NO_PROXY", to)
 	case !t.connected:
 		return fmt.Sprintf("no connection to %s at %s (%s): check server and url; %s", to, t.dialed, reasonOf(err), register)
 	case t.isTLS && t.tls == nil:
 		return fmt.Sprintf("no trusted connection to %s (%s): check url, the tls_ options, and any proxy in between", to, reasonOf(err))
+	}
+	var broken *net.OpError
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &broken) {
+		return fmt.Sprintf("%s answers at %s, but not in proper HTTP (%s): check url, its port, and any proxy in between", to, t.dialed, reasonOf(err))
 	}
 	return fmt.Sprintf("%s closes the connection without an answer (%s): try again; if it stays so, %s", to, reasonOf(err), register)
 }

@@ -39,7 +39,8 @@ func TestSample(t *testing.T) {
 func TestCheckExplainsNames(t *testing.T) {
 	c := &checking{WolkvoxIVR: &WolkvoxIVR{client: &client{base: "https://wv0001.wolkvox.com", http: &http.Client{Transport: &http.Transport{}}}}}
 	explain := func(err error) string {
-		return c.explain(&connectionTrace{}, &url.Error{Op: "Get", URL: "https://wv0001.wolkvox.com", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}})
+		return c.explain(&connectionTrace{dialed: "203.0.113.5:443"},
+			&url.Error{Op: "Get", URL: "https://wv0001.wolkvox.com", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}})
 	}
 	require.Equal(t, "the name wv0001.wolkvox.com does not exist: check server, and url if it is set",
 		explain(&net.DNSError{Err: "no such host", Name: "wv0001.wolkvox.com", IsNotFound: true}))

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -259,11 +260,23 @@ func contentType(resp *http.Response, token string) string {
 
 // redact takes the token out of words that are not ours, quoted or not and in any case: a server may send back what it got.
 func redact(text, token string) string {
-	quoted := strings.Trim(strconv.Quote(token), `"`)
-	for _, form := range []string{token, quoted, url.QueryEscape(token)} {
-		if form != "" {
-			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(form)).ReplaceAllString(text, "<token>")
+	return redactor(token)(text)
+}
+
+// redactor returns a function that takes all of these secrets out of a text.
+func redactor(secrets ...string) func(text string) string {
+	var forms []string
+	for _, secret := range secrets {
+		for _, form := range []string{secret, strings.Trim(strconv.Quote(secret), `"`), url.QueryEscape(secret)} {
+			if form != "" {
+				forms = append(forms, regexp.QuoteMeta(form))
+			}
 		}
 	}
-	return text
+	if len(forms) == 0 {
+		return func(text string) string { return text }
+	}
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	anyForm := regexp.MustCompile("(?i)" + strings.Join(forms, "|"))
+	return func(text string) string { return anyForm.ReplaceAllString(text, "<token>") }
 }

@@ -149,6 +149,14 @@ func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 	// Telegraf's options prefer the environment's proxy, which is the default here, to the one that is set.
 	w.UseSystemProxy = w.UseSystemProxy && w.HTTPProxyURL == ""
 
+	if w.HTTPProxyURL != "" {
+		// Telegraf's error would have the password in it.
+		u, err := url.Parse(w.HTTPProxyURL)
+		if err != nil || u.Scheme == "" || u.Hostname() == "" {
+			return nil, errors.New(`http_proxy_url can't be read: write one such as "http://proxy.example.org:3128", in which special characters of a ` +
+				`password are written as %23 and the like`)
+		}
+	}
 	transport, err := w.CreateTransport()
 	if err != nil {
 		return nil, err
