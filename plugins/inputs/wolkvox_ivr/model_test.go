@@ -1527,7 +1527,7 @@ func (s *simScenario) report(t *testing.T, played *simulation, err error, lines 
 func TestModel(t *testing.T) {
 	first, runs := uint64(1), uint64(2000)
 	if testing.Short() {
-		runs = 100
+		runs = 50
 	}
 	if *modelSeed != 0 {
 		first, runs = *modelSeed, 1
