@@ -37,6 +37,8 @@ type habits struct {
 	// Refusals is how many gathers in a row read the hours before the running one, but not that: the API may refuse all
 	// windows that end in the future.
 	Refusals int `json:"refusals,omitempty"`
+	// Failures is how many gathers in a row read neither then. Each halves what is asked for before the running hour.
+	Failures int `json:"failures,omitempty"`
 }
 
 // reach is how far into the future windows may reach.
@@ -155,7 +157,7 @@ func (s scope) begins(l ledger, now time.Time, isCareful bool) turn {
 	live := s.live(l, now)
 	hours := l.API.Answered
 	if l.API.Refusals > 0 {
-		hours = l.API.limit(now)
+		hours = l.API.limit(now) >> l.API.Failures
 	}
 	before := s.clip(window{earlier(live.From, s.last(current)), current}, max(hours, 1))
 	return turn{
@@ -236,15 +238,22 @@ func (t *turn) learn(h habits, now time.Time) habits {
 		}
 	case hour == nil || hour.result != isFailure || before == nil || before.result == isRefusal:
 	case before.result == isAnswered:
+		hours := t.windows[hoursBefore].hours()
+		if h.Failures > 0 {
+			h = h.tooWide(2*hours, now)
+		}
 		h.Refusals++
-		h = h.wideEnough(t.windows[hoursBefore].hours(), now)
+		h.Failures = 0
+		h = h.wideEnough(hours, now)
 	case before.result == isEmpty && !before.isWrong:
 		h.Unproven = max(h.Unproven, t.windows[hoursBefore].hours())
 	case h.Refusals > 0 && t.windows[hoursBefore].hours() > h.Answered:
 		h = h.tooWide(t.windows[hoursBefore].hours(), now)
+	case h.Refusals > 0 && t.windows[hoursBefore].hours() > 1:
+		h.Failures++ // the API may have become narrower
 	}
 	if hour.isRead() || all.isRead() {
-		h.Refusals = 0
+		h.Refusals, h.Failures = 0, 0
 	}
 	return h
 }
