@@ -502,9 +502,11 @@ func TestCheckInterrupted(t *testing.T) {
 	}))}).serve(t, checkNow)
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(strings.ReplaceAll(tableOf("a"), "URL", url)), 0o600))
+	self, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
 	go func() {
 		<-asked
-		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		_ = self.Signal(syscall.SIGTERM)
 	}()
 	var stdout bytes.Buffer
 	require.Equal(t, 1, run([]string{"--config", "wolkvox_ivr.conf", "--check"}, &stdout, io.Discard))

@@ -528,6 +528,16 @@ func TestLedgerWindowsThatEndInTheFuture(t *testing.T) {
 	}
 }
 
+func TestLedgerNarrowsWhereTheFutureIsRefused(t *testing.T) {
+	c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+		traits.Future, traits.WidthForm, options.Backfill = "no", "500", "700h"
+	})
+	c.recovers()
+	c.happens(simEvent{Kind: "width", N: 16, Form: "500"})
+	c.restarts(130*time.Hour, func(*simOptions) {})
+	c.recovers()
+}
+
 // earlierState is a state of the first layout, which kept progress as a few instants: a backfill of 48 hours is done.
 const earlierState = `{"version":1,"covered":"2026-06-15T21:47:31Z","since":"2026-06-13T14:00:00-05:00","first":"2026-06-15T11:00:00-05:00",` +
 	`"recent":[{"from":"2026-06-13T14:00:00-05:00","to":"2026-06-15T11:00:00-05:00","at":"2026-06-15T19:02:31Z"}],"clean":true}`
