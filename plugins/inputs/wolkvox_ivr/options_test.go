@@ -110,8 +110,9 @@ func TestInitFail(t *testing.T) {
 		{"tls_ca", func(w *WolkvoxIVR) { w.TLSCA = "missing.pem" },
 			`creating TLS configuration failed: could not read certificate "missing.pem": open missing.pem: no such file or directory`},
 		{"tls_min_version", func(w *WolkvoxIVR) { w.TLSMinVersion = "TLS9" }, ``},
-		{"http_proxy_url", func(w *WolkvoxIVR) { w.HTTPProxyURL = "http://exa mple.com" },
-			`setting up proxy failed: error parsing proxy url "http://exa mple.com": parse "http://exa mple.com": invalid character " " in host name`},
+		{"http_proxy_url", func(w *WolkvoxIVR) { w.HTTPProxyURL = "http://operator:invented#@proxy.example.org:3128" },
+			`http_proxy_url can't be read: write one such as "http://proxy.example.org:3128", in which special characters of a password are ` +
+				`written as %23 and the like`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
