@@ -368,7 +368,7 @@ func (s scope) fill(l ledger, a *answered, known, empty []window, now time.Time)
 	l.First = first
 	// No API drops what is a day old, and of what is new since the first start all is known.
 	isNew := later(s.floor(s.settledBefore(now).Add(-day)), s.settledBefore(l.Started))
-	isShown := window{earlier(s.ceiling(first), isNew), now.Add(day)}
+	isShown := window{earlier(s.ceiling(first), isNew), s.floor(now)}
 	fill = within(empty, isShown)
 	if !s.zeros {
 		return l, fill, nil

@@ -67,3 +67,15 @@ func TestFirstStartByAClockThatIsAhead(t *testing.T) {
 		require.WithinDuration(t, right, l.Started, 5*time.Minute, "what was wanted then still is")
 	}
 }
+
+func TestNoZeroOfAnHourToComeWhereTheClockIsBehind(t *testing.T) {
+	s := scope{calendar: calendar{time.UTC}, interval: 5 * time.Minute, zeros: true}
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	l := newLedger()
+	l.Unfilled = []window{{now.Add(2 * time.Hour), now.Add(5 * time.Hour)}} // read before the clock was set back
+	l = s.begin(l, now)
+	asked := window{now.Add(-2 * time.Hour), now}
+	l, _, empty := s.record(l, &answered{window: asked, rows: s.hours(asked), listed: 2}, now, false)
+	require.Empty(t, empty)
+	require.NotEmpty(t, l.Unfilled)
+}
