@@ -150,7 +150,8 @@ func TestThousandOperations(t *testing.T) {
 
 	round := func() time.Duration {
 		w.ResetLedger()
-		b := startBare(t, w.tables(operations, `interval = "3s"`))
+		// Without round_interval no whole interval of the clock can call a second round in the middle of the first.
+		b := startBare(t, "[agent]\nround_interval = false\n"+w.tables(operations, `interval = "3s"`))
 		defer b.kill()
 		await(t, "an answer for each operation", func() bool { return len(w.answered()) >= len(operations) })
 		requests := w.Ledger()[:len(operations)]
@@ -172,7 +173,7 @@ func TestThousandOperations(t *testing.T) {
 		w.requireTurns(t)
 		most := memory(t, b.cmd.Process.Pid, "VmHWM")
 		t.Logf("round: %s, resident memory at its highest: %d MiB", took.Round(time.Millisecond), most/mebibyte)
-		require.Less(t, most, 150*mebibyte)
+		require.Less(t, most, 150*mebibyte) // some 105, and the garbage of a busy machine
 		return took
 	}
 	best := round()
