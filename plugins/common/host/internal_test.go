@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"maps"
-	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,14 +70,4 @@ func TestInternal(t *testing.T) {
 	require.True(t, found)
 	require.Greater(t, len(m.Fields), 50)
 	require.NotZero(t, m.Fields["sched_gomaxprocs_threads"])
-}
-
-// The version tag is that of the Telegraf built in.
-func TestTelegrafVersion(t *testing.T) {
-	build, ok := debug.ReadBuildInfo()
-	require.True(t, ok)
-	if len(build.Deps) == 0 {
-		t.Skip("built without information on modules")
-	}
-	require.Regexp(t, `^\d+\.\d+\.\d+`, telegrafVersion())
 }

@@ -317,6 +317,18 @@ func TestStopComesAfterTheGathers(t *testing.T) {
 	})
 }
 
+func TestNoGatherBeginsAfterTheStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &probe{Rows: 1}
+		h, stub := prepareHost(t, true, nil, p), &shimStub{}
+		h.end()
+		require.NoError(t, h.Start(stub))
+		h.Stop()
+		require.Zero(t, p.state.Gathers)
+		require.Zero(t, stub.count())
+	})
+}
+
 func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
 	var events []string
 	good := &probe{Does: "say stop", say: func(event string) { events = append(events, event) }}
