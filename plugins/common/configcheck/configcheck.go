@@ -151,6 +151,30 @@ func (f *File) Origin(plugin string, line int, option string) string {
 	return "the configuration file"
 }
 
+// maxStatement is how many lines a statement may have, for an error in it to be given the line where it begins.
+const maxStatement = 20
+
+// syntaxError gives an error of the TOML parser the line where the statement begins that it is about. The parser names
+// the one where it gave up.
+func (f *File) syntaxError(err error) error {
+	if place := zeroNumber.FindIndex(f.Content); place != nil {
+		line := 1 + bytes.Count(f.Content[:place[1]], []byte("\n"))
+		return fmt.Errorf("%s: a number can't begin with 0: write it in quotes", f.At(line))
+	}
+	var last int
+	if _, scanErr := fmt.Sscanf(err.Error(), "line %d: invalid TOML syntax", &last); scanErr != nil {
+		return f.LoaderError(err, nil)
+	}
+	lines := bytes.SplitAfter(f.Content, []byte("\n"))
+	for line := min(last, len(lines)); line > max(0, last-maxStatement); line-- {
+		if _, err := toml.Parse(bytes.Join(lines[:line-1], nil)); err == nil {
+			return fmt.Errorf("%s: invalid TOML syntax: a quote, a bracket or an equals sign is missing, "+
+				"or a backslash in double quotes is not doubled", f.At(line))
+		}
+	}
+	return f.LoaderError(err, nil)
+}
+
 // zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
 var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 
@@ -163,11 +187,7 @@ func Read(path string) (*File, error) {
 	f := &File{Path: path, Content: bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")), tables: make(map[string][]*ast.Table)}
 	root, err := toml.Parse(f.Content)
 	if err != nil {
-		if place := zeroNumber.FindIndex(f.Content); place != nil {
-			line := 1 + bytes.Count(f.Content[:place[1]], []byte("\n"))
-			return nil, fmt.Errorf("%s: a number can't begin with 0: write it in quotes", f.At(line))
-		}
-		return nil, f.LoaderError(err, nil)
+		return nil, f.syntaxError(err)
 	}
 
 	f.checkStrings(root)

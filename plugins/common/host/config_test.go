@@ -33,11 +33,16 @@ func TestConfigErrors(t *testing.T) {
 	t.Setenv("HOST_TEST_EMPTY", "")
 	t.Setenv("HOST_TEST_NUMBER", "five")
 	t.Setenv("HOST_TEST_NEGATIVE", "-5m")
+	const syntax = "invalid TOML syntax: a quote, a bracket or an equals sign is missing, or a backslash in double quotes is not doubled"
 	for _, tt := range []struct{ name, conf, want string }{
 		{"nothing at all", "", `FILE: no input: add a table [[inputs.NAME]], NAME being one of internal, plain, probe`},
 		{"only comments", "# [[inputs.probe]]\n# server = \"${HOST_TEST_UNSET}\"",
 			`FILE: no input: add a table [[inputs.NAME]], NAME being one of internal, plain, probe`},
-		{"no TOML", "[agent\n", `FILE:2: invalid TOML syntax`},
+		{"no TOML", "[agent\n", "FILE:1: " + syntax},
+		{"no TOML at the end", "[agent]\n[[inputs.probe]]\nserver", "FILE:3: " + syntax},
+		{"unclosed text", "[[inputs.probe]]\nserver = \"a\n\n[[inputs.probe]]\n", "FILE:2: " + syntax},
+		{"unclosed list", "[[inputs.probe]]\nservers = [\n\"a\",\n\"b\"\n\n[[inputs.probe]]\n", "FILE:2: " + syntax},
+		{"unclosed long text", "[[inputs.probe]]\nserver = \"\"\"\n" + strings.Repeat("\n", 200), "FILE:203: invalid TOML syntax"},
 		{"number with zeros", "[[inputs.plain]]\nserver = 0042\n", `FILE:2: a number can't begin with 0: write it in quotes`},
 		{"option twice", "[[inputs.probe]]\nserver = \"a\"\nserver = \"b\"", "FILE:3: key `server' is in conflict with line 2"},
 
