@@ -83,27 +83,65 @@ func TestReadmesListTheFailures(t *testing.T) {
 
 // A guide in Spanish is another text, but its commands, configurations and tables say the same.
 func TestGuidesAgree(t *testing.T) {
-	guides := make([]string, 0)
-	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, entry.Name()) {
-			return fs.SkipDir
-		}
-		if strings.HasSuffix(path, ".es.md") {
-			name, err := filepath.Rel("../..", path)
-			require.NoError(t, err)
-			guides = append(guides, name)
-		}
-		return err
-	}))
-	require.Greater(t, len(guides), 1)
-	for _, guide := range guides {
+	for _, guide := range pages(t, ".es.md") {
 		t.Run(guide, func(t *testing.T) {
 			english, spanish := readDoc(t, strings.TrimSuffix(guide, ".es.md")+".md"), readDoc(t, guide)
 			require.Equal(t, codeBlocks(english), codeBlocks(spanish))
 			require.Equal(t, optionTable.FindAllStringSubmatch(english, -1), optionTable.FindAllStringSubmatch(spanish, -1))
-			require.Equal(t, headings(english), headings(spanish), "levels of headings")
+			levels, _ := headings(english)
+			spanishLevels, _ := headings(spanish)
+			require.Equal(t, levels, spanishLevels, "levels of headings")
 			require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
 		})
+	}
+}
+
+// pages returns the names of all documents that end so.
+func pages(t *testing.T, suffix string) (names []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, entry.Name()) {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(path, suffix) {
+			name, err := filepath.Rel("../..", path)
+			require.NoError(t, err)
+			names = append(names, name)
+		}
+		return err
+	}))
+	require.Greater(t, len(names), 1)
+	return names
+}
+
+// reference is what a page refers to: a file, a heading of it, or one of its own.
+type reference struct{ file, anchor string }
+
+var mdLink = regexp.MustCompile(`(?m)(?:\]\(|^\[[^]]+\]: |\b(?:src|srcset)=")([^):#\s"]*)(?:#([^)\s"]*))?(?:\)|"|$)`)
+
+// linksOf returns what a page refers to beside the web.
+func linksOf(page string) (links []reference) {
+	text := codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(page, ""), "")
+	for _, match := range mdLink.FindAllStringSubmatch(text, -1) {
+		links = append(links, reference{match[1], match[2]})
+	}
+	return links
+}
+
+func TestLinksLeadToFilesAndHeadings(t *testing.T) {
+	for _, page := range pages(t, ".md") {
+		for _, link := range linksOf(readDoc(t, page)) {
+			target := page
+			if link.file != "" {
+				target = filepath.Join(filepath.Dir(page), link.file)
+			}
+			_, err := os.Stat(filepath.Join("..", "..", target))
+			require.NoError(t, err, page)
+			if link.anchor != "" {
+				_, anchors := headings(readDoc(t, target))
+				require.Contains(t, anchors, link.anchor, "%s refers to this heading of %s", page, target)
+			}
+		}
 	}
 }
 
@@ -141,6 +179,8 @@ func codeOf(t *testing.T, page, language string) string {
 	return code[0]
 }
 
+var codeSpan = regexp.MustCompile("`[^`\n]+`")
+
 var codeBlock = regexp.MustCompile("(?ms) *```(\\w+)\n(.*?)\n *```$")
 
 // comment is what a translation may change of a command or configuration.
@@ -153,13 +193,17 @@ func codeBlocks(readme string) (blocks []string) {
 	return blocks
 }
 
-func headings(readme string) (levels []string) {
+// notInAnchors matches what the names of headings have and those of their anchors don't.
+var notInAnchors = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+
+func headings(readme string) (levels, anchors []string) {
 	for _, line := range strings.Split(codeBlock.ReplaceAllString(readme, ""), "\n") {
-		if level, _, ok := strings.Cut(line, " "); ok && strings.Trim(level, "#") == "" && level != "" {
+		if level, name, ok := strings.Cut(line, " "); ok && strings.Trim(level, "#") == "" && level != "" {
 			levels = append(levels, level)
+			anchors = append(anchors, strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(name), ""), " ", "-"))
 		}
 	}
-	return levels
+	return levels, anchors
 }
 
 func tableRows(readme string) int {
@@ -176,6 +220,6 @@ func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
 
 // codeText is what a README has in code blocks and spans.
 func codeText(readme string) string {
-	spans := regexp.MustCompile("`[^`\n]+`").FindAllString(readme, -1)
+	spans := codeSpan.FindAllString(readme, -1)
 	return strings.Join(append(codeBlocks(readme), spans...), "\n")
 }

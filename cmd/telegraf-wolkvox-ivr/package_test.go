@@ -168,9 +168,6 @@ func requireEntries(t *testing.T, entries map[string]entry, source, folder, docu
 	requireLinks(t, entries, folder)
 }
 
-// mdLink is a link to another file, in a document.
-var mdLink = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)|(?m)^\[[^]]+\]: ([^:#\s]+)(?:#\S*)?$`)
-
 // requireLinks requires what documents refer to, to be where they say.
 func requireLinks(t *testing.T, entries map[string]entry, folder string) {
 	t.Helper()
@@ -178,9 +175,9 @@ func requireLinks(t *testing.T, entries map[string]entry, folder string) {
 		if !strings.HasSuffix(name, ".md") {
 			continue
 		}
-		for _, match := range mdLink.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(document.content), ""), -1) {
-			target := filepath.Join(filepath.Dir(name), match[1]+match[2])
-			found := target+"/" == folder
+		for _, link := range linksOf(string(document.content)) {
+			target := filepath.Join(filepath.Dir(name), link.file)
+			found := target+"/" == folder || link.file == ""
 			for name := range entries {
 				found = found || name == target || strings.HasPrefix(name, target+"/")
 			}
