@@ -314,6 +314,27 @@ func TestPackages(t *testing.T) {
 }
 
 // checkTarGz checks the .tar.gz for this machine, and the program in it.
+// TestInstallFromSource: the commands that the guide has in place of a package, in a folder in place of the root.
+func TestInstallFromSource(t *testing.T) {
+	t.Parallel()
+	program := built(t, "telegraf-wolkvox-ivr")
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(root+"/usr/bin", 0o700))
+	require.NoError(t, os.MkdirAll(root+filepath.Dir(telegrafConf), 0o700))
+	there := strings.NewReplacer(" /usr/", " "+root+"/usr/", " /etc/", " "+root+"/etc/", "-g telegraf", fmt.Sprint("-g ", os.Getgid()))
+	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(readDoc(t, ours+"package/README.md"), -1) {
+		execute(t, "../..", "sh", "-c", there.Replace(command[1]))
+	}
+	require.Equal(t, execute(t, "", program, "--version"), execute(t, "", root+"/usr/bin/telegraf-wolkvox-ivr", "--version"))
+	content, err := os.ReadFile(root + telegrafConf)
+	require.NoError(t, err)
+	require.Equal(t, readDoc(t, ours+"package/telegraf.d.conf"), string(content))
+	info, err := os.Stat(root + pluginConf)
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o640), info.Mode())
+	require.Zero(t, info.Size())
+}
+
 func checkTarGz(t *testing.T, source, dist string) {
 	t.Helper()
 	name := "telegraf-wolkvox-ivr_1.0.0_" + thisSystem
