@@ -145,6 +145,25 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 	}
 }
 
+// What the README shows of --check is what the golden files of it have, but for what differs from one operation to the next.
+func TestReadmeShowsTheCheck(t *testing.T) {
+	differs := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
+	var said []string
+	golden, err := filepath.Glob("testdata/check/*.txt")
+	require.NoError(t, err)
+	for _, name := range golden {
+		content, err := os.ReadFile(name)
+		require.NoError(t, err)
+		said = append(said, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
+	}
+	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(readDoc(t, "README.md"), -1)
+	require.NotEmpty(t, shown)
+	for _, line := range shown {
+		begins := func(said string) bool { return strings.HasPrefix(said, differs.ReplaceAllString(line[1], "…")) }
+		require.True(t, slices.ContainsFunc(said, begins), "no check says %q", line[1])
+	}
+}
+
 // The page of destinations has all configurations, and the versions that the tests run.
 func TestDestinationsAreListed(t *testing.T) {
 	page := readDoc(t, "testdata/README.md")
