@@ -27,7 +27,7 @@ import (
 )
 
 // How long a test waits for what has to come. Only failures take so long.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // wolkvox is a simulator that is being served.
 type wolkvox struct {
