@@ -252,6 +252,33 @@ func TestLedgerTimezone(t *testing.T) {
 	}
 }
 
+func TestLedgerQuietDaysUnderAWrongTimezoneAreNotAskedForAgainAndAgain(t *testing.T) {
+	c := newLedgerCase(t, func(traits *simTraits, _ *simOptions) { traits.Gap = [2]int{3, 9} })
+	c.gathers(ledgerDay)
+	c.restarts(time.Minute, func(o *simOptions) { o.Timezone = "Europe/Madrid" })
+	wrong := c.gathers(60 * time.Hour)
+	require.Equal(t, 1, wrong.warned("time ?zone"), "%s", c.lastLines())
+	quiet := c.gathers(ledgerDay)
+	require.LessOrEqual(t, quiet.past, quiet.gathers*3/4, "%s", c.lastLines())
+	c.recovers()
+}
+
+func TestLedgerEmptyHoursTurnedOnLater(t *testing.T) {
+	c := newLedgerCase(t, func(traits *simTraits, _ *simOptions) { traits.Quiet = 60 })
+	c.gathers(5 * ledgerDay)
+	begin := len(c.writes)
+	c.restarts(time.Minute, func(o *simOptions) { o.EmptyHours, o.Reread = "zero", "2026-06-17/2026-06-18" })
+	c.recovers()
+	filled := make(map[int64]bool)
+	from, until := c.options.rereads()
+	for _, w := range c.writes[begin:] {
+		if w.hour >= from && w.hour < until {
+			filled[w.hour] = true
+		}
+	}
+	require.Len(t, filled, 48)
+}
+
 func TestLedgerRightTimezoneIsNotSuspected(t *testing.T) {
 	for _, quiet := range []int{0, 60, 95} {
 		t.Run(strconv.Itoa(quiet), func(t *testing.T) {

@@ -107,7 +107,7 @@ func (s scope) putOffUnsettled(l ledger, a *answered, now time.Time) []putOff {
 		// Else it works again, and the rest is asked for as usual.
 	}
 
-	if a.isEmpty() && l.API.Answered > 0 && !s.isSingle(a.window) {
+	if a.isEmpty() && l.API.Answered > 0 && !s.isSingle(a.window) && !s.isEvidence(l, a) {
 		return list // it may have been too wide: it is asked for in other ways at once
 	}
 	why := whyUnsure
