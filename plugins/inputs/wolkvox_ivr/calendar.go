@@ -19,9 +19,12 @@ type window struct {
 	To   time.Time `json:"to"`
 }
 
-// hours returns how many hours the window lasts.
+// hours returns how wide the window is: how many hours it lasts, or by its labels seems to last where clocks are set forward
+// in between, as the API may count either.
 func (w window) hours() int {
-	return int(w.To.Sub(w.From) / time.Hour)
+	_, before := w.From.Zone()
+	_, after := w.To.Zone()
+	return int((w.To.Sub(w.From) + max(time.Duration(after-before)*time.Second, 0)) / time.Hour)
 }
 
 func (w window) isEmpty() bool {
@@ -94,8 +97,8 @@ func (c calendar) whole(w window) window {
 func (c calendar) clip(w window, hours int) window {
 	from := later(w.From, c.daysBefore(w.To, maxDays))
 	if (window{from, w.To}).hours() > hours {
-		from = c.floor(w.To.Add(-time.Duration(hours) * time.Hour))
-		if from.Before(w.To.Add(-time.Duration(hours) * time.Hour)) { // inside of a longer hour
+		start := w.To.Add(-time.Duration(hours) * time.Hour)
+		for from = c.floor(start); from.Before(start) || (window{from, w.To}).hours() > hours; {
 			from = c.next(from)
 		}
 	}
@@ -204,7 +207,7 @@ func within(windows []window, w window) []window {
 func hoursOf(windows []window) int64 {
 	var hours int64
 	for _, w := range windows {
-		hours += int64(w.hours())
+		hours += int64(w.To.Sub(w.From) / time.Hour)
 	}
 	return hours
 }

@@ -178,6 +178,21 @@ func TestLedgerNoRecordsAboveTheWidth(t *testing.T) {
 	}
 }
 
+func TestLedgerNoRecordsAboveTheWidthWhereClocksAreSetForward(t *testing.T) {
+	for hour := range 24 { // a day of 23 hours has labels of 24
+		t.Run(strconv.Itoa(hour), func(t *testing.T) {
+			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+				traits.Zone, options.Timezone = "America/Santiago", "America/Santiago"
+				traits.Begin = time.Date(2026, 9, 4, hour, 2, 31, 0, time.UTC)
+				traits.Width, traits.WidthForm = 24, "404"
+			})
+			c.gathers(ledgerDay)
+			c.restarts(60*time.Hour, func(*simOptions) {})
+			c.recovers()
+		})
+	}
+}
+
 func TestLedgerAnswersCutShort(t *testing.T) {
 	for name, cut := range map[string]simTraits{
 		"first days": {CutHours: 72}, "last days": {CutHours: -72},
