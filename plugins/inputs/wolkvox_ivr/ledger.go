@@ -262,10 +262,10 @@ func (s scope) isEvidence(l ledger, a *answered) bool {
 }
 
 // proven returns the part of an answer, which is whole as far as its hours have begun, that it shows in any case: an API may
-// cut short in silence what is long. That is what lies between its rows, and all of it if it is no longer than a day, or than
-// others have been.
+// cut short in silence what is long. That is what lies between its rows, and all of it if no more than a day was asked for, or it
+// is shorter than others have been.
 func (s scope) proven(h habits, a *answered, whole window) window {
-	if len(a.rows) == 0 || whole.hours() <= dayHours || a.hours() <= h.Spanned && a.listed < h.Listed*3/4 {
+	if len(a.rows) == 0 || a.hours() <= dayHours || a.hours() <= h.Spanned && a.listed < h.Listed*3/4 {
 		return whole
 	}
 	spanned := s.spanned(a)

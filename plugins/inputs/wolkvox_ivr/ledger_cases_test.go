@@ -210,6 +210,19 @@ func TestLedgerAnswersCutShort(t *testing.T) {
 	}
 }
 
+func TestLedgerAnswersCutToTheLastDay(t *testing.T) {
+	for _, quiet := range []int{0, 30} {
+		t.Run(strconv.Itoa(quiet), func(t *testing.T) {
+			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+				traits.CutHours, traits.Quiet = -24, quiet // of which some have not begun, so that less than a day is shown
+				options.EmptyHours = "zero"
+			})
+			c.gathers(5 * ledgerDay)
+			c.recovers()
+		})
+	}
+}
+
 func TestLedgerRunningHourIsNotCutOff(t *testing.T) {
 	c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
 		traits.CutRows, options.Backfill = 174, "1000h"
