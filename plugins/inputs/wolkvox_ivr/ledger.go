@@ -74,6 +74,8 @@ type ledger struct {
 	API habits `json:"api"`
 
 	Clean bool `json:"clean"` // saved by an orderly stop
+
+	goesOn bool // the program has gathered before: if much time seems to have passed since, its clock was set
 }
 
 // reading is a window and when its rows were handed on.
@@ -143,7 +145,8 @@ func (s scope) begin(l ledger, now time.Time) ledger {
 	if name := s.location.String(); l.Timezone != name {
 		l = s.changeZone(l, name)
 	}
-	hasJumped := !l.Seen.IsZero() && (now.Before(l.Seen) || now.Sub(l.Seen) > max(time.Hour, 2*s.interval))
+	passed := now.Sub(l.Seen)
+	hasJumped := !l.Seen.IsZero() && (passed < 0 || passed > max(time.Hour, 2*s.interval))
 	if now.Before(l.Seen) {
 		if !l.Confirmed { // the clock may have been ahead from the beginning
 			l.Started = now.Add(l.Started.Sub(l.Seen))
@@ -172,9 +175,13 @@ func (s scope) begin(l ledger, now time.Time) ledger {
 		}
 	}
 
+	leap := time.Duration(0)
+	if hasJumped && l.goesOn {
+		leap = max(passed, 0) // nothing was flushed by it
+	}
 	l.Recent = slices.Clone(l.Recent)
 	for i := range l.Recent {
-		l.Recent[i].At = earlier(l.Recent[i].At, s.mark(now)) // unless the clock was ahead
+		l.Recent[i].At = earlier(l.Recent[i].At.Add(leap), s.mark(now)) // unless the clock was ahead
 	}
 	l.Recent = slices.DeleteFunc(l.Recent, func(r reading) bool { return now.Sub(r.At) > s.margin() })
 	done := without(l.Final, l.Assumed)
@@ -197,6 +204,7 @@ func (s scope) begin(l ledger, now time.Time) ledger {
 	}
 	l.PutOff = list
 	l.API = l.API.at(now)
+	l.goesOn = true
 	return l
 }
 

@@ -379,6 +379,16 @@ func TestLedgerClockAhead(t *testing.T) {
 	}
 }
 
+func TestLedgerClockBehind(t *testing.T) {
+	c := newLedgerCase(t, func(_ *simTraits, options *simOptions) { options.Backfill = "2400h" })
+	c.happens(simEvent{Kind: "clock", D: -20 * time.Hour})
+	c.gathers(time.Hour)
+	c.happens(simEvent{Kind: "clock"})
+	c.gathers(15 * time.Minute)
+	c.happens(simEvent{Kind: "crash", Loss: time.Hour, D: time.Minute}) // of rows written moments ago, by no clock a day ago
+	c.recovers()
+}
+
 func TestLedgerPoisonedDay(t *testing.T) {
 	c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
 		traits.Poison = []int{-5}

@@ -1100,9 +1100,7 @@ func (s *simulation) happen(e *simEvent) error {
 		if e.Form == simEpoch {
 			s.unset = s.now
 		}
-		if s.machine().After(before) {
-			s.from = len(s.writes) // time seems to have passed, in which these rows were written
-		} else {
+		if s.machine().Before(before) {
 			s.earliest -= int64(before.Sub(s.machine()) / time.Second) // the clock may have been ahead from the beginning
 		}
 	case "width":
