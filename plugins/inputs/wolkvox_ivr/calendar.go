@@ -19,9 +19,14 @@ type window struct {
 	To   time.Time `json:"to"`
 }
 
-// hours returns how wide the window is: how many hours it lasts, or by its labels seems to last where clocks are set forward
-// in between, as the API may count either.
+// hours returns how many hours the window lasts.
 func (w window) hours() int {
+	return int(w.To.Sub(w.From) / time.Hour)
+}
+
+// width returns how many hours the API may take the window for: those it lasts, or by its labels seems to last where clocks
+// are set forward in between.
+func (w window) width() int {
 	_, before := w.From.Zone()
 	_, after := w.To.Zone()
 	return int((w.To.Sub(w.From) + max(time.Duration(after-before)*time.Second, 0)) / time.Hour)
@@ -96,9 +101,9 @@ func (c calendar) whole(w window) window {
 // clip returns the newest part of w that spans at most so many hours, and the days of a request; it has one hour at least.
 func (c calendar) clip(w window, hours int) window {
 	from := later(w.From, c.daysBefore(w.To, maxDays))
-	if (window{from, w.To}).hours() > hours {
+	if (window{from, w.To}).width() > hours {
 		start := w.To.Add(-time.Duration(hours) * time.Hour)
-		for from = c.floor(start); from.Before(start) || (window{from, w.To}).hours() > hours; {
+		for from = c.floor(start); from.Before(start) || (window{from, w.To}).width() > hours; {
 			from = c.next(from)
 		}
 	}
@@ -207,7 +212,7 @@ func within(windows []window, w window) []window {
 func hoursOf(windows []window) int64 {
 	var hours int64
 	for _, w := range windows {
-		hours += int64(w.To.Sub(w.From) / time.Hour)
+		hours += int64(w.hours())
 	}
 	return hours
 }

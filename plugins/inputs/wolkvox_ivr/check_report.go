@@ -143,7 +143,7 @@ func (c *checking) bugReport(body []byte) string {
 // sayRows tells which rows came, in which form.
 func (c *checking) sayRows(t, failed, empty *attempt) {
 	a, status := t.answer, OK
-	text := fmt.Sprintf("%d row(s) for the %d hours %s", len(a.rows), hoursOf([]window{t.window}), c.spanOf(t.window))
+	text := fmt.Sprintf("%d row(s) for the %d hours %s", len(a.rows), t.hours(), c.spanOf(t.window))
 	if len(a.rows) > 0 {
 		text += ": " + a.form.String()
 	}

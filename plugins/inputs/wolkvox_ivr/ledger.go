@@ -266,14 +266,14 @@ func (s scope) isEvidence(l ledger, a *answered) bool {
 	case a.contains(l.Newest): // it had calls
 		return false
 	}
-	return s.isSingle(a.window) || a.hours() <= l.API.Answered
+	return s.isSingle(a.window) || a.width() <= l.API.Answered
 }
 
 // proven returns the part of an answer, which is whole as far as its hours have begun, that it shows in any case: an API may
 // cut short in silence what is long. That is what lies between its rows, and all of it if no more than a day was asked for, or it
 // is shorter than others have been.
 func (s scope) proven(h habits, a *answered, whole window) window {
-	if len(a.rows) == 0 || a.hours() <= dayHours || a.hours() <= h.Spanned && a.listed < h.Listed*3/4 {
+	if len(a.rows) == 0 || a.width() <= dayHours || a.width() <= h.Spanned && a.listed < h.Listed*3/4 {
 		return whole
 	}
 	spanned := s.spanned(a)
@@ -315,12 +315,12 @@ func (s scope) record(l ledger, a *answered, now time.Time, clockIsWrong bool) (
 		settled, empty = remove(settled, w), remove(empty, w)
 	}
 
-	if !a.isEmpty() && a.hours() > l.API.Answered {
-		l.API.Answered = a.hours()
+	if !a.isEmpty() && a.width() > l.API.Answered {
+		l.API.Answered = a.width()
 		l.PutOff = slices.DeleteFunc(slices.Clone(l.PutOff), func(p putOff) bool { return p.Why == whyUnsure })
 	}
 	if len(a.rows) > 0 {
-		l.API.Spanned, l.API.Listed = max(l.API.Spanned, s.spanned(a).hours()), max(l.API.Listed, a.listed)
+		l.API.Spanned, l.API.Listed = max(l.API.Spanned, s.spanned(a).width()), max(l.API.Listed, a.listed)
 	}
 	l.Newest = later(l.Newest, a.newest)
 	if !l.Newest.Before(current) { // nobody has called in the future

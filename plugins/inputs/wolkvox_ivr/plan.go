@@ -203,7 +203,7 @@ func (t *turn) next(h habits) (p part, found bool) {
 	case last.part == allLatest && hour.isRead():
 		return 0, false
 	case last.part == allLatest:
-		isGood := last.result == isRefusal || t.windows[allLatest].hours() <= h.Answered
+		isGood := last.result == isRefusal || t.windows[allLatest].width() <= h.Answered
 		if isGood && last.passes && len(t.made) == 1 {
 			return allLatest, true
 		}
@@ -227,18 +227,18 @@ func (t *turn) learn(h habits, now time.Time) habits {
 	asked, end := t.windows[allLatest], t.windows[runningHour].To
 	switch {
 	case all != nil && all.result == isAnswered:
-		if h = h.wideEnough(asked.hours(), now); asked.To.After(end) {
+		if h = h.wideEnough(asked.width(), now); asked.To.After(end) {
 			h.Until, h.Farther = untilDayEnds, waiting{}
 		}
 	case all != nil && hour.isRead() && (all.result == isFailure || all.isWrong || all.result == isEmpty && hour.hasRows):
 		if asked.To.After(end) {
 			h.Until, h.Farther = untilHourEnds, h.Farther.longer(now)
 		} else {
-			h = h.tooWide(asked.hours(), now)
+			h = h.tooWide(asked.width(), now)
 		}
 	case hour == nil || hour.result != isFailure || before == nil || before.result == isRefusal:
 	case before.result == isAnswered:
-		hours := t.windows[hoursBefore].hours()
+		hours := t.windows[hoursBefore].width()
 		if h.Failures > 0 {
 			h = h.tooWide(2*hours, now)
 		}
@@ -246,10 +246,10 @@ func (t *turn) learn(h habits, now time.Time) habits {
 		h.Failures = 0
 		h = h.wideEnough(hours, now)
 	case before.result == isEmpty && !before.isWrong:
-		h.Unproven = max(h.Unproven, t.windows[hoursBefore].hours())
-	case h.Refusals > 0 && t.windows[hoursBefore].hours() > h.Answered:
-		h = h.tooWide(t.windows[hoursBefore].hours(), now)
-	case h.Refusals > 0 && t.windows[hoursBefore].hours() > 1:
+		h.Unproven = max(h.Unproven, t.windows[hoursBefore].width())
+	case h.Refusals > 0 && t.windows[hoursBefore].width() > h.Answered:
+		h = h.tooWide(t.windows[hoursBefore].width(), now)
+	case h.Refusals > 0 && t.windows[hoursBefore].width() > 1:
 		h.Failures++ // the API may have become narrower
 	}
 	if hour.isRead() || all.isRead() {
@@ -271,7 +271,7 @@ func (s scope) live(l ledger, now time.Time) window {
 	limit := h.limit(now)
 	start := s.settledBefore(now)
 	w := window{earlier(start, s.last(to)), to}
-	if w.hours() > limit && w.To.After(s.next(current)) {
+	if w.width() > limit && w.To.After(s.next(current)) {
 		w.To = s.next(current)
 	}
 	reachable := s.clip(window{w.From.AddDate(0, -2, 0), w.To}, limit).From
@@ -289,7 +289,7 @@ func (s scope) live(l ledger, now time.Time) window {
 			w.From = later(reachable, earlier(w.From, s.floor(now.Add(-day))))
 		}
 		if l.Newest.Before(w.From) && !l.Newest.Before(reachable) && !l.Newest.IsZero() {
-			if from := s.floor(l.Newest); (window{from, current}).hours() <= dayHours || (window{from, w.To}).hours() <= h.Spanned {
+			if from := s.floor(l.Newest); (window{from, current}).width() <= dayHours || (window{from, w.To}).width() <= h.Spanned {
 				w.From = from
 			}
 		}
@@ -363,7 +363,7 @@ func (s scope) history(l ledger, now time.Time) (a ask, found bool) {
 
 // historyFailed returns the ledger after a window of history failed, although the API works.
 func (s scope) historyFailed(l ledger, a ask, now time.Time) ledger {
-	hours := a.hours()
+	hours := a.width()
 	switch {
 	case a.isProof:
 		l.API = l.API.tooWide(max(l.API.Unproven, hours), now)
@@ -395,7 +395,7 @@ func (s scope) historyFailed(l ledger, a ask, now time.Time) ledger {
 
 // historyAnswered returns the ledger after a window of history was answered and recorded, with rows or empty.
 func (s scope) historyAnswered(l ledger, a ask, result result, hasRows bool, now time.Time) ledger {
-	hours := a.hours()
+	hours := a.width()
 	switch {
 	case a.isProof && !hasRows:
 		return s.historyFailed(l, a, now)

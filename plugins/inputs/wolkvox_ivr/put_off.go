@@ -48,7 +48,7 @@ func (p putOff) skipped() window {
 // again is found, at the price of a request.
 func (c calendar) retry(p putOff, hours int) window {
 	hours = max(hours>>p.Tries, 1)
-	rest := time.Duration(p.hours()-hours) * time.Hour
+	rest := time.Duration(p.width()-hours) * time.Hour
 	if rest <= 0 {
 		return p.window
 	}
@@ -69,7 +69,7 @@ func (s scope) putOffFailed(list []putOff, gap, w window, now time.Time) []putOf
 		case w.To.Equal(p.From):
 			p.Failed = w.From
 			known := window{w.From, p.To}
-			p.From = later(gap.From, s.floor(w.From.Add(-time.Duration(known.hours())*time.Hour)))
+			p.From = later(gap.From, s.floor(w.From.Add(-time.Duration(known.width())*time.Hour)))
 		case p.skipped().contains(w.From):
 			p.Failed = w.From
 		case p.contains(w.From):
