@@ -313,7 +313,6 @@ func TestPackages(t *testing.T) {
 	})
 }
 
-// checkTarGz checks the .tar.gz for this machine, and the program in it.
 // TestInstallFromSource: the commands that the guide has in place of a package, in a folder in place of the root.
 func TestInstallFromSource(t *testing.T) {
 	t.Parallel()
@@ -335,6 +334,7 @@ func TestInstallFromSource(t *testing.T) {
 	require.Zero(t, info.Size())
 }
 
+// checkTarGz checks the .tar.gz for this machine, and the program in it.
 func checkTarGz(t *testing.T, source, dist string) {
 	t.Helper()
 	name := "telegraf-wolkvox-ivr_1.0.0_" + thisSystem
