@@ -13,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/testutil"
 )
 
@@ -33,8 +32,7 @@ type ledgerCase struct {
 // newLedgerCase returns a running plugin of an operation with calls in all hours, after set has changed what it likes.
 func newLedgerCase(t *testing.T, set func(traits *simTraits, options *simOptions)) *ledgerCase {
 	t.Helper()
-	config.DisableSecretProtection()
-	t.Cleanup(config.EnableSecretProtection)
+	t.Parallel()
 	scenario := &simScenario{
 		Traits: simTraits{
 			Zone: "America/Bogota", Begin: time.Date(2026, 6, 15, 19, 2, 31, 0, time.UTC), First: 20 * ledgerYear,
@@ -48,6 +46,7 @@ func newLedgerCase(t *testing.T, set func(traits *simTraits, options *simOptions
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	c.url = server.URL
+	c.token += strings.ReplaceAll(t.Name(), "/", "-") // no other case waits for its turn
 	c.require(c.start())
 	t.Cleanup(func() { c.plugin.Stop() })
 	return c
@@ -154,6 +153,7 @@ func (c *ledgerCase) tally(begin int) ledgerTally {
 }
 
 func TestLedgerLiveWindowNarrowsAfterAnOutage(t *testing.T) {
+	t.Parallel()
 	for _, form := range []string{"400", "500", "504", "close", "200nul", "200[]", "404"} {
 		t.Run(form, func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, _ *simOptions) { traits.Width, traits.WidthForm = 24, form })
@@ -166,6 +166,7 @@ func TestLedgerLiveWindowNarrowsAfterAnOutage(t *testing.T) {
 }
 
 func TestLedgerNoRecordsAboveTheWidth(t *testing.T) {
+	t.Parallel()
 	for _, zeros := range []string{"omit", "zero"} {
 		t.Run(zeros, func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
@@ -179,6 +180,7 @@ func TestLedgerNoRecordsAboveTheWidth(t *testing.T) {
 }
 
 func TestLedgerNoRecordsAboveTheWidthWhereClocksAreSetForward(t *testing.T) {
+	t.Parallel()
 	for hour := range 24 { // a day of 23 hours has labels of 24
 		t.Run(strconv.Itoa(hour), func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
@@ -194,6 +196,7 @@ func TestLedgerNoRecordsAboveTheWidthWhereClocksAreSetForward(t *testing.T) {
 }
 
 func TestLedgerAnswersCutShort(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]simTraits{
 		"first days": {CutHours: 72}, "last days": {CutHours: -72},
 		"first rows": {CutRows: 50}, "last rows": {CutRows: -50},
@@ -211,6 +214,7 @@ func TestLedgerAnswersCutShort(t *testing.T) {
 }
 
 func TestLedgerAnswersCutToTheLastDay(t *testing.T) {
+	t.Parallel()
 	for _, quiet := range []int{0, 30} {
 		t.Run(strconv.Itoa(quiet), func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
@@ -238,6 +242,7 @@ func TestLedgerRunningHourIsNotCutOff(t *testing.T) {
 }
 
 func TestLedgerErrorTextIsNoEmptyReport(t *testing.T) {
+	t.Parallel()
 	for _, form := range []string{"200nul", "200[]"} {
 		t.Run(form, func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
@@ -261,6 +266,7 @@ func TestLedgerOnlyStrayRowsAreAFailure(t *testing.T) {
 }
 
 func TestLedgerTimezone(t *testing.T) {
+	t.Parallel()
 	for _, zone := range []string{"Etc/GMT+2", "Etc/GMT+1", "Europe/Madrid", "Etc/GMT+4", "Etc/GMT+6", "Etc/GMT+8", "America/Los_Angeles"} {
 		for _, zeros := range []string{"omit", "zero"} {
 			t.Run(zone+" "+zeros, func(t *testing.T) {
@@ -308,6 +314,7 @@ func TestLedgerEmptyHoursTurnedOnLater(t *testing.T) {
 }
 
 func TestLedgerRightTimezoneIsNotSuspected(t *testing.T) {
+	t.Parallel()
 	for _, quiet := range []int{0, 60, 95} {
 		t.Run(strconv.Itoa(quiet), func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
@@ -322,6 +329,7 @@ func TestLedgerRightTimezoneIsNotSuspected(t *testing.T) {
 }
 
 func TestLedgerOffFor400Days(t *testing.T) {
+	t.Parallel()
 	for _, backfill := range []string{"", "1000h"} {
 		t.Run(backfill, func(t *testing.T) {
 			c := newLedgerCase(t, func(*simTraits, *simOptions) {})
@@ -334,6 +342,7 @@ func TestLedgerOffFor400Days(t *testing.T) {
 }
 
 func TestLedgerClockAt1970(t *testing.T) {
+	t.Parallel()
 	for _, form := range []string{"", "504", "400"} {
 		t.Run(form, func(t *testing.T) {
 			c := newLedgerCase(t, func(*simTraits, *simOptions) {})
@@ -359,6 +368,7 @@ func TestLedgerClockAt1970(t *testing.T) {
 }
 
 func TestLedgerClockAhead(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []time.Duration{2 * time.Hour, ledgerDay, 3 * ledgerDay, ledgerYear, 10 * ledgerYear} {
 		for _, off := range []time.Duration{-1, 0, time.Hour} {
 			t.Run(fmt.Sprintf("%s %s", ahead, off), func(t *testing.T) {
@@ -412,6 +422,7 @@ func TestLedgerPoisonedDay(t *testing.T) {
 }
 
 func TestLedgerHistoryBeforeADateFails(t *testing.T) {
+	t.Parallel()
 	for _, form := range []string{"400", "500", "200nul", "empty"} {
 		t.Run(form, func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
@@ -431,6 +442,7 @@ func TestLedgerHistoryBeforeADateFails(t *testing.T) {
 }
 
 func TestLedgerZerosOutliveACrash(t *testing.T) {
+	t.Parallel()
 	zeros := func(from int) func(*simTraits, *simOptions) {
 		return func(traits *simTraits, options *simOptions) {
 			traits.Gap = [2]int{from, -5}
@@ -470,6 +482,7 @@ func TestLedgerBackfillRemoved(t *testing.T) {
 }
 
 func TestLedgerFormsOfNoRecords(t *testing.T) {
+	t.Parallel()
 	for _, failure := range []string{`null`, `""`, `"null"`, `"NULL"`, `false`, `[]`, `0`} {
 		for _, code := range []string{`200`, `"200"`, `""`, `true`, `200.0`} {
 			for _, rest := range []string{`"msg":"0 records were found","data":null`, `"msg":" 0 records were found","data":[]`, `"msg":"","data":[]`} {
@@ -512,11 +525,13 @@ func TestLedgerYearInTwelveRequests(t *testing.T) {
 	require.Equal(t, 12, tally.past, "%s", c.lastLines())
 	tally = c.gathers(6 * time.Hour)
 	require.Equal(t, tally.gathers, tally.requests, "%s", c.lastLines())
+}
 
-	c = newLedgerCase(t, func(traits *simTraits, options *simOptions) {
+func TestLedgerQuietYearInTwentyFourRequests(t *testing.T) {
+	c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {
 		traits.Quiet, options.Backfill = 60, "8760h"
 	})
-	tally = c.recovers()
+	tally := c.recovers()
 	require.LessOrEqual(t, tally.past, 24, "where answers begin or end without calls, they may have been cut short\n%s", c.lastLines())
 }
 
@@ -559,6 +574,7 @@ func TestLedgerReread(t *testing.T) {
 }
 
 func TestLedgerErrorsOfEachGather(t *testing.T) {
+	t.Parallel()
 	for _, form := range []string{"400", "403", "500", "504", "close", "html", "cut", "body", "quota"} {
 		t.Run(form, func(t *testing.T) {
 			c := newLedgerCase(t, func(_ *simTraits, options *simOptions) { options.Interval = "5m" })
@@ -583,6 +599,7 @@ func TestLedgerWidthIsRemembered(t *testing.T) {
 }
 
 func TestLedgerWindowsThatEndInTheFuture(t *testing.T) {
+	t.Parallel()
 	for _, future := range []string{"hour", "no"} {
 		t.Run(future, func(t *testing.T) {
 			c := newLedgerCase(t, func(traits *simTraits, options *simOptions) {

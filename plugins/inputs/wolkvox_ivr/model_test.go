@@ -9,12 +9,15 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -1522,6 +1525,11 @@ func (s *simScenario) report(t *testing.T, played *simulation, err error, lines 
 		err, s.Seed, s.Traits, s.Options, strings.Join(events, "\n"), played.history(lines))
 }
 
+func TestMain(m *testing.M) {
+	config.DisableSecretProtection() // protecting takes longer than a request, and is held by the tests of the program
+	os.Exit(m.Run())
+}
+
 func TestModel(t *testing.T) {
 	first, runs := uint64(1), uint64(2000)
 	if testing.Short() {
@@ -1533,24 +1541,22 @@ func TestModel(t *testing.T) {
 	if *modelRuns != 0 {
 		runs = *modelRuns
 	}
-	config.DisableSecretProtection() // which takes longer than a request
-	t.Cleanup(config.EnableSecretProtection)
-	var requests, gathers, failures int
-	for seed := first; seed < first+runs; seed++ {
+	var next, requests, gathers, failures atomic.Int64
+	play := func(seed uint64) {
 		scenario := newScenario(seed)
 		s, err := simulate(scenario)
-		gathers += len(s.spent)
+		gathers.Add(int64(len(s.spent)))
 		for _, spent := range s.spent {
-			requests += spent.requests
+			requests.Add(int64(spent.requests))
 		}
 		if err == nil {
 			if runs == 1 {
 				t.Log(s.history(10000))
 			}
-			continue
+			return
 		}
 		t.Logf("seed %d: %v", seed, err)
-		failures++
+		failures.Add(1)
 		lines := 60
 		if runs == 1 {
 			lines = 1000
@@ -1559,9 +1565,19 @@ func TestModel(t *testing.T) {
 			scenario, s, err = shrink(scenario, s, err)
 		}
 		scenario.report(t, s, err, lines)
-		if failures == *modelFailures {
-			break
-		}
 	}
-	t.Logf("%d gathers, %d requests", gathers, requests)
+	var players sync.WaitGroup
+	for range min(uint64(runtime.GOMAXPROCS(0)), runs) { // a run is one thing after another
+		players.Go(func() {
+			for failures.Load() < int64(*modelFailures) {
+				n := uint64(next.Add(1)) - 1
+				if n >= runs {
+					return
+				}
+				play(first + n)
+			}
+		})
+	}
+	players.Wait()
+	t.Logf("%d gathers, %d requests", gathers.Load(), requests.Load())
 }
