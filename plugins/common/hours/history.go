@@ -1,0 +1,175 @@
+package hours
+
+import (
+	"slices"
+	"time"
+)
+
+// widenAfter is how many history requests in a row have to succeed before a wider window is tried.
+const widenAfter = 4
+
+// history chooses the requests for what the live window leaves out, from the newest hour to the oldest, and adapts how much each spans.
+type history struct {
+	ledger
+	successes int // requests in a row
+}
+
+// openHours returns the hours up to `to` that are wanted, not final and not postponed. Those at or above the watermark, which only a narrow
+// live window leaves out, are open again an hour after they have been read.
+func (h *history) openHours(to Hour, now time.Time) Set {
+	open := h.wanted().Within(Window{-maxHour, to}).Without(h.Final)
+	for _, d := range h.Postponed {
+		open = open.Remove(d.window())
+	}
+	var fresh Set
+	for hour := max(h.watermark(now), h.begin()); hour < to; hour++ {
+		if now.Sub(h.readAt[hour]).Abs() < retryPause {
+			fresh.extend(hour)
+		}
+	}
+	return open.Without(fresh)
+}
+
+// next returns the next request for hours up to `to`, if there is any to make. Its window ends at `end` at the latest.
+func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
+	for _, d := range h.Postponed {
+		if d.From < d.FailingFrom {
+			middle := (d.From + d.FailingFrom) / 2
+			return Request{Window: Window{middle, middle + 1}, purpose: bisect, of: d}, true
+		}
+	}
+	for _, d := range h.Postponed {
+		if d.isDue(now) {
+			w := d.retryWindow(h.WidestRun)
+			if d.Reason == Doubtful {
+				w = h.window(w, end)
+			}
+			return Request{Window: w, purpose: retry, of: d}, true
+		}
+	}
+	open := h.openHours(to, now)
+	if len(open) == 0 {
+		return Request{}, false
+	}
+	newest := open[len(open)-1]
+	for _, d := range h.Postponed {
+		if d.Reason == Fails && d.From == newest.To {
+			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, of: d}, true
+		}
+	}
+	return Request{Window: h.window(newest, end), purpose: past}, true
+}
+
+// window returns the newest part of the open hours that the width allows, in whole days unless it is less than a day.
+func (h *history) window(open Window, end Hour) Window {
+	w := Window{max(open.From, open.To-Hour(h.Width)), open.To}
+	if h.Width < Day {
+		return w
+	}
+	days := Hour(h.Width / Day * Day)
+	w.To = (w.To - 1).endOfDay()
+	if today := (end - 1).startOfDay(); w.To > today { // alone: the API may have it from elsewhere
+		return Window{today, end}
+	}
+	// The next day, if it is known to have calls, bounds the silence and exposes a response that hides calls.
+	if days > Day && len(h.Shown.Within(Window{w.To, w.To + Day})) > 0 {
+		w.To += Day
+	}
+	w.From = max(w.From.startOfDay(), w.To-days)
+	w.To = min(w.To, end)
+	return w
+}
+
+// recorded adapts the width, and postpones what could not be settled.
+func (h *history) recorded(q Request, r *Result, now time.Time) {
+	switch q.purpose {
+	case bisect:
+		q.of.From = q.Window.To
+	case retry:
+		h.retried(q.of, r.isNew || q.of.Reason == Fails, now)
+	default:
+		h.postpone(r.doubtful, now)
+		switch {
+		case len(r.tooWide) == 0:
+			h.widen()
+		case !r.isNew && h.Width > 1:
+			h.narrow()
+		case !r.isNew:
+			h.postpone(r.tooWide, now)
+		}
+	}
+}
+
+// failed halves the width, and postpones a single hour.
+func (h *history) failed(q Request, now time.Time) {
+	switch {
+	case q.purpose == bisect:
+		q.of.FailingFrom = q.Window.From
+	case q.purpose == extend:
+		q.of.extend(h.wanted().Without(h.Final))
+	case q.purpose == retry:
+		h.retried(q.of, false, now)
+	case q.Window.Hours() == 1: // it is this hour, not the width
+		h.Postponed = append(h.Postponed, newPostponed(q.Window, Fails, now))
+		h.Width = h.GoodWidth
+	default:
+		h.narrow()
+	}
+}
+
+// narrow halves the width, in whole days down to one.
+func (h *history) narrow() {
+	h.successes = 0
+	if h.Width >= 2*Day {
+		h.Width = h.Width / Day / 2 * Day
+		return
+	}
+	h.Width = max(h.Width/2, 1)
+}
+
+// widen doubles the width after some successes.
+func (h *history) widen() {
+	h.GoodWidth = h.Width
+	if h.successes++; h.successes == widenAfter {
+		h.Width, h.successes = min(2*h.Width, longestWindow), 0
+	}
+}
+
+// retried takes in what came of a retry: hours that are still not settled are postponed again for longer, unless they can be read now.
+func (h *history) retried(d *Postponed, works bool, now time.Time) {
+	h.Postponed = slices.DeleteFunc(h.Postponed, func(other *Postponed) bool { return other == d })
+	left := h.wanted().Within(d.window()).Without(h.Final)
+	if works || len(left) == 0 {
+		return
+	}
+	next := *d
+	next.From, next.To = left[0].From, left[len(left)-1].To
+	next.FailingFrom = next.From
+	next.Pause = min(2*d.Pause, longestPause)
+	next.Due = now.Add(next.Pause)
+	next.Tries++
+	h.Postponed = append(h.Postponed, &next)
+}
+
+// postpone postpones doubtful hours, merged with those that they touch.
+func (h *history) postpone(hours []Hour, now time.Time) {
+	var runs Set
+	for _, hour := range hours {
+		runs.extend(hour)
+	}
+	for _, w := range runs {
+		next := newPostponed(w, Doubtful, now)
+		h.Postponed = slices.DeleteFunc(h.Postponed, func(d *Postponed) bool {
+			if d.Reason != Doubtful || d.From > next.To || next.From > d.To {
+				return false
+			}
+			next.From, next.To = min(next.From, d.From), max(next.To, d.To)
+			if d.Since.Before(next.Since) {
+				next.Since = d.Since
+			}
+			return true
+		})
+		next.FailingFrom = next.From
+		h.Postponed = append(h.Postponed, next)
+	}
+}

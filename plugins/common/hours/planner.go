@@ -1,0 +1,175 @@
+package hours
+
+import "time"
+
+// Planner chooses one request per gather, in turns for the live window and for history, and records the responses. Its methods must not
+// be called at the same time.
+type Planner struct {
+	history
+
+	isFirstStart  bool // Started goes by the local clock, while the API's time is not known
+	isHistoryTurn bool
+	hasFailed     bool // the last request, for the first time: it is repeated
+	isDown        bool // the last live request failed, or its response did not show known calls
+
+	form       form
+	retryWhole time.Time // when to try the whole live window again
+	isToday    bool      // the last live request was for today alone
+}
+
+// New returns a planner that knows nothing yet.
+func New(options Options) *Planner {
+	return &Planner{
+		history: history{ledger: newLedger(&options)},
+		isToday: true, // so that the first request is for the whole live window
+	}
+}
+
+// Start is called before each request. The first call decides which hours are wanted. It returns the days that are to be read again from
+// now on, if there are any.
+func (p *Planner) Start(now time.Time) (reread Window) {
+	p.isFirstStart = p.isFirstStart || p.Started.IsZero()
+	if p.Started.IsZero() || p.isFirstStart && now.Before(p.Started) {
+		p.Started = now
+	}
+	if p.State.Reread != p.Options.Reread {
+		p.State.Reread, p.Rereading = p.Options.Reread, nil
+		if days := p.RereadDays; !days.IsEmpty() {
+			p.Rereading = &days
+		}
+	}
+	if p.Rereading == nil {
+		return Window{}
+	}
+	settled := Window{p.Rereading.From, min(p.Rereading.To, p.watermark(now).startOfDay())}
+	if settled.IsEmpty() {
+		return Window{}
+	}
+	if p.Rereading.From = settled.To; p.Rereading.IsEmpty() {
+		p.Rereading = nil
+	}
+	p.readAgain(settled)
+	return settled
+}
+
+// ClockKnown takes in that the API's time is known, and that it differs from the clock of the calls before by so much. It corrects the time
+// of a first start.
+func (p *Planner) ClockKnown(by time.Duration) {
+	if p.isFirstStart {
+		p.Started = p.Started.Add(by)
+	}
+	p.isFirstStart = false
+}
+
+// NextHistory returns the next request for history, if there is any to make.
+func (p *Planner) NextHistory(now time.Time) (Request, bool) {
+	running := p.Calendar.HourAt(now)
+	to, end := p.liveWindow(now).From, running+1
+	switch p.form {
+	case whole:
+		end = running.endOfDay()
+	case runningHour:
+		to = running
+	case ended:
+		end = running
+	}
+	return p.history.next(to, end, now)
+}
+
+// Next returns the next request. It changes nothing.
+func (p *Planner) Next(now time.Time) Request {
+	if p.isHistoryTurn && !p.isDown {
+		if q, found := p.NextHistory(now); found {
+			return q
+		}
+	}
+	return p.nextLive(now)
+}
+
+func (p *Planner) nextLive(now time.Time) Request {
+	q := Request{form: p.form}
+	if left := p.retryWhole.Sub(now); left <= 0 || left > retryPause { // a time farther ahead was set by a clock that was
+		q.form, q.isRetried = whole, p.form != whole && !p.isDown
+	}
+	q.Window = p.liveWindow(now)
+	// Every second request if the window is wider than a day: nothing older may hold up today.
+	if q.isToday = q.Window.Hours() > Day && !p.isToday; q.isToday {
+		q.Window.From = q.Window.To - Day
+	}
+	running := p.Calendar.HourAt(now)
+	if q.form != whole {
+		q.Window.To = running + 1
+	}
+	switch q.form {
+	case runningHour:
+		q.Window.From = running
+	case ended:
+		q.Window.From, q.Window.To = min(q.Window.From, (running-1).startOfDay()), running
+	}
+	return q
+}
+
+// liveWindow runs from the day of the watermark to the end of today, in as many days as one request may span.
+func (p *Planner) liveWindow(now time.Time) Window {
+	running := p.Calendar.HourAt(now)
+	from := min(running, p.watermark(now))
+	if p.Newest == 0 {
+		from = p.Calendar.HourAt(now.Add(-p.Lookback))
+	}
+	for o := p.Open[from-1]; from > p.begin() && o != nil && o.isRead; o = p.Open[from-1] { // it lacks its second reading
+		from--
+	}
+	to := running.endOfDay()
+	return Window{max(max(from, min(p.begin(), running)).startOfDay(), to-longestWindow), to}
+}
+
+// Fail takes in that a request has failed. A first failure is repeated by the next request before it counts: the API may only have asked
+// for more time in between. One that any request would have met (isGeneral) says nothing about the window, and is repeated until it passes.
+func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
+	p.acknowledge(now)
+	if isGeneral {
+		p.isDown = p.isDown || q.IsLive()
+		return
+	}
+	if q.IsLive() && (p.hasFailed || !q.isRetried) {
+		p.isDown = true
+	}
+	p.isHistoryTurn = q.IsLive() == p.hasFailed // the repeated request is of the same kind, the one after that of the other
+	if p.hasFailed = !p.hasFailed; p.hasFailed {
+		return
+	}
+	if q.IsLive() {
+		p.liveFailed(q, now)
+	} else {
+		p.history.failed(q, now)
+	}
+}
+
+func (p *Planner) liveFailed(q Request, now time.Time) {
+	p.isToday = q.isToday
+	p.retryWhole = now.Add(retryPause)
+	if q.form == p.form { // else it was but tried again
+		p.form = (q.form + 1) % forms
+	}
+}
+
+// Record takes in the response to a request, and returns the rows to send.
+func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
+	p.hasFailed = false
+	p.isHistoryTurn = q.IsLive()
+	newest := p.Newest
+	r := p.record(response, now, q.IsLive())
+	isHiding := newest != 0 && response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()
+	if q.IsLive() {
+		p.isDown = isHiding // its history can't be trusted either
+		// If there have been no calls for long, other forms may show some.
+		if isHiding || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
+			p.liveFailed(q, now)
+		} else {
+			p.isToday, p.form = q.isToday, q.form
+		}
+	} else {
+		p.history.recorded(q, &r, now)
+	}
+	return r
+}

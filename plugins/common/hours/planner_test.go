@@ -1,0 +1,279 @@
+package hours
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var start = time.Date(2026, 11, 22, 14, 20, 0, 0, time.UTC)
+
+func newPlanner(change func(*Options)) *Planner {
+	options := Options{Calendar: Calendar{time.UTC}, Lookback: 3 * time.Hour}
+	if change != nil {
+		change(&options)
+	}
+	return New(options)
+}
+
+// respond records a response with seven calls in each hour up to the running one that `has` accepts, and returns the rows to send.
+func respond(p *Planner, q Request, now time.Time, has func(Hour) bool) Result {
+	response := NewResponse(q.Window)
+	for h := q.Window.From; h < q.Window.To && h <= p.Calendar.HourAt(now); h++ {
+		if has(h) {
+			response.At(h).Reading = Reading{Rows: 1, First: Figures{7, 7.5}}
+		}
+	}
+	return p.Record(q, response, now)
+}
+
+func everyHour(Hour) bool { return true }
+
+// forward lets gathers go by, all with calls in every hour.
+func forward(p *Planner, from time.Time, gathers int) (now time.Time) {
+	for now = from; gathers > 0; gathers-- {
+		p.Start(now)
+		respond(p, p.Next(now), now, everyHour)
+		now = now.Add(5 * time.Minute)
+	}
+	return now
+}
+
+func TestFormsOfTheLiveWindow(t *testing.T) {
+	p := newPlanner(nil)
+	now := forward(p, start, 2)
+	expected := []string{
+		"2026-11-22 00:00 to 2026-11-22 23:00", "2026-11-22 00:00 to 2026-11-22 23:00", // repeated
+		"2026-11-22 00:00 to 2026-11-22 14:00", "2026-11-22 00:00 to 2026-11-22 14:00",
+		"2026-11-22 14:00 to 2026-11-22 14:00", "2026-11-22 14:00 to 2026-11-22 14:00",
+		"2026-11-22 00:00 to 2026-11-22 13:00", "2026-11-22 00:00 to 2026-11-22 13:00",
+		"2026-11-22 00:00 to 2026-11-22 23:00",
+	}
+	for _, window := range expected {
+		q := p.Next(now)
+		require.True(t, q.IsLive())
+		require.Equal(t, window, q.Window.String())
+		p.Fail(q, now, false)
+		now = now.Add(time.Minute)
+	}
+
+	// A failure that any request would have met says nothing about the window.
+	p = newPlanner(nil)
+	now = forward(p, start, 2)
+	for range 5 {
+		q := p.Next(now)
+		require.Equal(t, expected[0], q.Window.String())
+		p.Fail(q, now, true)
+	}
+
+	// The whole window is a probe while a narrower one works: an hour later, and again an hour later.
+	p = newPlanner(nil)
+	now = forward(p, start, 2)
+	probes := 0
+	for range 36 {
+		q := p.Next(now)
+		if q.IsLive() && q.Window.To > p.Calendar.HourAt(now)+1 {
+			if q.IsProbe() {
+				probes++
+			}
+			p.Fail(q, now, false)
+		} else {
+			respond(p, q, now, everyHour)
+		}
+		now = now.Add(5 * time.Minute)
+	}
+	require.Equal(t, 4, probes, "two hours, each failure repeated once")
+}
+
+// A window that is wider than a day is requested every second time, today alone in between.
+func TestTodayAlone(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Lookback = 48 * time.Hour })
+	var windows []string
+	now := start
+	for range 4 {
+		p.Start(now)
+		q := p.Next(now)
+		windows = append(windows, q.Window.String())
+		respond(p, q, now, everyHour)
+		now = now.Add(5 * time.Minute)
+	}
+	whole, today := "2026-11-20 00:00 to 2026-11-22 23:00", "2026-11-22 00:00 to 2026-11-22 23:00"
+	require.Equal(t, []string{whole, today, whole, today}, windows)
+}
+
+// What is more than 31 days before today is left to history.
+func TestLiveWindowIsBounded(t *testing.T) {
+	p := newPlanner(nil)
+	now := forward(p, start, 3).AddDate(0, 2, 0)
+	p.isToday = true
+	require.Equal(t, "2026-12-23 00:00 to 2027-01-22 23:00", p.nextLive(now).Window.String())
+}
+
+// Times that a clock far ahead has set do not hold.
+func TestTimesFarAhead(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
+	now := forward(p, start, 12)
+	p.Postponed = []*Postponed{{From: p.begin(), To: p.begin() + 1, FailingFrom: p.begin(), Reason: Fails, Due: now.AddDate(1, 0, 0), Pause: time.Hour}}
+	p.retryWhole = now.AddDate(1, 0, 0)
+	p.form = runningHour
+	require.Equal(t, "2026-11-22 00:00 to 2026-11-22 23:00", p.nextLive(now).Window.String())
+	q, found := p.NextHistory(now)
+	require.True(t, found)
+	require.Equal(t, retry, q.purpose)
+}
+
+func TestFirstStartByAWrongClock(t *testing.T) {
+	p := newPlanner(nil)
+	ahead := start.AddDate(0, 0, 1)
+	p.Start(ahead)
+	p.ClockKnown(-24 * time.Hour)
+	require.Equal(t, start, p.Started)
+	p.ClockKnown(-24 * time.Hour)
+	require.Equal(t, start, p.Started, "it is known")
+
+	p = newPlanner(nil) // without a Date header
+	p.Start(ahead)
+	p.Start(start)
+	require.Equal(t, start, p.Started)
+}
+
+// A single hour that the report hides for a day has been dropped: its last reading is final.
+func TestDroppedHour(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Mode = Final })
+	now := forward(p, start, 12)
+	dropped := p.Calendar.HourAt(start)
+	var sent time.Time
+	for now.Before(start.Add(40 * time.Hour)) {
+		p.Start(now)
+		for _, row := range respond(p, p.Next(now), now, func(h Hour) bool { return h != dropped }).Rows {
+			if row.Hour == dropped {
+				require.Equal(t, Figures{7, 7.5}, row.Figures)
+				sent = now
+			}
+		}
+		now = now.Add(5 * time.Minute)
+	}
+	require.Greater(t, sent.Sub(start), 24*time.Hour)
+	require.True(t, p.Final.Contains(dropped))
+}
+
+// Nothing is final while rows can't be assigned to hours, or while a row can't be read.
+func TestUnreadableRows(t *testing.T) {
+	for name, spoil := range map[string]func(*Response, Hour){
+		"undated":    func(r *Response, _ Hour) { r.Undated = true },
+		"unreadable": func(r *Response, h Hour) { r.At(h).Unreadable = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlanner(func(o *Options) { o.Zeros = true })
+			now := forward(p, start, 3)
+			quiet := p.Calendar.HourAt(start) + 1
+			for range 12 * 12 {
+				p.Start(now)
+				q := p.Next(now)
+				response := NewResponse(q.Window)
+				for h := q.Window.From; h < q.Window.To && h <= p.Calendar.HourAt(now); h++ {
+					if h != quiet {
+						response.At(h).Reading = Reading{Rows: 1, First: Figures{7, 7.5}}
+					}
+				}
+				if q.Window.Contains(quiet) {
+					spoil(response, quiet)
+				}
+				for _, row := range p.Record(q, response, now).Rows {
+					require.NotEqual(t, quiet, row.Hour)
+				}
+				now = now.Add(5 * time.Minute)
+			}
+			require.False(t, p.Final.Contains(quiet))
+			require.True(t, p.Final.Contains(quiet+1))
+			waiting, postponed := p.Backlog(now)
+			require.Equal(t, 1, waiting+postponed)
+			for range 12 * 48 { // it can be read again
+				p.Start(now)
+				respond(p, p.Next(now), now, everyHour)
+				now = now.Add(5 * time.Minute)
+			}
+			require.True(t, p.Final.Contains(quiet))
+		})
+	}
+}
+
+func TestStateIsSavedWhole(t *testing.T) {
+	p := newPlanner(func(o *Options) {
+		o.Backfill, o.Reread, o.RereadDays = 2000*time.Hour, "2026-11-20/2026-11-25", Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 26, 0)}
+	})
+	now := start
+	for n := range 40 {
+		p.Start(now)
+		if q := p.Next(now); n%7 == 3 {
+			p.Fail(q, now, false)
+		} else {
+			respond(p, q, now, func(h Hour) bool { return h%5 != 0 })
+		}
+		before, err := json.Marshal(p.Save(false))
+		require.NoError(t, err)
+		var state State
+		require.NoError(t, json.Unmarshal(before, &state))
+		after, err := json.Marshal(state)
+		require.NoError(t, err)
+		require.JSONEq(t, string(before), string(after))
+		require.NoError(t, newPlanner(nil).Restore(state))
+		now = now.Add(5 * time.Minute)
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 100 * time.Hour })
+	forward(p, start, 20)
+	for name, spoil := range map[string]func(*State){
+		"version":          func(s *State) { s.Version = 2 },
+		"width":            func(s *State) { s.Width = 0 },
+		"wide":             func(s *State) { s.GoodWidth = 745 },
+		"run":              func(s *State) { s.WidestRun = -1 },
+		"newest":           func(s *State) { s.Newest = s.Oldest - 1 },
+		"windows":          func(s *State) { s.Final = Set{{5, 7}, {1, 2}} },
+		"postponed":        func(s *State) { s.Postponed = []*Postponed{{From: 5, To: 5, Pause: 1}} },
+		"no postponed":     func(s *State) { s.Postponed = []*Postponed{nil} },
+		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: 4, To: 5, FailingFrom: 4}} },
+	} {
+		state := p.Save(true)
+		require.NoError(t, newPlanner(nil).Restore(state))
+		spoil(&state)
+		require.Error(t, newPlanner(nil).Restore(state), name)
+	}
+}
+
+// After an unclean end, what was sent within the margin comes once more, and nothing else; after a clean one the latest hours.
+func TestSentAgainAfterARestart(t *testing.T) {
+	for name, tt := range map[string]struct {
+		mode    Mode
+		isClean bool
+		again   int // hours that become open again
+	}{
+		"killed": {All, false, 3}, "stopped": {All, true, 3}, "killed, final": {Final, false, 3}, "stopped, final": {Final, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlanner(func(o *Options) { o.Mode, o.Backfill = tt.mode, 100*time.Hour })
+			forward(p, start, 12*10)
+			state := p.Save(tt.isClean)
+			next := newPlanner(func(o *Options) { o.Mode, o.Backfill = tt.mode, 100*time.Hour })
+			require.NoError(t, next.Restore(state))
+			require.Equal(t, tt.again, p.Final.Hours()-next.Final.Hours())
+		})
+	}
+}
+
+func TestStatusOfHours(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 24 * time.Hour })
+	require.Empty(t, p.Status(start).Open)
+	now := forward(p, start, 12)
+	s := p.Status(now)
+	require.Equal(t, "2026-11-22 15:00", s.Newest.String())
+	require.Equal(t, "2026-11-22 12:00", s.Watermark.String())
+	require.Equal(t, "2026-11-22 11:00", s.Complete.String())
+	require.Len(t, s.Open, 1)
+	require.Equal(t, whyNewer, s.Open[0].Why)
+	require.Equal(t, "2026-11-22 12:00 to 2026-11-22 15:00", s.Open[0].Window.String())
+}

@@ -1,0 +1,611 @@
+package hours
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var showAll = flag.Bool("sim.show", false, "log what came of each simulation")
+
+// simAPI is a misbehaving API. All its times are hours of the local clock, or instants.
+type simAPI struct {
+	name     string
+	days     int // of the simulation
+	backfill int // hours
+
+	calls    func(a *simAPI, h Hour) int64                                       // the true total of an hour
+	shown    func(a *simAPI, h Hour, now time.Time) (calls int64, isListed bool) // what the report shows of it
+	window   func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)   // how a window is answered
+	rows     func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour       // which of the rows the response has
+	skew     func(since float64) float64                                         // hours that the clock is ahead, with an API that does not tell the time
+	keeps    time.Duration                                                       // older hours are gone
+	isPoison func(h Hour) bool                                                   // windows with such an hour fail for ever
+
+	calendar Calendar
+	begin    time.Time
+	random   *rand.Rand
+	last     time.Time // request
+	requests int
+}
+
+const simNow = Hour(24*20000 + 13)
+
+// start returns the instant at which an hour starts.
+func (a *simAPI) start(h Hour) time.Time {
+	t := h.clock()
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), 0, 0, 0, a.calendar.Location)
+}
+
+func (a *simAPI) at(now time.Time) Hour { return a.calendar.HourAt(now) }
+
+// since returns the hours since the simulation began.
+func (a *simAPI) since(now time.Time) float64 { return now.Sub(a.begin).Hours() }
+
+// ago returns an instant so many hours earlier.
+func ago(now time.Time, hours float64) time.Time {
+	return now.Add(-time.Duration(hours * float64(time.Hour)))
+}
+
+// total returns the calls of an hour. One that the clock skips has none.
+func (a *simAPI) total(h Hour) int64 {
+	if len(a.calendar.Starts(h)) == 0 {
+		return 0
+	}
+	return a.calls(a, h)
+}
+
+// grown returns the calls of an hour that have ended by now: the last ones end an hour and a half after the hour.
+func (a *simAPI) grown(h Hour, now time.Time) int64 {
+	return int64(float64(a.total(h)) * min(max(now.Sub(a.start(h)).Hours()/2.5, 0), 1))
+}
+
+func (a *simAPI) isKept(h Hour, now time.Time) bool {
+	return a.keeps == 0 || !a.start(h).Before(now.Add(-a.keeps))
+}
+
+// respond returns the response to a request, nil if it fails.
+func (a *simAPI) respond(w Window, now time.Time) *Response {
+	defer func() { a.last = now }()
+	a.requests++
+	response := NewResponse(w)
+	if a.window != nil {
+		if isFailed, isEmpty := a.window(a, w, now); isFailed {
+			return nil
+		} else if isEmpty {
+			return response
+		}
+	}
+	var hours []Hour
+	figures := make(map[Hour]int64)
+	for h := w.From; h < w.To; h++ {
+		if a.isPoison != nil && a.isPoison(h) {
+			return nil
+		}
+		if !a.isKept(h, now) || a.start(h).After(now) {
+			continue
+		}
+		calls, isListed := a.grown(h, now), false
+		if a.shown != nil {
+			calls, isListed = a.shown(a, h, now)
+		}
+		if calls > 0 || isListed {
+			hours, figures[h] = append(hours, h), calls
+		}
+	}
+	if a.rows != nil {
+		hours = a.rows(a, w, hours, now)
+	}
+	for _, h := range hours {
+		response.At(h).Reading = Reading{Rows: 1, First: Figures{figures[h], float64(figures[h]) / 4}}
+	}
+	return response
+}
+
+// The true calls.
+
+func dice(h Hour, below int64) int64 {
+	return int64((uint64(h)*0x9e3779b97f4a7c15 ^ 0xd6e8feb86659fd93) * 0xbf58476d1ce4e5b9 >> 33 % uint64(below))
+}
+
+func busy(_ *simAPI, h Hour) int64 { return 20 + dice(h, 200) }
+
+func nights(a *simAPI, h Hour) int64 {
+	if h.Of() < 6 || h.Of() > 21 {
+		return 0
+	}
+	return busy(a, h)
+}
+
+func weekends(a *simAPI, h Hour) int64 {
+	if h/Day%7 > 4 {
+		return 0
+	}
+	return nights(a, h)
+}
+
+func sparse(a *simAPI, h Hour) int64 {
+	if dice(h, 100) > 0 {
+		return 0
+	}
+	return busy(a, h)
+}
+
+func callsFrom(first Hour) func(*simAPI, Hour) int64 {
+	return func(a *simAPI, h Hour) int64 {
+		if h < first {
+			return 0
+		}
+		return nights(a, h)
+	}
+}
+
+func closedBetween(from, to Hour) func(*simAPI, Hour) int64 {
+	return func(a *simAPI, h Hour) int64 {
+		if h > from && h < to {
+			return 0
+		}
+		return nights(a, h)
+	}
+}
+
+// What the report shows.
+
+type shows = func(a *simAPI, h Hour, now time.Time) (int64, bool)
+
+func late(hours float64) shows {
+	return func(a *simAPI, h Hour, now time.Time) (int64, bool) { return a.grown(h, ago(now, hours)), false }
+}
+
+func stalls(hours float64) shows {
+	return func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+		if s := a.since(now); s > 50 && s < 50+hours {
+			now = a.begin.Add(50 * time.Hour)
+		}
+		return a.grown(h, now), false
+	}
+}
+
+func nightly(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	if h < a.at(now.Add(-2*time.Hour)).startOfDay() {
+		return a.total(h), false
+	}
+	return 0, false
+}
+
+func zerosFirst(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	if now.Before(a.start(h).Add(4 * time.Hour)) {
+		return 0, true
+	}
+	return a.grown(h, now), true
+}
+
+func zerosAtNight(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	local := now.In(a.calendar.Location)
+	if minute := local.Hour()*60 + local.Minute(); minute >= 30 && minute < 270 {
+		return 0, true
+	}
+	return a.grown(h, now), false
+}
+
+func halves(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	if now.In(a.calendar.Location).Minute() < 5 {
+		return a.grown(h, now) / 2, false
+	}
+	return a.grown(h, now), false
+}
+
+func vanishing(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	if age := now.Sub(a.start(h)).Hours(); age > 2 && age < 12 {
+		return 0, false
+	}
+	return a.grown(h, now), false
+}
+
+func dropping(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	if a.random.Float64() < .05 {
+		return 0, false
+	}
+	return a.grown(h, now), false
+}
+
+func replica(a *simAPI, h Hour, now time.Time) (int64, bool) {
+	if dice(Hour(now.Unix()/300), 2) == 0 {
+		now = ago(now, 8)
+	}
+	return a.grown(h, now), false
+}
+
+// How windows are answered.
+
+type answers = func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)
+
+func failsWider(hours int) answers {
+	return func(_ *simAPI, w Window, _ time.Time) (bool, bool) { return w.Hours() > hours, false }
+}
+
+func emptyWider(hours int) answers {
+	return func(_ *simAPI, w Window, _ time.Time) (bool, bool) { return false, w.Hours() > hours }
+}
+
+func failsAtRandom(rate float64) answers {
+	return func(a *simAPI, _ Window, _ time.Time) (bool, bool) { return a.random.Float64() < rate, false }
+}
+
+func emptyAtRandom(rate float64) answers {
+	return func(a *simAPI, _ Window, _ time.Time) (bool, bool) { return false, a.random.Float64() < rate }
+}
+
+func emptyBetween(from, to float64) answers {
+	return func(a *simAPI, _ Window, now time.Time) (bool, bool) {
+		return false, a.since(now) >= from && a.since(now) < to
+	}
+}
+
+// Which rows a response has.
+
+type cuts = func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour
+
+func firstHours(n Hour) cuts {
+	return func(_ *simAPI, w Window, hours []Hour, _ time.Time) []Hour {
+		return slices.DeleteFunc(hours, func(h Hour) bool { return h >= w.From+n })
+	}
+}
+
+func lastHours(n Hour) cuts {
+	return func(_ *simAPI, w Window, hours []Hour, _ time.Time) []Hour {
+		return slices.DeleteFunc(hours, func(h Hour) bool { return h < w.To-n })
+	}
+}
+
+func firstRows(n int) cuts {
+	return func(_ *simAPI, _ Window, hours []Hour, _ time.Time) []Hour { return hours[:min(n, len(hours))] }
+}
+
+func lastRows(n int) cuts {
+	return func(_ *simAPI, _ Window, hours []Hour, _ time.Time) []Hour { return hours[max(len(hours)-n, 0):] }
+}
+
+func daysAgo(from, to Hour) func(Hour) bool {
+	return func(h Hour) bool { return h >= simNow-from*Day && h < simNow-to*Day }
+}
+
+const year = 365 * Day
+
+// documented are the simulations of the design's prototype.
+func documented() []simAPI {
+	return []simAPI{
+		{name: "as documented, always busy", calls: busy},
+		{name: "quiet nights"},
+		{name: "quiet nights, closed weekends", calls: weekends, days: 9},
+		{name: "closed for 50 days last year", calls: closedBetween(simNow-150*Day, simNow-100*Day)},
+		{name: "one hour in a hundred has calls", calls: sparse, days: 6},
+		{name: "young operation", calls: callsFrom(simNow - 60*Day)},
+		{name: "windows over 10 days fail", window: failsWider(240)},
+		{name: "windows over 10 days are empty", window: emptyWider(240), days: 6},
+		{name: "windows over a day fail", window: failsWider(24), backfill: 90 * Day, days: 8},
+		{name: "windows over 12 h fail", window: failsWider(12), backfill: 30 * Day, days: 8},
+		{name: "windows over 2 h fail", window: failsWider(2), backfill: 72, days: 8},
+		{name: "keeps 90 days, older fails", keeps: 90 * 24 * time.Hour, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return !a.isKept(w.From, now), false
+		}},
+		{name: "keeps 90 days, older is empty", keeps: 90 * 24 * time.Hour},
+		{name: "an hour fails", isPoison: func(h Hour) bool { return h == simNow-20*Day }},
+		{name: "a day fails", isPoison: daysAgo(20, 19)},
+		{name: "ten days fail", isPoison: daysAgo(30, 20)},
+		{name: "three stretches fail", days: 6, isPoison: func(h Hour) bool {
+			return daysAgo(30, 28)(h) || daysAgo(50, 45)(h) || h == simNow-70*Day
+		}},
+		{name: "only the first day of a window", rows: firstHours(24), backfill: 60 * Day},
+		{name: "only the last day of a window", rows: lastHours(24), backfill: 60 * Day},
+		{name: "only the first 100 rows", rows: firstRows(100), backfill: 90 * Day, days: 6},
+		{name: "only the last 100 rows", rows: lastRows(100)},
+		{name: "only the first 10 rows", rows: firstRows(10), backfill: 30 * Day},
+		{name: "no window may end in the future", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return w.To > a.at(now)+1, false
+		}},
+		{name: "a fifth of all requests fail", window: failsAtRandom(.2)},
+		{name: "a tenth of all responses are empty", window: emptyAtRandom(.1), days: 6},
+		{name: "one request in 5 minutes and no more", window: func(a *simAPI, _ Window, now time.Time) (bool, bool) {
+			return now.Sub(a.last) < 5*time.Minute, false
+		}},
+		{name: "all empty for 8 h from the first hour on", window: emptyBetween(1, 9)},
+		{name: "all empty for 72 h", window: emptyBetween(30, 102), days: 8},
+		{name: "no newer figures for 6 h", shown: stalls(6), days: 8},
+		{name: "no newer figures for 30 h", shown: stalls(30), days: 8},
+		{name: "figures come an hour late", shown: late(1)},
+		{name: "figures come 26 h late", shown: late(26), days: 8},
+		{name: "figures come at night, for the day before", shown: nightly, days: 8},
+		{name: "zeros for 4 h, then figures", shown: zerosFirst, days: 8},
+		{name: "zeros during maintenance", shown: zerosAtNight, days: 8},
+		{name: "half figures for 5 minutes each hour", shown: halves, days: 6},
+		{name: "rows vanish after 2 h, are back after 12", shown: vanishing, days: 6},
+		{name: "5% of all rows are missing", shown: dropping, backfill: 30 * Day, days: 6},
+		{name: "half of all responses are 8 h old", shown: replica, days: 8},
+	}
+}
+
+// undocumented are further ways to misbehave that nobody has written down.
+func undocumented() []simAPI {
+	return []simAPI{
+		{name: "a tenth of all responses are a day old", days: 6, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if dice(Hour(now.Unix()/300), 10) == 0 {
+				now = ago(now, 24)
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "an hour appears when it is half over", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if now.Sub(a.start(h)) < 30*time.Minute {
+				return 0, false
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "the first row is missing now and then", backfill: 60 * Day, rows: func(a *simAPI, _ Window, hours []Hour, _ time.Time) []Hour {
+			return hours[min(a.random.IntN(4)/3, len(hours)):]
+		}},
+		{name: "the last row is missing now and then", backfill: 60 * Day, rows: func(a *simAPI, _ Window, hours []Hour, _ time.Time) []Hour {
+			return hours[:max(len(hours)-a.random.IntN(4)/3, 0)]
+		}},
+		{name: "at most 200 rows from anywhere", backfill: 60 * Day, days: 6, rows: func(a *simAPI, _ Window, hours []Hour, _ time.Time) []Hour {
+			first := a.random.IntN(max(len(hours)-200, 0) + 1)
+			return hours[first:min(first+200, len(hours))]
+		}},
+		{name: "every second response knows 30 days", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if now.Unix()/300%2 == 0 && h < a.at(now)-30*Day {
+				return 0, false
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "every third request fails", window: func(a *simAPI, _ Window, _ time.Time) (bool, bool) { return a.requests%3 == 0, false }},
+		{name: "fails in office hours", days: 6, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) {
+			return a.at(now).Of() >= 9 && a.at(now).Of() < 17, false
+		}},
+		{name: "fails in the first 10 minutes of each hour", window: func(_ *simAPI, _ Window, now time.Time) (bool, bool) { return now.Minute() < 10, false }},
+		{name: "fails every other hour", days: 6, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) { return a.at(now)%2 == 0, false }},
+		{name: "fails for 40 h", days: 6, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) {
+			return a.since(now) > 20 && a.since(now) < 60, false
+		}},
+		{name: "windows across the end of a month fail", days: 6, window: func(_ *simAPI, w Window, _ time.Time) (bool, bool) {
+			return w.From.clock().Month() != (w.To - 1).clock().Month(), false
+		}},
+		{name: "windows with today fail for 10 h", window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return a.since(now) > 5 && a.since(now) < 15 && w.To > a.at(now).startOfDay(), false
+		}},
+		{name: "windows with today and more are empty", days: 8, backfill: 90 * Day, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return false, w.To > a.at(now).startOfDay() && w.From < a.at(now).startOfDay()
+		}},
+		{name: "no window may reach into the running hour", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return w.To > a.at(now), false
+		}},
+		{name: "windows that end in the future are empty", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return false, w.To > a.at(now)
+		}},
+		{name: "history is empty by day", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+			return false, w.From < a.at(now)-3*Day && a.at(now).Of() > 7 && a.at(now).Of() < 20
+		}},
+		{name: "empty on one day of the week", days: 9, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) { return false, a.at(now)/Day%7 == 2 }},
+		{name: "empty from the first request on for 8 h", window: emptyBetween(-1, 8)},
+		{name: "most figures come two hours after the end", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if now.Sub(a.start(h)) < 3*time.Hour {
+				return a.grown(h, now) / 3, false
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "figures are doubled for two hours", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if now.Sub(a.start(h)) < 2*time.Hour {
+				return 2 * a.grown(h, now), false
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "a day appears when it is over in UTC+5", days: 6, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if (h + 5).startOfDay() == (a.at(now) + 5).startOfDay() {
+				return 0, false
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "the running hour has the label of the next", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			switch running := a.at(now); h {
+			case running:
+				return 0, false
+			case running + 1:
+				return a.grown(running, now), false
+			default:
+				return a.grown(h, now), false
+			}
+		}},
+		{name: "hours ahead are listed as zeros", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) { return a.grown(h, now), true }},
+		{name: "yesterday is missing after midnight", days: 6, calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if a.at(now).Of() < 3 && h < a.at(now).startOfDay() && h >= a.at(now).startOfDay()-Day {
+				return 0, false
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "one hour a day comes two hours late", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if h.Of() == 10 {
+				now = ago(now, 2)
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "every second response has zeros for the running hour", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			if h == a.at(now) && now.Unix()/300%2 == 0 {
+				return 0, true
+			}
+			return a.grown(h, now), false
+		}},
+		{name: "one call a day", days: 8, backfill: 60 * Day, calls: func(_ *simAPI, h Hour) int64 {
+			if h.Of() == 10 {
+				return 4
+			}
+			return 0
+		}},
+		{name: "the first call comes after two days", days: 6, calls: callsFrom(simNow + 2*Day)},
+		{name: "the clock is a day ahead for six minutes", skew: func(since float64) float64 {
+			if since > 30 && since < 30.1 {
+				return 24
+			}
+			return 0
+		}},
+		{name: "the clock is three hours behind", skew: func(float64) float64 { return -3 }, days: 6},
+		{name: "the clock is five hours ahead", skew: func(float64) float64 { return 5 }, days: 6},
+	}
+}
+
+// simulation plays one API against a planner.
+type simulation struct {
+	*simAPI
+	options  Options
+	planner  *Planner
+	now      time.Time
+	saved    []byte
+	database map[Hour]int64
+	final    map[Hour][]int64 // as sent in Mode Final
+	sentAt   map[Hour]time.Time
+	crashed  time.Time
+	twice    int
+}
+
+func (s *simulation) run(t *testing.T, crashAt int) {
+	s.planner = New(s.options)
+	for n := range s.days * 288 {
+		s.now = s.begin.Add(time.Duration(n) * 5 * time.Minute)
+		if n == crashAt {
+			s.crash(t)
+		}
+		s.gather()
+		if n == crashAt-1-crashAt%3 { // the last states may not have been saved
+			s.save(t)
+		}
+	}
+	require.Equal(t, s.days*288, s.requests, "one request per gather")
+}
+
+func (s *simulation) gather() {
+	clock := s.now
+	if s.skew != nil {
+		clock = ago(clock, -s.skew(s.since(clock)))
+	}
+	s.planner.Start(clock)
+	q := s.planner.Next(clock)
+	response := s.respond(q.Window, s.now)
+	if response == nil {
+		s.planner.Fail(q, clock, false)
+		return
+	}
+	for _, row := range s.planner.Record(q, response, clock).Rows {
+		mayRepeat := s.sentAt[row.Hour].After(s.crashed.Add(-s.options.margin()-20*time.Minute)) && s.sentAt[row.Hour].Before(s.crashed)
+		if s.options.Mode == Final && slices.Contains(s.final[row.Hour], row.Calls) && !mayRepeat {
+			s.twice++
+		}
+		s.database[row.Hour], s.sentAt[row.Hour] = row.Calls, s.now
+		s.final[row.Hour] = append(s.final[row.Hour], row.Calls)
+	}
+}
+
+func (s *simulation) save(t *testing.T) {
+	state, err := json.Marshal(s.planner.Save(false))
+	require.NoError(t, err)
+	s.saved = state
+}
+
+// crash loses what was sent in the last hour, and goes on from a saved state.
+func (s *simulation) crash(t *testing.T) {
+	s.crashed = s.now
+	for h, at := range s.sentAt {
+		if s.now.Sub(at) < time.Hour {
+			delete(s.database, h)
+		}
+	}
+	var state State
+	require.NoError(t, json.Unmarshal(s.saved, &state))
+	s.planner = New(s.options)
+	require.NoError(t, s.planner.Restore(state))
+}
+
+// result describes what came of it, and whether that is wrong.
+func (s *simulation) result() (text string, isWrong bool) {
+	var missing, wrong, zeros []Hour
+	from, to := s.at(s.begin.Add(-s.options.Backfill)), s.at(s.now)-40
+	if s.skew != nil {
+		from = s.planner.begin() // what is wanted goes by the clock
+	}
+	for h := from; h < to; h++ {
+		if !s.isKept(h, s.now) || s.isPoison != nil && s.isPoison(h) {
+			continue
+		}
+		total := s.total(h)
+		calls, isSent := s.database[h]
+		switch {
+		case total > 0 && !isSent:
+			missing = append(missing, h)
+		case total > 0 && calls == 0:
+			zeros = append(zeros, h)
+		case total != calls:
+			wrong = append(wrong, h)
+		}
+	}
+	return fmt.Sprintf("missing %d %v, wrong %d %v, false zeros %d %v, twice %d, postponed %d",
+			len(missing), sample(missing), len(wrong), sample(wrong), len(zeros), sample(zeros), s.twice, len(s.planner.Postponed)),
+		len(missing)+len(wrong)+len(zeros)+s.twice > 0
+}
+
+func sample(hours []Hour) []Hour { return hours[:min(len(hours), 5)] }
+
+func newSimulation(api simAPI, mode string, isDST bool) *simulation {
+	api.random = rand.New(rand.NewPCG(7, 7))
+	api.calendar = Calendar{time.UTC}
+	api.days, api.backfill = max(api.days, 4), max(api.backfill, 0)
+	if api.backfill == 0 {
+		api.backfill = year
+	}
+	if api.calls == nil {
+		api.calls = nights
+	}
+	if isDST { // the clock repeats an hour in the second night
+		api.calendar.Location = madrid
+	}
+	api.begin = api.start(simNow)
+	s := &simulation{simAPI: &api, database: make(map[Hour]int64), final: make(map[Hour][]int64), sentAt: make(map[Hour]time.Time)}
+	s.options = Options{Calendar: api.calendar, Lookback: 3 * time.Hour, Backfill: time.Duration(api.backfill) * time.Hour, Zeros: mode == "zero"}
+	if mode == "final" {
+		s.options.Mode = Final
+	}
+	return s
+}
+
+var madrid = func() *time.Location {
+	location, err := time.LoadLocation("Europe/Madrid")
+	if err != nil {
+		panic(err)
+	}
+	return location
+}()
+
+func TestSimulations(t *testing.T) {
+	t.Parallel()
+	for _, api := range append(documented(), undocumented()...) {
+		for _, mode := range []string{"all", "zero", "final"} {
+			for _, variant := range []string{"plain", "crash", "DST"} {
+				t.Run(api.name+"/"+mode+"/"+variant, func(t *testing.T) {
+					t.Parallel()
+					s := newSimulation(api, mode, variant == "DST")
+					crashAt := -1
+					if variant == "crash" {
+						crashAt = 20 + int(dice(Hour(len(api.name)), 800))
+					}
+					s.run(t, crashAt)
+					text, isWrong := s.result()
+					if *showAll || isWrong {
+						t.Log(text)
+					}
+					require.False(t, isWrong)
+				})
+			}
+		}
+	}
+}

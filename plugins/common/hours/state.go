@@ -1,0 +1,168 @@
+package hours
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// stateVersion is that of State. Other versions are refused.
+const stateVersion = 3
+
+// State is all that a planner knows, saved as JSON.
+type State struct {
+	Version  int       `json:"version"`
+	Timezone string    `json:"timezone"` // under which hours were sent
+	Time     time.Time `json:"time"`     // of the last request
+	Started  time.Time `json:"started"`  // time of the first gather
+
+	Newest     Hour      `json:"newest"` // newest and oldest hour that have shown calls, 0 before there are any
+	Oldest     Hour      `json:"oldest"`
+	NewestAt   time.Time `json:"newest_at"`   // when Newest appeared
+	WidestRun  int       `json:"widest_run"`  // the most hours from the first to the last row of a response
+	LongestGap int       `json:"longest_gap"` // the most hours without calls that the operation was seen to have
+
+	Final          Set          `json:"final"`
+	Again          Set          `json:"again,omitempty"` // wanted whatever the options say: days to be read again, or another time zone's
+	Shown          Set          `json:"shown,omitempty"` // hours that have shown calls, on the days that a request may cover
+	Open           OpenHours    `json:"open,omitempty"`
+	Postponed      []*Postponed `json:"postponed,omitempty"`
+	Unacknowledged []Sending    `json:"unacknowledged,omitempty"`
+	Reread         string       `json:"reread,omitempty"`    // the option of that name
+	Rereading      *Window      `json:"rereading,omitempty"` // its days that were not yet below the watermark
+
+	Width     int `json:"width"`      // hours that a history request spans
+	GoodWidth int `json:"good_width"` // the widest that has succeeded lately
+
+	StoppedCleanly bool `json:"stopped_cleanly"`
+}
+
+// Sending is a window whose hours became final so short a time ago that an output may not have stored them.
+type Sending struct {
+	Window Window    `json:"window"`
+	At     time.Time `json:"at"`
+}
+
+// OpenHours are hours that are not final and have been read.
+type OpenHours map[Hour]*openHour
+
+// openHour is what is known of an hour that is not final.
+type openHour struct {
+	isRead, isSent bool
+	reading, sent  Reading   // the last one, and the one that was sent last
+	shownAt        time.Time // when a response showed the reading last
+	sentAt         time.Time
+}
+
+// openRun is how consecutive open hours with the same times are saved: each as calls and minutes of its rows.
+type openRun struct {
+	From    Hour        `json:"from"`
+	ShownAt time.Time   `json:"shown_at"`
+	SentAt  time.Time   `json:"sent_at,omitzero"` // missing if another reading was sent, or none
+	Rows    [][]float64 `json:"rows"`
+}
+
+// MarshalJSON saves the readings.
+func (o OpenHours) MarshalJSON() ([]byte, error) {
+	var runs []*openRun
+	var run *openRun
+	for _, h := range slices.Sorted(maps.Keys(o)) {
+		open := o[h]
+		if !open.isRead {
+			continue
+		}
+		sentAt := time.Time{}
+		if open.isSent && open.sent == open.reading {
+			sentAt = open.sentAt
+		}
+		if run == nil || run.From+Hour(len(run.Rows)) != h || !run.ShownAt.Equal(open.shownAt) || !run.SentAt.Equal(sentAt) {
+			run = &openRun{From: h, ShownAt: open.shownAt, SentAt: sentAt}
+			runs = append(runs, run)
+		}
+		rows := make([]float64, 0, 2)
+		for _, f := range []Figures{open.reading.First, open.reading.Second}[:open.reading.Rows] {
+			rows = append(rows, float64(f.Calls), f.Minutes)
+		}
+		run.Rows = append(run.Rows, rows)
+	}
+	return json.Marshal(runs)
+}
+
+// UnmarshalJSON loads what MarshalJSON has saved.
+func (o *OpenHours) UnmarshalJSON(content []byte) error {
+	var runs []openRun
+	if err := json.Unmarshal(content, &runs); err != nil {
+		return err
+	}
+	*o = make(OpenHours)
+	for _, run := range runs {
+		for i, rows := range run.Rows {
+			if len(rows) > 4 || len(rows)%2 != 0 {
+				return errors.New("an open hour must have calls and minutes of two rows at most")
+			}
+			var figures [2]Figures
+			for n := range len(rows) / 2 {
+				figures[n] = Figures{int64(rows[2*n]), rows[2*n+1]}
+			}
+			reading := Reading{len(rows) / 2, figures[0], figures[1]}
+			(*o)[run.From+Hour(i)] = &openHour{true, !run.SentAt.IsZero(), reading, reading, run.ShownAt, run.SentAt}
+		}
+	}
+	return nil
+}
+
+// clone returns a copy that shares nothing that changes. Sets never change.
+func (s *State) clone() State {
+	c := *s
+	c.Open = make(OpenHours, len(s.Open))
+	for h, o := range s.Open {
+		open := *o
+		c.Open[h] = &open
+	}
+	c.Postponed = make([]*Postponed, len(s.Postponed))
+	for i, p := range s.Postponed {
+		postponed := *p
+		c.Postponed[i] = &postponed
+	}
+	c.Unacknowledged = slices.Clone(s.Unacknowledged)
+	return c
+}
+
+func (s *State) validate() error {
+	switch {
+	case s.Version != stateVersion:
+		return fmt.Errorf("state has version %d, this program reads version %d", s.Version, stateVersion)
+	case s.Width < 1 || s.GoodWidth < 1 || max(s.Width, s.GoodWidth) > longestWindow:
+		return fmt.Errorf("state has a width of %d or %d hours, which must be 1 to %d", s.Width, s.GoodWidth, longestWindow)
+	case s.WidestRun < 0 || s.LongestGap < 0 || s.Newest < s.Oldest:
+		return errors.New("state has hours that are not in order")
+	case !s.Final.isValid() || !s.Again.isValid() || !s.Shown.isValid():
+		return errors.New("state has windows that are not in order")
+	}
+	for _, p := range s.Postponed {
+		if p == nil || p.From >= p.To || p.FailingFrom < p.From || p.FailingFrom > p.To || p.Pause <= 0 || p.Tries < 0 {
+			return errors.New("state has postponed hours that are not in order")
+		}
+	}
+	return nil
+}
+
+// IsAhead reports whether the state has a time or an hour that lies ahead of now. Hours may do so by a day and the difference between two
+// time zones, where the time zone is wrong.
+func (s *State) IsAhead(now time.Time) bool {
+	hours := []Hour{s.Newest}
+	for _, set := range []Set{s.Final, s.Shown} {
+		if len(set) > 0 {
+			hours = append(hours, set[len(set)-1].To)
+		}
+	}
+	latest := slices.MaxFunc([]time.Time{s.Time, s.Started, s.NewestAt}, time.Time.Compare)
+	for h, o := range s.Open {
+		hours = append(hours, h)
+		latest = slices.MaxFunc([]time.Time{latest, o.shownAt, o.sentAt}, time.Time.Compare)
+	}
+	return slices.Max(hours) > Hour(now.Unix()/3600)+3*Day || latest.Sub(now) > 10*time.Minute
+}

@@ -1,0 +1,145 @@
+package hours
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// longestWindow is how many hours one request may span (vendor documentation: 31 days).
+const longestWindow = 31 * Day
+
+// Window is a range of hours, From inclusive, To exclusive.
+type Window struct {
+	From, To Hour
+}
+
+// Hours returns the number of hours in the window.
+func (w Window) Hours() int { return int(max(w.To-w.From, 0)) }
+
+// IsEmpty reports whether the window has no hour.
+func (w Window) IsEmpty() bool { return w.From >= w.To }
+
+// Contains reports whether the hour is in the window.
+func (w Window) Contains(h Hour) bool { return w.From <= h && h < w.To }
+
+// String returns the first and the last hour, "2026-01-18 16:00 to 2026-01-18 23:00".
+func (w Window) String() string { return fmt.Sprintf("%s to %s", w.From, w.To-1) }
+
+func (w Window) intersect(other Window) Window {
+	return Window{max(w.From, other.From), min(w.To, other.To)}
+}
+
+// MarshalJSON writes the window as ["2026-01-18T16","2026-01-19T00"].
+func (w Window) MarshalJSON() ([]byte, error) { return json.Marshal([2]Hour{w.From, w.To}) }
+
+// UnmarshalJSON reads what MarshalJSON writes. It refuses an empty window.
+func (w *Window) UnmarshalJSON(content []byte) error {
+	var ends []Hour
+	if err := json.Unmarshal(content, &ends); err != nil {
+		return err
+	}
+	if len(ends) != 2 || ends[0] >= ends[1] {
+		return errors.New("a window must have two hours in order")
+	}
+	w.From, w.To = ends[0], ends[1]
+	return nil
+}
+
+// Set is a set of hours as windows: sorted, disjoint, merged where they touch. Its methods leave it as it is.
+type Set []Window
+
+// Add returns the set with the hours of w.
+func (s Set) Add(w Window) Set {
+	if w.IsEmpty() {
+		return s
+	}
+	merged := make(Set, 0, len(s)+1)
+	for _, other := range s {
+		if other.To < w.From || w.To < other.From {
+			merged = append(merged, other)
+			continue
+		}
+		w = Window{min(w.From, other.From), max(w.To, other.To)}
+	}
+	merged = append(merged, w)
+	slices.SortFunc(merged, func(a, b Window) int { return int(a.From - b.From) })
+	return merged
+}
+
+// Remove returns the set without the hours of w.
+func (s Set) Remove(w Window) Set {
+	if w.IsEmpty() {
+		return s
+	}
+	rest := make(Set, 0, len(s)+1)
+	for _, other := range s {
+		if before := (Window{other.From, min(other.To, w.From)}); !before.IsEmpty() {
+			rest = append(rest, before)
+		}
+		if after := (Window{max(other.From, w.To), other.To}); !after.IsEmpty() {
+			rest = append(rest, after)
+		}
+	}
+	return rest
+}
+
+// extend adds an hour that comes after all others, in place.
+func (s *Set) extend(h Hour) {
+	if n := len(*s); n > 0 && (*s)[n-1].To == h {
+		(*s)[n-1].To++
+		return
+	}
+	*s = append(*s, Window{h, h + 1})
+}
+
+// Union returns the hours that are in either set.
+func (s Set) Union(other Set) Set {
+	for _, w := range other {
+		s = s.Add(w)
+	}
+	return s
+}
+
+// Without returns the hours of the set that are not in the other.
+func (s Set) Without(other Set) Set {
+	for _, w := range other {
+		s = s.Remove(w)
+	}
+	return s
+}
+
+// Within returns the hours of the set that are in w.
+func (s Set) Within(w Window) Set {
+	var parts Set
+	for _, own := range s {
+		if part := own.intersect(w); !part.IsEmpty() {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// Contains reports whether the hour is in the set.
+func (s Set) Contains(h Hour) bool {
+	return slices.ContainsFunc(s, func(w Window) bool { return w.Contains(h) })
+}
+
+// Hours returns the number of hours in the set.
+func (s Set) Hours() (n int) {
+	for _, w := range s {
+		n += w.Hours()
+	}
+	return n
+}
+
+// isValid reports whether the set is as its methods make it.
+func (s Set) isValid() bool {
+	for i, w := range s {
+		if w.IsEmpty() || i > 0 && w.From <= s[i-1].To {
+			return false
+		}
+	}
+	return true
+}
