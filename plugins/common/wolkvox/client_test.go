@@ -1,0 +1,465 @@
+package wolkvox
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
+	"github.com/influxdata/telegraf/testutil"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+)
+
+// testReport is a report of four hours of testDay.
+const testReport = `{"code": "200", "error": null, "msg": "4 records were found", "data": [
+		{"date": "2026-01-18-16", "calls": "141", "ivr_minutes": "305.117"},
+		{"date": "2026-01-18-17", "calls": "98", "ivr_minutes": "201.5"},
+		{"date": "2026-01-18-18", "calls": "57", "ivr_minutes": "120.25"},
+		{"date": "2026-01-18-19", "calls": "21", "ivr_minutes": "40.75"}]}`
+
+var testDay = hours.Window{From: hours.HourOf(2026, 1, 18, 0), To: hours.HourOf(2026, 1, 19, 0)}
+
+// newClient returns a client of the server at url, with a token of its own.
+func newClient(t testing.TB, url string) (*Client, *testutil.CaptureLogger) {
+	t.Helper()
+	logger := &testutil.CaptureLogger{}
+	c := in(t, "America/Bogota")
+	token := config.NewSecret([]byte(testToken + t.Name()))
+	c.URL, c.Token, c.Timeout, c.UserAgent, c.Log = url, &token, time.Minute, "invented/1", logger
+	c.HTTP = &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: MaxHeaderBytes},
+		CheckRedirect: RefuseRedirect,
+	}
+	return c, logger
+}
+
+// serve returns the URL of a server that lasts until the end of the test.
+func serve(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// always returns a handler whose response is always the same.
+func always(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if _, err := io.WriteString(w, body); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// roundTripper is a transport that is a function.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// canned returns a transport whose responses are these bytes.
+func canned(response []byte) roundTripper {
+	return func(r *http.Request) (*http.Response, error) {
+		return http.ReadResponse(bufio.NewReader(bytes.NewReader(response)), r)
+	}
+}
+
+func requireClass(t *testing.T, class *Class, err error) {
+	t.Helper()
+	var failure *Failure
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, class.Name, failure.Class.Name, err)
+}
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	requests := make(chan *http.Request, 1)
+	c, logger := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests <- r
+		always(http.StatusOK, testReport)(w, r)
+	})+"/wv0001")
+	token := config.NewSecret([]byte(testToken + "\n")) // as docker's secrets have it
+	c.Token = &token
+	var took []time.Duration
+	c.OnRequest = func(d time.Duration) { took = append(took, d) }
+	connected := false
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
+	report, err := c.Report(ctx, testDay)
+	require.NoError(t, err)
+	require.Len(t, report.Rows, 4)
+	require.Equal(t, Row{Hour: hours.HourOf(2026, 1, 18, 16), Figures: hours.Figures{Calls: 141, Minutes: 305.117}}, report.Rows[0])
+	require.WithinDuration(t, time.Now(), report.Time, time.Minute)
+	require.True(t, connected, "the caller's trace works as well")
+	require.Len(t, took, 1)
+	require.Positive(t, took[0])
+
+	r := <-requests
+	require.Equal(t, http.MethodGet, r.Method)
+	require.Equal(t, "/wv0001/api/v2/reports_manager.php", r.URL.Path)
+	require.Equal(t, "api=diagram_1_2&date_end=20260118235959&date_ini=20260118000000", r.URL.RawQuery)
+	require.Equal(t, []string{testToken}, r.Header.Values("wolkvox-token"))
+	require.Equal(t, "invented/1", r.Header.Get("User-Agent"))
+	require.Equal(t, "application/json", r.Header.Get("Accept"))
+	require.Len(t, logger.Messages(), 1)
+	require.Equal(t, fmt.Sprintf("Requested %s: HTTP status 200, %d bytes", r.URL.RawQuery, len(testReport)), logger.Messages()[0].Text)
+}
+
+func TestBrokenConnections(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err   error
+		class *Class
+	}{
+		"refused":        {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, FailedConnection},
+		"reset":          {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, FailedServer},
+		"closed":         {io.EOF, FailedServer},
+		"proxy's status": {errors.New("proxy authentication required"), FailedConnection},
+		"timeout":        {context.DeadlineExceeded, FailedTimeout},
+		"http for https": {http.ErrSchemeMismatch, FailedTLS},
+		"TLS alert":      {&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, FailedTLS},
+	} {
+		client, _ := newClient(t, "http://127.0.0.1:1")
+		client.HTTP.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, c.err })
+		_, err := client.Report(t.Context(), testDay)
+		requireClass(t, c.class, err)
+		var failure *Failure
+		require.ErrorAs(t, err, &failure)
+		require.ErrorIs(t, failure.Cause, c.err, name)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	c, logger := newClient(t, "http://"+listener.Addr().String())
+	_, err = c.Report(t.Context(), testDay)
+	requireClass(t, FailedConnection, err)
+	require.ErrorContains(t, err, "connection refused")
+	require.ErrorContains(t, err, "registered in the operation's firewall at wolkvox")
+	require.Len(t, logger.Messages(), 1)
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(always(http.StatusOK, testReport))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	c, _ := newClient(t, server.URL)
+	_, err := c.Report(t.Context(), testDay)
+	requireClass(t, FailedTLS, err)
+	c.URL = "https://" + strings.TrimPrefix(serve(t, always(http.StatusOK, testReport)), "http://")
+	_, err = c.Report(t.Context(), testDay)
+	requireClass(t, FailedTLS, err)
+	require.ErrorContains(t, err, "server gave HTTP response to HTTPS client")
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]string{"before the response": "", "in the body": testReport[:50]} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if begin != "" {
+					always(http.StatusOK, begin)(w, r)
+					if err := http.NewResponseController(w).Flush(); err != nil {
+						return
+					}
+				}
+				cancel()
+				<-r.Context().Done()
+			}))
+			_, err := c.Report(ctx, testDay)
+			require.Equal(t, context.Canceled, err)
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // that accepts connections and never reads from them
+	require.NoError(t, err)
+	defer listener.Close()
+	c, _ := newClient(t, "http://"+listener.Addr().String())
+	c.Timeout = 50 * time.Millisecond
+	_, err = c.Report(t.Context(), testDay)
+	requireClass(t, FailedTimeout, err)
+}
+
+// gauge is a handler that knows how many requests were in it at once.
+type gauge struct {
+	mu        sync.Mutex
+	now, most int
+	meet      chan struct{} // if not nil, requests wait for each other in it
+}
+
+func (g *gauge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.count(1)
+	if g.meet != nil {
+		select {
+		case g.meet <- struct{}{}:
+		case <-g.meet:
+		case <-r.Context().Done():
+		}
+	}
+	g.count(-1)
+	always(http.StatusOK, testReport)(w, r)
+}
+
+func (g *gauge) count(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now += n
+	g.most = max(g.most, g.now)
+}
+
+// requestAll has a client of the server for each of the tokens make requests at the same time.
+func requestAll(t *testing.T, url string, tokens ...string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	errs := make([]error, len(tokens))
+	for i, token := range tokens {
+		c, _ := newClient(t, url)
+		secret := config.NewSecret([]byte(token))
+		c.Token = &secret
+		wg.Go(func() {
+			for range 5 {
+				_, err := c.Report(t.Context(), testDay)
+				errs[i] = errors.Join(errs[i], err)
+			}
+		})
+	}
+	wg.Wait()
+	require.NoError(t, errors.Join(errs...))
+}
+
+func TestSameTokenNeverTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	g := &gauge{}
+	requestAll(t, serve(t, g.ServeHTTP), "invented-token-shared", "invented-token-shared", "invented-token-shared", "invented-token-shared")
+	require.Equal(t, 1, g.most)
+}
+
+func TestOtherTokensDoNotWait(t *testing.T) {
+	t.Parallel()
+	g := &gauge{meet: make(chan struct{})} // a request ends once there is another one
+	requestAll(t, serve(t, g.ServeHTTP), "invented-token-one", "invented-token-other")
+	require.Equal(t, 2, g.most)
+}
+
+// Waiting for the token is not bounded by the timeout, and no failure.
+func TestWaitForToken(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t, serve(t, always(http.StatusOK, testReport)))
+	c.OnRequest = func(time.Duration) { t.Error("no request was made") }
+	token, err := c.CurrentToken()
+	require.NoError(t, err)
+	release, err := acquire(t.Context(), token)
+	require.NoError(t, err)
+
+	timeout := c.Timeout
+	c.Timeout = time.Nanosecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = c.Report(ctx, testDay)
+	require.Equal(t, context.DeadlineExceeded, err)
+
+	c.OnRequest, c.Timeout = nil, timeout
+	ended := make(chan error)
+	go func() {
+		_, err := c.Report(t.Context(), testDay)
+		ended <- err
+	}()
+	release()
+	require.NoError(t, <-ended)
+
+	tokens.Lock()
+	defer tokens.Unlock()
+	for _, lock := range tokens.locks {
+		require.Positive(t, lock.users, "locks that nobody needs are forgotten")
+	}
+}
+
+func TestTokenChanges(t *testing.T) {
+	t.Parallel()
+	used := make(chan string, 1)
+	c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		used <- r.Header.Get("wolkvox-token")
+		always(http.StatusForbidden, `{"error": "`+r.Header.Get("wolkvox-token")+`"}`)(w, r)
+	}))
+	for _, token := range []string{"invented-token-old", "invented-token-new"} {
+		require.NoError(t, c.Token.Set([]byte(token)))
+		_, err := c.Report(t.Context(), testDay)
+		require.ErrorContains(t, err, `"<token>"`)
+		require.Equal(t, token, <-used)
+	}
+	for token, expected := range map[string]string{
+		"two words":        "the token has blanks or characters that no wolkvox-token has",
+		" ":                "token is empty",
+		"${WOLKVOX_TOKEN}": "the environment variable that token names isn't set",
+		"$WOLKVOX_TOKEN":   "the environment variable that token names isn't set",
+		"té":               "the token has blanks or characters",
+	} {
+		require.NoError(t, c.Token.Set([]byte(token)))
+		_, err := c.Report(t.Context(), testDay)
+		requireClass(t, FailedToken, err)
+		require.ErrorContains(t, err, expected)
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	var tokens atomic.Int64
+	other := serve(t, func(http.ResponseWriter, *http.Request) { tokens.Add(1) })
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(other, "http://"))
+	require.NoError(t, err)
+	for _, location := range []string{
+		other + "/", "http://localhost:" + port + "/", "https://{host}/", "http://x@127.0.0.1:" + port + "/", "//127.0.0.1:" + port + "/",
+		"http://127.0.0.1.example.com/", "/elsewhere", "http://{host}/elsewhere", "elsewhere",
+	} {
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			var requests int
+			c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests++
+				http.Redirect(w, r, strings.ReplaceAll(location, "{host}", r.Host), status)
+			}))
+			_, err := c.Report(t.Context(), testDay)
+			requireClass(t, FailedRedirect, err)
+			require.Equal(t, 1, requests, "each costs a call of the quota")
+		}
+	}
+	require.Zero(t, tokens.Load())
+}
+
+// The token is in the header of the request and nowhere else, wherever the server sends it back to.
+func TestTokenLeaksNowhere(t *testing.T) {
+	t.Parallel()
+	const marked = `invented-"marked\token'1`
+	quoted, err := json.Marshal(marked)
+	require.NoError(t, err)
+	in := string(quoted)
+	escaped := strings.NewReplacer("%", "%25", `"`, "%22", `\`, "%5C").Replace(marked)
+	responses := map[string]http.HandlerFunc{
+		"error":        always(403, `{"code": "403", "error": `+in+`}`),
+		"message":      always(500, `{"code": 500, "msg": `+in+`}`),
+		"code":         always(200, `{"code": `+in+`, "error": "x"}`),
+		"long text":    always(500, `{"error": "`+strings.Repeat("x", 190)+strings.Trim(in, `"`)+`"}`),
+		"object":       always(500, `{"error": {`+in+`: [`+in+`]}}`),
+		"body":         always(200, marked),
+		"body failed":  always(500, marked),
+		"row":          always(200, `{"data": [`+in+`]}`),
+		"date":         always(200, `{"data": [{"date": `+in+`, "calls": 1, "ivr_minutes": 1}]}`),
+		"calls":        always(200, `{"data": [{"date": "2026011816", "calls": `+in+`, "ivr_minutes": 1}]}`),
+		"calls, long":  always(200, `{"data": [{"date": "2026011816", "calls": "`+strings.Repeat("x", 30)+strings.Trim(in, `"`)+`", "ivr_minutes": 1}]}`),
+		"calls object": always(200, `{"data": [{"date": "2026011816", "calls": {`+in+`: 1}, "ivr_minutes": 1}]}`),
+		"minutes":      always(200, `{"data": [1, {"date": "", "calls": "", "ivr_minutes": ""}, {"date": "2026011816", "calls": 1, "ivr_minutes": `+in+`}]}`),
+		"key":          always(200, `{`+in+`: 1, "data": [{`+in+`: 1}]}`),
+		"content type": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", marked) },
+		"header": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Token", marked)
+			w.Header().Set("Retry-After", marked)
+			w.Header().Set("Set-Cookie", marked)
+			always(500, "")(w, r)
+		},
+		"encoding":                  raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + marked + "\r\n\r\n"),
+		"length":                    raw("HTTP/1.1 200 OK\r\nContent-Length: " + marked + "\r\n\r\n"),
+		"status text":               raw("HTTP/1.1 403 " + marked + "\r\nContent-Length: 0\r\n\r\n"),
+		"status line":               raw("HTTP/1.1 " + marked + "\r\n\r\n"),
+		"protocol":                  raw(marked + "\r\n\r\n"),
+		"header line":               raw("HTTP/1.1 200 OK\r\n" + marked + "\r\n\r\n"),
+		"redirect":                  http.RedirectHandler("http://127.0.0.1:1/?"+escaped, http.StatusFound).ServeHTTP,
+		"redirect on the same host": http.RedirectHandler("/?"+escaped, http.StatusFound).ServeHTTP,
+		"redirect that is no URL":   raw("HTTP/1.1 302 Found\r\nLocation: ::" + marked + "\r\n\r\n"),
+		"redirect to a scheme":      raw("HTTP/1.1 302 Found\r\nLocation: " + marked + "://x\r\n\r\n"),
+	}
+	for name, response := range responses {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, logger := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("wolkvox-token") != marked {
+					t.Error("another token")
+				}
+				response(w, r)
+			}))
+			token := config.NewSecret([]byte(marked))
+			c.Token = &token
+			report, err := c.Report(t.Context(), testDay)
+			require.NotContains(t, fmt.Sprint(report, err, logger.Messages()), "marked", "half of it is too much")
+		})
+	}
+}
+
+// What a server sends unrequested is nobody's, and net/http would log it. It can't run beside other tests, whose log it takes.
+func TestUnrequestedResponse(t *testing.T) {
+	var logged bytes.Buffer
+	before := log.Writer()
+	log.SetOutput(&logged)
+	defer log.SetOutput(before)
+
+	ended := make(chan struct{})
+	c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		raw("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"data\": []}HTTP/1.1 200 OK\r\nX: "+testToken+"\r\n\r\n")(w, r)
+	}))
+	_, err := c.Report(t.Context(), testDay)
+	require.NoError(t, err)
+	<-ended
+	c.HTTP.CloseIdleConnections()
+	require.NotContains(t, logged.String(), testToken)
+	require.NotContains(t, logged.String(), "Unsolicited")
+}
+
+// FuzzResponse has a server send anything, status and headers included.
+func FuzzResponse(f *testing.F) {
+	for _, response := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"data\": []}",
+		"HTTP/1.1 200 OK\r\n\r\n" + testReport,
+		"HTTP/1.1 403 Forbidden\r\n\r\n{\"code\": \"403\", \"error\": \"TOKEN LIMIT EXCEEDED " + testToken + "\"}",
+		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n",
+		"HTTP/1.1 503 \r\nRetry-After: 5\r\nContent-Type: text/html\r\n\r\n<html>",
+		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
+	} {
+		f.Add([]byte(response))
+	}
+	c, logger := newClient(f, "http://127.0.0.1:1")
+	token := config.NewSecret([]byte(testToken))
+	c.Token = &token
+	f.Fuzz(func(t *testing.T, response []byte) {
+		logger.Clear()
+		c.HTTP.Transport = canned(response)
+		report, err := c.Report(t.Context(), testDay)
+		if err == nil {
+			checkReport(t, report, testDay)
+		} else {
+			var failure *Failure
+			require.ErrorAs(t, err, &failure)
+			require.Nil(t, report)
+			require.NotContains(t, err.Error(), testToken)
+			require.Less(t, len(err.Error()), 1500)
+		}
+		for _, entry := range logger.Messages() {
+			require.NotContains(t, entry.Text, testToken)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package wolkvox
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Form is how a report writes its rows, as far as they show it. Forms are comparable.
+type Form struct {
+	key     string // of the hour: "date" or "day"
+	layout  string // of the hour, such as YYYY-MM-DD-HH
+	calls   string // "strings" or "numbers"
+	minutes string // the same
+	parts   string // of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
+}
+
+// String returns the form for messages, such as "key date, YYYY-MM-DD-HH, figures as strings, minutes with a decimal point".
+func (f Form) String() string {
+	figures := fmt.Sprintf("calls as %s, minutes as %s", f.calls, f.minutes)
+	if f.calls == f.minutes {
+		figures = "figures as " + f.calls
+	}
+	if f.parts != "" {
+		figures += ", minutes " + f.parts
+	}
+	return fmt.Sprintf("key %s, %s, %s", f.key, f.layout, figures)
+}
+
+// Or returns the form, with what it lacks as in the other one.
+func (f Form) Or(other Form) Form {
+	for _, field := range []struct{ own, other *string }{
+		{&f.key, &other.key}, {&f.layout, &other.layout}, {&f.calls, &other.calls}, {&f.minutes, &other.minutes}, {&f.parts, &other.parts},
+	} {
+		if *field.own == "" {
+			*field.own = *field.other
+		}
+	}
+	return f
+}
+
+// learn adds what a row shows that can be read, and whose hour is under the key.
+func (f *Form) learn(key, date string, raw *rawRow) {
+	if f.key == "" {
+		f.key, f.layout = key, layoutOf(date)
+	}
+	if f.calls == "" {
+		f.calls = typeOf(raw.calls)
+	}
+	if f.minutes == "" {
+		f.minutes = typeOf(raw.minutes)
+	}
+	if text, _ := textOf(raw.minutes); f.parts != "" {
+		return
+	} else if strings.Contains(text, ":") {
+		f.parts = "as HH:MM:SS"
+	} else if strings.Contains(text, ",") {
+		f.parts = "with a decimal comma"
+	} else if strings.Contains(text, ".") {
+		f.parts = "with a decimal point"
+	}
+}
+
+// typeOf names the JSON type of a figure; a placeholder has none.
+func typeOf(v gjson.Result) string {
+	text, _ := textOf(v)
+	switch {
+	case isPlaceholder(text):
+		return ""
+	case v.Type == gjson.String:
+		return "strings"
+	}
+	return "numbers"
+}
+
+// layoutOf returns the layout of a date that parseHour can read: its digits are in order those of year, month, day, hour, minute, second.
+func layoutOf(date string) string {
+	rest := "YYYYMMDDHHMMSS"
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' || rest == "" {
+			return r
+		}
+		letter := rune(rest[0])
+		rest = rest[1:]
+		return letter
+	}, date)
+}

@@ -1,0 +1,226 @@
+package wolkvox
+
+import (
+	"compress/gzip"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// maxHeap is what a request may add to the memory of a process that is to stay below 64 MiB.
+const maxHeap = 40 << 20
+
+// Whatever a server does, a request ends in time with an error that names what was wrong, within bounded memory, and the next one works.
+func TestHostileServer(t *testing.T) {
+	const soon = 300 * time.Millisecond
+	head := `{"code": "200", "error": null, "msg": "` // of which the rest may be anything
+	row := `{"date": "2026-01-18-16", "calls": "141", "ivr_minutes": "305.117"},`
+
+	cases := []struct {
+		name     string
+		response http.HandlerFunc
+		timeout  time.Duration // the default's, if 0
+		expected string
+	}{
+		{"endless text", endless("", head, strings.Repeat("x", 4096)), 0, "longer than 8 MiB"},
+		{"endless words", endless("", head, strings.Repeat("x ", 2048)), 0, "longer than 8 MiB"},
+		{"endless blanks", endless("", "", strings.Repeat(" ", 4096)), 0, "longer than 8 MiB"},
+		{"endless blanks after the report", endless("", testReport, strings.Repeat("\n", 4096)), 0, "longer than 8 MiB"},
+		{"endless rows", endless("", `{"data": [`, strings.Repeat(row, 50)), 0, "longer than 8 MiB"},
+		{"endless unreadable rows",
+			endless("", `{"data": [`, strings.Repeat(`{"date": "soon", "calls": "141", "ivr_minutes": "305.117"},`, 50)), 0, "longer than 8 MiB"},
+		{"endless keys", endless("", `{`, strings.Repeat(`"`+strings.Repeat("x", 500)+`":1,`, 10)), 0, "longer than 8 MiB"},
+		{"endless row", endless("", `{"data": [{`, strings.Repeat(`"x":"y",`, 500)), 0, "longer than 8 MiB"},
+		{"gzip bomb", endless("gzip", head, strings.Repeat("x", 64<<10)), 0, "longer than 8 MiB"},
+		{"gzip bomb of rows", endless("gzip", `{"data": [`, strings.Repeat(row, 1000)), 0, "longer than 8 MiB"},
+		{"a million rows", func(w http.ResponseWriter, _ *http.Request) {
+			begin := `{"data": [`
+			for range 1_000_000 / 50 {
+				if _, err := io.WriteString(w, begin+strings.Repeat(row, 50)); err != nil {
+					return
+				}
+				begin = ""
+			}
+		}, 0, "longer than 8 MiB"},
+		{"a failure without end", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			endless("", head, strings.Repeat("x", 4096))(w, r)
+		}, 0, "the server failed (HTTP status 502"},
+		{"deep lists", endless("", `{"data": `, strings.Repeat("[", 4096)), 0, "longer than 8 MiB"},
+		{"deep rows", endless("", `{"data": [`, strings.Repeat("[", 4096)), 0, "longer than 8 MiB"},
+		{"deep objects", endless("", `{"x": `, strings.Repeat(`{"x":`, 1000)), 0, "longer than 8 MiB"},
+		{"endless headers", endlessHead("HTTP/1.1 200 OK\r\n", strings.Repeat("X: y\r\n", 500)), 0, "server response headers exceeded 65536 bytes"},
+		{"endless header", endlessHead("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 65536 bytes"},
+		{"endless status", endlessHead("HTTP/1.1 200 ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 65536 bytes"},
+		{"endless interim responses", endlessHead("", strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", 100)), 0, FailedResponse.What},
+		{"body a byte at a time", drip, soon, "no complete response in time (the response did not end)"},
+		{"no response", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, soon, FailedTimeout.What},
+		{"no end of the body", func(w http.ResponseWriter, r *http.Request) {
+			always(http.StatusOK, testReport[:200])(w, r)
+			if err := http.NewResponseController(w).Flush(); err == nil {
+				<-r.Context().Done()
+			}
+		}, soon, "no complete response in time (the response did not end)"},
+		{"no end after the report", func(w http.ResponseWriter, r *http.Request) {
+			always(http.StatusOK, testReport)(w, r)
+			if err := http.NewResponseController(w).Flush(); err == nil {
+				<-r.Context().Done()
+			}
+		}, soon, "no complete response in time (the response did not end)"},
+		{"chunk cut short", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" + testReport[:100]), 0, "empty or cut short"},
+		{"chunk missing", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + testReport[:100] + "\r\n"), 0, "empty or cut short"},
+		{"chunk of no size", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), 0, "invalid byte in chunk length"},
+		{"length too long", raw("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + testReport), 0, "empty or cut short"},
+		{"length too short", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + testReport), 0, "empty or cut short"},
+		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"), 0, FailedResponse.What},
+		{"no HTTP", raw("SSH-2.0-Invented\r\n\r\n"), 0, "malformed HTTP response"},
+		{"nothing", raw(""), 0, FailedServer.What},
+		{"reset", reset(""), 0, FailedServer.What},
+		{"reset in the body", reset("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + testReport[:100]), 0, "connection reset by peer"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var good atomic.Bool
+			client, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if good.Load() {
+					always(http.StatusOK, testReport)(w, r)
+					return
+				}
+				c.response(w, r)
+			}))
+			if c.timeout != 0 {
+				client.Timeout = c.timeout
+			}
+			var report *Report
+			var err error
+			begin := time.Now()
+			require.Less(t, peak(func() { report, err = client.Report(t.Context(), testDay) }), uint64(maxHeap))
+			require.Less(t, time.Since(begin), client.Timeout+20*time.Second)
+			require.ErrorContains(t, err, c.expected)
+			require.Less(t, len(err.Error()), 1000)
+			require.Nil(t, report)
+
+			good.Store(true)
+			client.Timeout = time.Minute
+			report, err = client.Report(t.Context(), testDay)
+			require.NoError(t, err)
+			require.Len(t, report.Rows, 4)
+		})
+	}
+}
+
+// peak returns by how much the heap grows at most while f runs.
+func peak(f func()) uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	before, highest := stats.HeapInuse, stats.HeapInuse
+
+	done, sampled := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sampled)
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			runtime.ReadMemStats(&stats)
+			highest = max(highest, stats.HeapInuse)
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	f()
+	close(done)
+	<-sampled
+	return highest - before
+}
+
+// endless returns a handler whose body doesn't end.
+func endless(encoding, begin, rest string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var body io.Writer = w
+		if encoding == "gzip" {
+			w.Header().Set("Content-Encoding", encoding)
+			zipped := gzip.NewWriter(w)
+			defer zipped.Close()
+			body = zipped
+		}
+		more := []byte(rest)
+		_, err := io.WriteString(body, begin)
+		for err == nil {
+			_, err = body.Write(more)
+		}
+	}
+}
+
+// endlessHead returns a handler whose status and headers don't end.
+func endlessHead(begin, rest string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer connection.Close()
+		_, err = io.WriteString(connection, begin)
+		for err == nil {
+			_, err = io.WriteString(connection, rest)
+		}
+	}
+}
+
+// drip sends a good response, in an hour.
+func drip(w http.ResponseWriter, r *http.Request) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for i := range testReport {
+		if _, err := io.WriteString(w, testReport[i:i+1]); err != nil {
+			return
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// reset returns a handler that writes to the connection and breaks it off.
+func reset(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer connection.Close()
+		_, err = io.WriteString(connection, text)
+		if tcp, ok := connection.(*net.TCPConn); !ok || err != nil || tcp.SetLinger(0) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// raw returns a handler that writes to the connection and ends it.
+func raw(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer connection.Close()
+		if _, err := io.WriteString(connection, text); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}

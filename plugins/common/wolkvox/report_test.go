@@ -1,0 +1,457 @@
+package wolkvox
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+)
+
+const testToken = "invented-token-1"
+
+// newYear is a window of the first four hours of 2026.
+var newYear = hours.Window{From: hours.HourOf(2026, 1, 1, 0), To: hours.HourOf(2026, 1, 1, 4)}
+
+func inUTC() *Client {
+	return &Client{Calendar: hours.Calendar{Location: time.UTC}}
+}
+
+func in(t testing.TB, zone string) *Client {
+	t.Helper()
+	location, err := time.LoadLocation(zone)
+	require.NoError(t, err)
+	return &Client{Calendar: hours.Calendar{Location: location}}
+}
+
+// respond returns a response with a body and headers as pairs.
+func respond(status int, body string, headers ...string) *Response {
+	header := make(http.Header, len(headers)/2)
+	for pair := range slices.Chunk(headers, 2) {
+		header.Set(pair[0], pair[1])
+	}
+	return &Response{HTTP: &http.Response{StatusCode: status, Header: header}, Body: []byte(body), redact: Redactor(testToken)}
+}
+
+// parseRows parses a response with these rows for the new year.
+func parseRows(rows string) (*Report, error) {
+	return inUTC().Parse(respond(200, `{"data": [`+rows+`]}`), newYear)
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	at := func(hour int) hours.Hour { return newYear.From + hours.Hour(hour) }
+	const one, other = `{"date": "2026010100", "calls": "1", "ivr_minutes": "2.5"}`, `{"date": "2026010101", "calls": 3, "ivr_minutes": 4}`
+	first, second := Row{Hour: at(0), Figures: hours.Figures{Calls: 1, Minutes: 2.5}}, Row{Hour: at(1), Figures: hours.Figures{Calls: 3, Minutes: 4}}
+	cases := []struct {
+		name, rows string
+		expected   Report // without Window and Form
+	}{
+		{"sorted", other + "," + one, Report{Listed: 2, Rows: []Row{first, second}}},
+		{"placeholders", `{"date": "", "calls": "", "ivr_minutes": " "}, {"day": "-", "calls": null, "ivr_minutes": "0"}`,
+			Report{Listed: 2, Rows: make([]Row, 0)}},
+		{"zeros", `{"date": "2026010100", "calls": "0", "ivr_minutes": "-"}`, Report{Listed: 1, Rows: []Row{{Hour: at(0)}}}},
+		{"no minutes", `{"date": "2026010100", "calls": "5", "ivr_minutes": null}`,
+			Report{Listed: 1, Rows: []Row{{Hour: at(0), Figures: hours.Figures{Calls: 5}, NoMinutes: true}}}},
+		{"strays", one + `, {"date": "2026010104", "calls": "x"}, {"date": "2025123123", "calls": 1, "ivr_minutes": 1}`,
+			Report{Listed: 3, Rows: []Row{first}, Strays: 2}},
+		{"strays and unreadable", `{"date": "2026010100", "calls": "x"}, {"date": "2025123123", "calls": 1, "ivr_minutes": 1}`,
+			Report{Listed: 2, Rows: make([]Row, 0), Strays: 1, Unreadable: 1, UnreadableHours: []hours.Hour{at(0)},
+				Problems: []Problem{{1, `field "calls" is "x", which is no whole number of calls`}}}},
+		{"keys in other cases", `{"Date": "2026010101", "date": "2026010100", "calls": "1", "CALLS": "9", "ivr_minutes": "2.5", "Ivr_Minutes": 1}`,
+			Report{Listed: 1, Rows: []Row{first}}},
+		{"keys twice", `{"calls": "x", "date": "?", "date": "2026010100", "calls": "1", "ivr_minutes": [], "ivr_minutes": "2.5"}`,
+			Report{Listed: 1, Rows: []Row{first}}},
+		{"alike", one + "," + one, Report{Listed: 2, Rows: []Row{first}}},
+		{"alike but for order, escapes and types", one + `, {"ivr_minutes": 2.50, "calls":1, "date": "2026\u003010100"}`,
+			Report{Listed: 2, Rows: []Row{first}}},
+		{"other figures", one + `, {"date": "2026010100", "calls": "1", "ivr_minutes": "3"}, ` + other, Report{Listed: 3, Rows: []Row{second},
+			Unreadable: 1, UnreadableHours: []hours.Hour{at(0)},
+			Problems: []Problem{{2, "hour 2026-01-01 00:00 is listed more than once with different columns"}}}},
+		{"another column", other + `, {"date": "2026010101", "calls": 3, "ivr_minutes": 4, "skill": "sales"}, ` + one + "," + other,
+			Report{Listed: 4, Rows: []Row{first}, Unreadable: 2, UnreadableHours: []hours.Hour{at(1)}, Problems: []Problem{
+				{2, "hour 2026-01-01 01:00 is listed more than once with different columns"},
+				{4, "hour 2026-01-01 01:00 is listed more than once with different columns"}}}},
+		{"another half hour", other + `, {"date": "2026-01-01 00:00:00", "calls": 1, "ivr_minutes": 1},
+			{"date": "2026-01-01 00:30:00", "calls": 1, "ivr_minutes": 1}`,
+			Report{Listed: 3, Rows: []Row{second}, Unreadable: 1, UnreadableHours: []hours.Hour{at(0)},
+				Problems: []Problem{{3, "hour 2026-01-01 00:00 is listed more than once with different columns"}}}},
+		{"zero and placeholder", `{"date": "2026010100", "calls": 1, "ivr_minutes": 0}, {"date": "2026010100", "calls": 1, "ivr_minutes": "-"}, ` + other,
+			Report{Listed: 3, Rows: []Row{second}, Unreadable: 1, UnreadableHours: []hours.Hour{at(0)},
+				Problems: []Problem{{2, "hour 2026-01-01 00:00 is listed more than once with different columns"}}}},
+		{"unreadable beside readable", `{"date": "2026010100", "calls": "x"}, ` + one + "," + other, Report{Listed: 3, Rows: []Row{second},
+			Unreadable: 1, UnreadableHours: []hours.Hour{at(0)}, Problems: []Problem{{1, `field "calls" is "x", which is no whole number of calls`}}}},
+		{"undated", one + `, 7`, Report{Listed: 2, Rows: []Row{first}, Unreadable: 1, Undated: true, Problems: []Problem{{2, "it is no object"}}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			report, err := parseRows(c.rows)
+			require.NoError(t, err)
+			report.Form, c.expected.Window = Form{}, newYear
+			require.Equal(t, &c.expected, report)
+		})
+	}
+}
+
+func TestNoUsableRow(t *testing.T) {
+	t.Parallel()
+	for rows, expected := range map[string]string{
+		`{"date": "soon", "calls": 1, "ivr_minutes": 2}, 7`: `the response is not a report (none of its 2 row(s) can be read, such as row 1: ` +
+			`field "date" is "soon", which is no hour such as 2026-01-18-19): ` + FailedResponse.Advice,
+		`{"date": "2026010100", "calls": 1, "ivr_minutes": 2, "skill": "a"}, {"date": "2026010100", "calls": 1, "ivr_minutes": 2}`: "none of its " +
+			"2 row(s) can be read, such as row 2: hour 2026-01-01 00:00 is listed more than once with different columns",
+		`{"date": "2025123123", "calls": 1, "ivr_minutes": 2}`: "all of its 1 row(s) are of hours that were not requested, such as 2025-12-31 23:00",
+	} {
+		report, err := parseRows(rows)
+		require.Nil(t, report)
+		require.ErrorContains(t, err, expected)
+	}
+	report, err := parseRows(`{"date": "", "calls": "", "ivr_minutes": ""}, 7`)
+	require.NoError(t, err)
+	require.True(t, report.Undated)
+}
+
+func TestUnreadableRow(t *testing.T) {
+	t.Parallel()
+	const (
+		hour    = "which is no hour such as 2026-01-18-19"
+		calls   = "which is no whole number of calls"
+		minutes = "which is no number of minutes or HH:MM:SS"
+	)
+	cases := []struct{ row, expected string }{
+		{`{"calls": 1, "ivr_minutes": 2}`, `field "date" is missing`},
+		{`{"date": null, "calls": 1, "ivr_minutes": 2}`, `field "date" is "", ` + hour},
+		{`{"date": "", "calls": "x", "ivr_minutes": 2}`, `field "date" is "", ` + hour},
+		{`{"date": 20260101, "calls": 1, "ivr_minutes": 2}`, `field "date" is "20260101", ` + hour},
+		{`{"date": {"hour": 1}, "calls": 1, "ivr_minutes": 2}`, `field "date" is an object, ` + hour},
+		{`{"day": "01", "calls": 1, "ivr_minutes": 2}`, `field "day" is "01", ` + hour},
+		{`{"date": "-", "day": "01", "calls": 1, "ivr_minutes": 2}`, `field "day" is "01", ` + hour},
+		{`{"date": "2026010100", "Calls": 1, "ivr_minutes": 2}`, `field "calls" is missing`},
+		{`{"date": "2026010100", "calls": true, "ivr_minutes": 2}`, `field "calls" is a boolean, ` + calls},
+		{`{"date": "2026010100", "calls": [1], "ivr_minutes": 2}`, `field "calls" is a list, ` + calls},
+		{`{"date": "2026010100", "calls": {}, "ivr_minutes": 2}`, `field "calls" is an object, ` + calls},
+		{`{"date": "2026010100", "calls": -1, "ivr_minutes": 2}`, `field "calls" is "-1", ` + calls},
+		{`{"date": "2026010100", "calls": 1.5e0, "ivr_minutes": 2}`, `field "calls" is "1.5e0", ` + calls},
+		{`{"date": "2026010100", "calls": "a\u0000\nb", "ivr_minutes": 2}`, `field "calls" is "a\x00\nb", ` + calls},
+		{`{"date": "2026010100", "calls": "x` + strings.Repeat("é", 30) + `", "ivr_minutes": 2}`,
+			`field "calls" is "x` + strings.Repeat("é", 19) + `"…, ` + calls},
+		{`{"date": "2026010100", "calls": "` + strings.Repeat("x", 35) + testToken + `", "ivr_minutes": 2}`,
+			`field "calls" is "` + strings.Repeat("x", 35) + `<toke"…, ` + calls},
+		{`{"date": "2026010100", "calls": "\u0069nvented-token-1", "ivr_minutes": 2}`, `field "calls" is "<token>", ` + calls},
+		{`{"date": "2026010100", "calls": 1}`, `field "ivr_minutes" is missing`},
+		{`{"date": "2026010100", "calls": 1, "ivr_minutes": "1e309"}`, `field "ivr_minutes" is "1e309", ` + minutes},
+		{`null`, "it is no object"},
+		{`{}`, `field "date" is missing`},
+		{`[]`, `it is no object`},
+		{`"2026010100"`, `it is no object`},
+	}
+	for _, c := range cases {
+		report, err := parseRows(`{"date": "2026010101", "calls": 3, "ivr_minutes": 4}, ` + c.row + `, {"date": "2026010103", "calls": 5, "ivr_minutes": 6}`)
+		require.NoError(t, err, c.row)
+		require.Len(t, report.Rows, 2, c.row)
+		require.Equal(t, 1, report.Unreadable, c.row)
+		require.Equal(t, "row 2 can't be read: "+c.expected, report.Problems[0].String())
+	}
+}
+
+func TestUnreadableRowsAreBounded(t *testing.T) {
+	t.Parallel()
+	report, err := parseRows(strings.Repeat(`"x",`, 10000) + `{"date": "2026010101", "calls": 3, "ivr_minutes": 4}`)
+	require.NoError(t, err)
+	require.Equal(t, 10000, report.Unreadable)
+	require.Len(t, report.Problems, maxProblems)
+	require.True(t, report.Undated)
+}
+
+// Rows of an hour are compared, which must not take long or much memory.
+func TestManyLongRowsOfOneHour(t *testing.T) {
+	t.Parallel()
+	row := `{"date": "2026010101", "calls": 3, "ivr_minutes": 4, "x": [` + strings.Repeat("0, ", 500_000) + `0]}`
+	short := `{"calls": 3, "date": "2026010101", "ivr_minutes": 4},`
+	require.Less(t, peak(func() {
+		report, err := parseRows(strings.Repeat(short, 60000) + row + `, {"date": "2026010100", "calls": 3, "ivr_minutes": 4}`)
+		require.NoError(t, err)
+		require.Len(t, report.Rows, 1)
+	}), uint64(maxHeap))
+}
+
+func TestClockChanges(t *testing.T) {
+	t.Parallel()
+	day := func(year, month, day int) hours.Window {
+		from := hours.HourOf(year, month, day, 0)
+		return hours.Window{From: from, To: from + hours.Day}
+	}
+	row := func(hour, calls int) string {
+		return fmt.Sprintf(`{"date": "2026-10-25-%02d", "calls": %d, "ivr_minutes": 1}`, hour, calls)
+	}
+	madrid := in(t, "Europe/Madrid")
+	for _, c := range []struct {
+		rows       []string
+		calls      []int64
+		unreadable int
+	}{
+		{[]string{row(2, 1)}, []int64{1}, 0},
+		{[]string{row(2, 1), row(3, 5), row(2, 2)}, []int64{1, 2, 5}, 0},
+		{[]string{row(2, 1), row(2, 1)}, []int64{1, 1}, 0},
+		{[]string{row(2, 1), row(2, 2), row(2, 2)}, []int64{1, 2}, 0},
+		{[]string{row(3, 5), row(2, 1), row(2, 2), row(2, 1)}, []int64{5}, 1},
+		{[]string{row(3, 5), row(1, 1), row(1, 2)}, []int64{5}, 1},
+	} {
+		report, err := madrid.Parse(respond(200, `{"data": [`+strings.Join(c.rows, ",")+`]}`), day(2026, 10, 25))
+		require.NoError(t, err)
+		calls := make([]int64, 0, len(report.Rows))
+		for _, row := range report.Rows {
+			calls = append(calls, row.Calls)
+		}
+		require.Equal(t, c.calls, calls, c.rows)
+		require.Equal(t, c.unreadable, report.Unreadable, c.rows)
+		require.Len(t, report.UnreadableHours, c.unreadable)
+	}
+
+	report, err := madrid.Parse(respond(200, `{"data": [{"date": "2026032901", "calls": 1, "ivr_minutes": 1},
+		{"date": "2026032902", "calls": 0, "ivr_minutes": ""}]}`), day(2026, 3, 29))
+	require.NoError(t, err)
+	require.Len(t, report.Rows, 1)
+	require.Zero(t, report.Unreadable)
+
+	report, err = madrid.Parse(respond(200, `{"data": [{"date": "2026032901", "calls": 1, "ivr_minutes": 1},
+		{"date": "2026032902", "calls": 7, "ivr_minutes": 1}]}`), day(2026, 3, 29))
+	require.NoError(t, err)
+	require.Len(t, report.Rows, 1)
+	require.Equal(t, []Problem{{2, "hour 2026-03-29 02:00 doesn't exist in Europe/Madrid, where clocks were set forward then"}}, report.Problems)
+	require.Empty(t, report.UnreadableHours, "no hour of the operation can't be read")
+}
+
+func TestForm(t *testing.T) {
+	t.Parallel()
+	report, err := parseRows(`{"day": "2026/01/01 00:30", "calls": 1, "ivr_minutes": "-"}, {"day": "2026010101", "calls": "1", "ivr_minutes": "2,5"}`)
+	require.NoError(t, err)
+	require.Equal(t, "key day, YYYY/MM/DD HH:MM, calls as numbers, minutes as strings, minutes with a decimal comma", report.Form.String())
+	other, err := parseRows(`{"date": "2026010100", "calls": "1", "ivr_minutes": ""}`)
+	require.NoError(t, err)
+	require.Equal(t, "key date, YYYYMMDDHH, calls as strings, minutes as , minutes with a decimal comma",
+		other.Form.Or(Form{key: "day", parts: report.Form.parts}).String())
+}
+
+func TestParseHour(t *testing.T) {
+	t.Parallel()
+	good := []string{
+		"2026011819", "2026-01-18-19", "2026-01-18 19:34:31", "2026-01-18T19:34:31", "2026/01/18 19:34:31", "2026/01/18/19", "2026-01-18 19",
+		"2026-01-18 19:34", "20260118193431", "202601181934", "20260118 19", "20260118T193431", "2026:01:18:19", "2026 01 18 19", "2026-01-18-19-34-31",
+	}
+	for _, date := range good {
+		hour, ok := parseHour(date)
+		require.True(t, ok, date)
+		require.Equal(t, hours.HourOf(2026, 1, 18, 19), hour, date)
+	}
+	for date, expected := range map[string]string{
+		"0001010100": "0001-01-01 00:00", "9999123123": "9999-12-31 23:00", "2024022900": "2024-02-29 00:00", "2000-02-29-23": "2000-02-29 23:00",
+	} {
+		hour, ok := parseHour(date)
+		require.True(t, ok, date)
+		require.Equal(t, expected, hour.String())
+	}
+	bad := []string{
+		"", "-", " ", "today", "19", "2026", "202601", "20260118", "2026-01-18", "2026-01-18-", "2026-01-18-1", "2026-1-18-19", "2026-01-18-19-",
+		"2026--01-18-19", "2026-01-18  19", "2026-13-18-19", "2026-00-18-19", "2026-01-00-19", "2026-01-32-19", "2026-02-29-19", "1900-02-29-19",
+		"2026-01-18-24", "2026-01-18 19:60", "2026-01-18 19:34:60", "0000-01-18-19", "2026-01-18T19:34:31Z", "2026-01-18T19:34:31-05:00",
+		"2026-01-18 19:34:31.5", "2026-01-18 07 PM", "18-01-2026-19", "2026.01.18.19", "-2026011819", "+2026011819", "2026_01_18_19", "202601181", "２０２６011819",
+		"2026-01-18-19-34-31-00", "20260118193431000",
+	}
+	for _, date := range bad {
+		_, ok := parseHour(date)
+		require.False(t, ok, date)
+	}
+}
+
+func TestParseCalls(t *testing.T) {
+	t.Parallel()
+	good := map[string]int64{
+		"0": 0, "1": 1, "007": 7, "132": 132, "132.0": 132, "132.00": 132, "132,0": 132, "132.": 132, "132.0000": 132, "": 0, "-": 0,
+		"9223372036854775807": math.MaxInt64,
+	}
+	for text, expected := range good {
+		calls, ok := parseCalls(text)
+		require.True(t, ok, text)
+		require.Equal(t, expected, calls, text)
+	}
+	bad := []string{
+		"many", "-1", "+1", "1.5", "1,5", "1e3", "1E3", "0x10", "0b1", "1_000", "NaN", "Inf", "9223372036854775808", "1.2.3", ".", ".0", "..", "1..",
+		"1,000", "1.000", "12,345", "1,000,000", "1 000", "00:01:00", "١٢", "--", "−1", "1\n2",
+	}
+	for _, text := range bad {
+		_, ok := parseCalls(text)
+		require.False(t, ok, text)
+	}
+}
+
+func TestParseMinutes(t *testing.T) {
+	t.Parallel()
+	good := map[string]float64{
+		"0": 0, "2.887": 2.887, "2,88": 2.88, "0,887": 0.887, "1234,567": 1234.567,
+		"287.45": 287.45, "0.5": 0.5, "0,5": 0.5, "3": 3, "003.250": 3.25, "": 0, "-": 0, "1.000": 1,
+		"02:02:47": 122 + 47.0/60, "00:00:00": 0, "0:00:30": 0.5, "100:00:00": 6000, "00:59:59": 59 + 59.0/60, "4294967295:00:00": 4294967295 * 60,
+	}
+	for text, expected := range good {
+		minutes, ok := parseMinutes(text)
+		require.True(t, ok, text)
+		require.InDelta(t, expected, minutes, 1e-9, text)
+	}
+	bad := []string{
+		"some", "-1", "-0.5", "+1", "1e309", "1e3", "1E-3", "NaN", "nan", "Inf", "-Inf", "infinity", "0x1p4", "1_0", ".", ",", ".5", "5.", "1.2.3", "1,234",
+		"12,345", "123,456", "1,234.5", "1.234,5", "1,2,3", "02:47", "1:02:03:04", "00:60:00", "00:00:60", "00:00:61", "0:1:2", "-1:00:00", "+1:00:00",
+		":00:00", "00::00", "aa:00:00", "00:00:0x", "4294967296:00:00", "1:00:00.5", strings.Repeat("9", 400), "١٢",
+	}
+	for _, text := range bad {
+		_, ok := parseMinutes(text)
+		require.False(t, ok, text)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, `""`, Quote("", 5))
+	require.Equal(t, `"abcde"`, Quote("abcde", 5))
+	require.Equal(t, `"abcde"…`, Quote("abcdef", 5))
+	require.Equal(t, `"abcd"…`, Quote("abcdé", 5))
+	require.Equal(t, `"\"\n\x1b"`, Quote("\"\n\x1b", 5))
+	require.Equal(t, "abcd…", Bound("abcdé", 5))
+}
+
+func TestSample(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, body, expected string }{
+		{"row", `{"date":"2026-01-18-19","calls":"12","agent":"Invented Name"}`, `{"date":"2026-01-18-19","calls":"12","agent":"Inv Nam"}`},
+		{"list", `{"data":[{"a":1},{"a":2}],"next":null,"more":true}`, `{"data":[{"a":1}],"next":null,"more":true}`},
+		{"list of lists", "[[1.50,2],[3]]", "[[1.50]]"},
+		{"with a mark", byteOrderMark + `[ ]`, "[]"},
+		{"control characters", `["a\u0007\nb"]`, `["a  b"]`},
+		{"long text", `["` + strings.Repeat("1", 100) + `"]`, `["` + strings.Repeat("1", maxSampleText) + `"…]`},
+		{"token", `{"` + testToken + `":["` + strings.ToUpper(testToken) + `"]}`, `{"<token>":["<tok>"]}`},
+		{"escaped token", `["\u0069` + testToken[1:] + `"]`, `["<tok>"]`},
+		{"page", "<html></html>", ""},
+		{"cut short", `{"data":[{"a":`, ""},
+		{"nothing", "", ""},
+	} {
+		require.Equal(t, c.expected, Sample([]byte(c.body), testToken), c.name)
+	}
+	for _, nested := range []string{strings.Repeat("[", 4<<20), "[1," + strings.Repeat("[", 4<<20), strings.Repeat(`{"a":`, 1<<20)} {
+		require.LessOrEqual(t, len(Sample([]byte(nested), testToken)), maxSample+len("…"))
+	}
+	body := []byte(byteOrderMark + `{"data": [1, {"name": "Invented Name"}]}`)
+	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2, testToken))
+	require.Empty(t, SampleRow(body, 3, testToken))
+	require.Empty(t, SampleRow([]byte(`{"data": {}}`), 1, testToken))
+}
+
+func TestFindQuota(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		body     string
+		expected Quota
+		found    bool
+	}{
+		{`{"data":[{"token_limit":"1000","token_use_today":"3","all_token_today":"5","available_consumption_options":"995"}]}`, Quota{1000, 3, 5, 995}, true},
+		{`{"data":{"token_limit":1000,"token_use_today":3,"all_token_today":5}}`, Quota{1000, 3, 5, 995}, true},
+		{`{"token_limit":1000.0,"token_use_today":3}`, Quota{1000, 3, 3, 997}, true},
+		{`{"data":[{"token_limit":"1000","available_consumption_options":"900"}]}`, Quota{1000, 0, 100, 900}, true},
+		{`{"data":[{"token_limit":"many"}]}`, Quota{}, false},
+		{`{"data":[]}`, Quota{}, false},
+		{`<html>`, Quota{}, false},
+	} {
+		q, found := FindQuota([]byte(c.body))
+		require.Equal(t, c.expected, q, c.body)
+		require.Equal(t, c.found, found, c.body)
+	}
+}
+
+func FuzzReport(f *testing.F) {
+	c := in(f, "Europe/Madrid")
+	window := hours.Window{From: hours.HourOf(2026, 10, 25, 0), To: hours.HourOf(2026, 10, 25, 4)} // 02 comes twice
+	f.Add([]byte(testReport))
+	f.Add([]byte(`{"data":[{"day":"2026102502","calls":1,"ivr_minutes":"02:02:47"},{"date":"2026-10-25 02:00:00","calls":"2","ivr_minutes":"2,5"}]}`))
+	f.Add([]byte(`{"code":"404","error":"Validate dates entered","data":null}`))
+	f.Add([]byte(`{"data":[1,null,"x",{},{"date":"2026\/10\/25 03:59:59","calls":"-","ivr_minutes":null}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		report, err := c.Parse(respond(200, string(body)), window)
+		if err != nil {
+			var failure *Failure
+			require.ErrorAs(t, err, &failure)
+			require.Nil(t, report)
+			return
+		}
+		checkReport(t, report, window)
+	})
+}
+
+// checkReport checks what holds for any report.
+func checkReport(t *testing.T, report *Report, window hours.Window) {
+	t.Helper()
+	times := make(map[hours.Hour]int)
+	last := window.From
+	for _, row := range report.Rows {
+		require.True(t, window.Contains(row.Hour))
+		require.GreaterOrEqual(t, row.Hour, last)
+		last = row.Hour
+		times[row.Hour]++
+		require.LessOrEqual(t, times[row.Hour], 2)
+		require.GreaterOrEqual(t, row.Calls, int64(0))
+		require.GreaterOrEqual(t, row.Minutes, 0.0)
+		require.False(t, math.IsInf(row.Minutes, 0) || math.IsNaN(row.Minutes))
+	}
+	for _, hour := range report.UnreadableHours {
+		require.Zero(t, times[hour])
+	}
+	require.LessOrEqual(t, len(report.Rows)+report.Strays+report.Unreadable, report.Listed)
+	require.Len(t, report.Problems, min(report.Unreadable, maxProblems))
+	for _, p := range report.Problems {
+		require.NotContains(t, p.String(), testToken)
+		require.LessOrEqual(t, len(p.String()), 300)
+	}
+}
+
+func FuzzHour(f *testing.F) {
+	for _, date := range []string{"2026011819", "2026-01-18-19", "2026-01-18 19:34:31", "2026/01/18T19:34", "2024-02-29-00", "2026-02-29-00", ""} {
+		f.Add(date)
+	}
+	f.Fuzz(func(t *testing.T, date string) {
+		hour, ok := parseHour(date)
+		if !ok {
+			return
+		}
+		// The hour is one of the calendar, and has the digits that the date begins with.
+		digits := strings.Map(func(r rune) rune {
+			if strings.ContainsRune("-/:T ", r) {
+				return -1
+			}
+			return r
+		}, date)
+		parsed, err := time.Parse("2006010215", digits[:10])
+		require.NoError(t, err)
+		require.Equal(t, (hours.Calendar{Location: time.UTC}).HourAt(parsed), hour)
+		require.Equal(t, digits[:10], hour.Format("2006010215"))
+	})
+}
+
+func FuzzFigures(f *testing.F) {
+	for _, text := range []string{"132", "1,000", "2.887", "02:02:47", "1e309", "-", "NaN"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		calls, ok := parseCalls(text)
+		require.True(t, ok || calls == 0 || calls == math.MaxInt64)
+		require.GreaterOrEqual(t, calls, int64(0))
+		minutes, ok := parseMinutes(text)
+		if ok {
+			require.GreaterOrEqual(t, minutes, 0.0)
+			require.False(t, math.IsInf(minutes, 0))
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package wolkvox
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+const (
+	// maxSample bounds a sample, in bytes, and maxSampleText a text in it.
+	maxSample     = 600
+	maxSampleText = 40
+)
+
+// Sample returns what shows the form of a body and little of its content: of each list the first item, digits as they are, words shortened
+// to three letters. It is without the token, so it can be sent to a stranger. It is empty if the body is not JSON.
+func Sample(body []byte, token string) string {
+	redact := Redactor(token)
+	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
+	decoder.UseNumber()
+	var out strings.Builder
+	if err := writeSample(&out, decoder, redact); err != nil && out.Len() < maxSample {
+		return ""
+	}
+	return Bound(redact(out.String()), maxSample)
+}
+
+// SampleRow returns the Sample of a row of a report, at a position from 1.
+func SampleRow(body []byte, position int, token string) string {
+	e, err := readEnvelope(body)
+	if err != nil {
+		return ""
+	}
+	if rows := e.data.Array(); e.data.IsArray() && position >= 1 && position <= len(rows) {
+		return Sample([]byte(rows[position-1].Raw), token)
+	}
+	return ""
+}
+
+// writeSample writes the sample of the next value. It ends with an error where the JSON is wrong, or the sample is long enough.
+func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string) string) error {
+	if out.Len() >= maxSample {
+		return errTooLong
+	}
+	next, err := decoder.Token()
+	if err != nil {
+		return err
+	}
+	opening, isNested := next.(json.Delim)
+	if !isNested {
+		out.WriteString(sampleOf(next, redact))
+		return nil
+	}
+	out.WriteString(opening.String())
+	for n := 0; decoder.More(); n++ {
+		if opening == '[' && n > 0 { // the others are like the first
+			var other json.RawMessage
+			if err := decoder.Decode(&other); err != nil {
+				return err
+			}
+			continue
+		}
+		if n > 0 {
+			out.WriteByte(',')
+		}
+		if opening == '{' {
+			key, err := decoder.Token()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s:", Quote(redact(fmt.Sprint(key)), maxSampleText))
+		}
+		if err := writeSample(out, decoder, redact); err != nil {
+			return err
+		}
+	}
+	closing, err := decoder.Token()
+	if err == nil {
+		fmt.Fprint(out, closing)
+	}
+	return err
+}
+
+// sampleOf returns a string shortened, and numbers, booleans and null as they are.
+func sampleOf(scalar json.Token, redact func(string) string) string {
+	switch v := scalar.(type) {
+	case nil:
+		return "null"
+	case string:
+		return Quote(shorten(redact(v)), maxSampleText)
+	}
+	return fmt.Sprint(scalar)
+}
+
+// shorten returns the text on one line, each of its words cut to three letters.
+func shorten(text string) string {
+	letters := 0
+	return strings.Map(func(r rune) rune {
+		if letters++; !unicode.IsLetter(r) {
+			letters = 0
+		}
+		switch {
+		case letters > 3:
+			return -1
+		case unicode.IsControl(r):
+			return ' '
+		}
+		return r
+	}, text)
+}

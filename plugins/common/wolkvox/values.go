@@ -1,0 +1,153 @@
+package wolkvox
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+)
+
+// textOf returns the text of a string or number, without white space around it, and "" for null. It returns false for anything else.
+func textOf(v gjson.Result) (string, bool) {
+	switch {
+	case v.Type == gjson.String:
+		return strings.TrimSpace(v.Str), true
+	case v.Type == gjson.Number:
+		return v.Raw, true
+	case v.Type == gjson.Null && v.Exists():
+		return "", true
+	}
+	return "", false
+}
+
+// textOrJSON returns the text of a string, number or null, and the JSON of anything else.
+func textOrJSON(v gjson.Result) string {
+	if text, ok := textOf(v); ok {
+		return text
+	}
+	return v.Raw
+}
+
+// isPlaceholder reports whether the text stands for no value (seen in public clients).
+func isPlaceholder(text string) bool {
+	return text == "" || text == "-"
+}
+
+// parseHour reads the hour of a date such as 2026011819, 2026-01-18-19 or 2026-01-18 19:34:31: year, month, day and hour, with or without
+// minutes and seconds, and one of -, /, :, T or blank between any two of them, or nothing.
+func parseHour(date string) (hours.Hour, bool) {
+	const parts = 6
+	var part [parts]int
+	rest, n := date, 0
+	for ; n < parts && rest != ""; n++ {
+		if n > 0 && strings.IndexByte("-/:T ", rest[0]) >= 0 {
+			rest = rest[1:]
+		}
+		width := 2
+		if n == 0 {
+			width = 4
+		}
+		if len(rest) < width {
+			return 0, false
+		}
+		for _, digit := range []byte(rest[:width]) {
+			if digit < '0' || digit > '9' {
+				return 0, false
+			}
+			part[n] = part[n]*10 + int(digit-'0')
+		}
+		rest = rest[width:]
+	}
+	year, month, day, hour, minute, second := part[0], part[1], part[2], part[3], part[4], part[5]
+	if rest != "" || n < 4 || year == 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	return hours.HourOf(year, month, day, hour), true
+}
+
+func daysIn(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// parseCalls reads a whole number. Decimals must be zeros, and not three of them, which may be thousands. A placeholder is 0.
+func parseCalls(text string) (int64, bool) {
+	if isPlaceholder(text) {
+		return 0, true
+	}
+	whole, fraction, _ := strings.Cut(strings.Replace(text, ",", ".", 1), ".")
+	if !isDigits(whole) || strings.Trim(fraction, "0") != "" || len(fraction) == 3 {
+		return 0, false
+	}
+	calls, err := strconv.ParseInt(whole, 10, 64)
+	return calls, err == nil
+}
+
+// parseMinutes reads minutes with a decimal point or comma, or a duration HH:MM:SS. A placeholder is 0. Three digits after a comma may be
+// thousands and are refused; after a point they are decimals (vendor documentation: "2.887").
+func parseMinutes(text string) (float64, bool) {
+	if isPlaceholder(text) {
+		return 0, true
+	}
+	if strings.Contains(text, ":") {
+		return parseDuration(text)
+	}
+	if whole, fraction, comma := strings.Cut(text, ","); comma && len(fraction) == 3 && len(whole) <= 3 && whole[:min(len(whole), 1)] != "0" {
+		return 0, false
+	}
+	text = strings.Replace(text, ",", ".", 1)
+	whole, fraction, decimals := strings.Cut(text, ".")
+	if !isDigits(whole) || decimals && !isDigits(fraction) {
+		return 0, false
+	}
+	minutes, err := strconv.ParseFloat(text, 64)
+	return minutes, err == nil
+}
+
+// parseDuration reads the minutes of HH:MM:SS.
+func parseDuration(text string) (float64, bool) {
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 {
+		return 0, false
+	}
+	whole, err := strconv.ParseUint(parts[0], 10, 32)
+	minutes, okMinutes := parseSixty(parts[1])
+	seconds, okSeconds := parseSixty(parts[2])
+	return float64(whole)*60 + minutes + seconds/60, err == nil && okMinutes && okSeconds
+}
+
+// parseSixty reads two digits below 60.
+func parseSixty(text string) (float64, bool) {
+	if len(text) != 2 || !isDigits(text) || text[0] > '5' {
+		return 0, false
+	}
+	return float64(text[0]-'0')*10 + float64(text[1]-'0'), true
+}
+
+func isDigits(text string) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// Quote returns the text, at most n of its bytes, in quotes and with control characters escaped.
+func Quote(text string, n int) string {
+	if len(text) > n {
+		return strconv.Quote(strings.ToValidUTF8(text[:n], "")) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// Bound returns the text, or what of it fits into n bytes.
+func Bound(text string, n int) string {
+	if len(text) > n {
+		return strings.ToValidUTF8(text[:n], "") + "…"
+	}
+	return text
+}
