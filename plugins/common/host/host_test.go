@@ -73,10 +73,11 @@ type probe struct {
 
 	translator string
 
-	mu     sync.Mutex
-	state  probeState
-	cancel context.CancelFunc
-	ctx    context.Context
+	mu       sync.Mutex
+	state    probeState
+	rejected error
+	cancel   context.CancelFunc
+	ctx      context.Context
 }
 
 type probeState struct {
@@ -146,6 +147,15 @@ func (p *probe) SetState(state any) error {
 	}
 	p.state = s
 	return nil
+}
+
+// RejectedState returns, once, why the state that was set is not used.
+func (p *probe) RejectedState() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.rejected
+	p.rejected = nil
+	return err
 }
 
 func (p *probe) Gather(acc telegraf.Accumulator) error {

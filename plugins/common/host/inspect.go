@@ -35,6 +35,9 @@ func (i *Inspected) Origin(option string) string {
 	return i.instance.file.Origin(i.instance.Config.Name, i.instance.line, option)
 }
 
+// StateID is the ID under which the table's state is kept, empty if there is Err.
+func (i *Inspected) StateID() string { return i.instance.stateID }
+
 // Inspect loads the configuration as Run does, and initializes its inputs. What would keep Run from starting is an error,
 // but for what Init says.
 func Inspect(opts Options) (*Inspection, error) {
@@ -115,4 +118,21 @@ func CheckStatefile(path string) error {
 		return ErrHeld
 	}
 	return nil
+}
+
+// ReadStates returns the states in a state file, as JSON by ID. It writes nothing and takes no lock: whoever uses the file replaces it in
+// one step.
+func ReadStates(path string) (map[string][]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseStates(content)
 }

@@ -158,6 +158,12 @@ func (i *instance) keepState() {
 			stateful = false
 		}
 	}
+	// Whether the state that was restored is any good, an input may know no sooner than it has gathered.
+	if judge, ok := i.Input.(interface{ RejectedState() error }); ok {
+		if err := judge.RejectedState(); err != nil {
+			i.host.states.reject(i.stateID, err)
+		}
+	}
 
 	i.mu.Lock()
 	rows := i.unwritten

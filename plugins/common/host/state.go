@@ -29,6 +29,7 @@ type stateFile struct {
 	mu      sync.Mutex
 	states  map[string][]byte // JSON by ID, those of inputs that are not configured now included
 	changed bool
+	aside   string // what became of the file as it was, if it had to be set aside
 
 	saving sync.Mutex
 	failed bool // the last save, and that has been logged
@@ -36,6 +37,8 @@ type stateFile struct {
 
 // lockPatience is how long a predecessor is given to leave the state file.
 const lockPatience = 2 * time.Second
+
+var errNoStates = errors.New("it is not a state file")
 
 // lockPath is the file that is locked for the state file.
 func lockPath(path string) string { return path + ".lock" }
@@ -92,11 +95,18 @@ func (f *stateFile) read() error {
 		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
 	}
 	f.existed = true
-	if err := json.Unmarshal(content, &f.states); err != nil || f.states == nil {
+	if f.states, err = parseStates(content); err != nil {
 		f.states = make(map[string][]byte)
-		f.setAside(errors.New("it is not a state file"))
+		f.setAside(err)
 	}
 	return nil
+}
+
+func parseStates(content []byte) (states map[string][]byte, err error) {
+	if err := json.Unmarshal(content, &states); err != nil || states == nil {
+		return nil, errNoStates
+	}
+	return states, nil
 }
 
 // restore gives the inputs the states they had. One that its input refuses is dropped, and the file set aside: the
@@ -139,12 +149,29 @@ func (f *stateFile) restore(instances []*instance) {
 	}
 }
 
-func (f *stateFile) setAside(reason error) {
-	aside := fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
-	if err := os.Rename(f.path, aside); err != nil {
-		aside = fmt.Sprintf("lost (%v)", err)
+// reject drops a state that its input has taken, but found to be unusable since. The others are saved at once.
+func (f *stateFile) reject(id string, reason error) {
+	f.saving.Lock()
+	defer f.saving.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.path == "" {
+		return
 	}
-	log.Warnf("State file %s is not usable, starting without; it is now %s: %v", f.path, aside, reason)
+	delete(f.states, id)
+	f.setAside(fmt.Errorf("state of %q: %w", id, reason))
+	f.wakeUp()
+}
+
+// setAside keeps the file as it was under another name. Once is enough: it has the states of all inputs.
+func (f *stateFile) setAside(reason error) {
+	if f.aside == "" {
+		f.aside = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
+		if err := os.Rename(f.path, f.aside); err != nil {
+			f.aside = fmt.Sprintf("lost (%v)", err)
+		}
+	}
+	log.Warnf("State file %s is not usable, starting without; it is now %s: %v", f.path, f.aside, reason)
 	f.existed = false
 	f.changed = len(f.states) > 0
 }
@@ -163,6 +190,11 @@ func (f *stateFile) keep(id string, state []byte) {
 	}
 	f.states[id] = state
 	f.changed = true
+	f.wakeUp()
+}
+
+// wakeUp has saveChanges save soon.
+func (f *stateFile) wakeUp() {
 	select {
 	case f.wake <- struct{}{}:
 	default:

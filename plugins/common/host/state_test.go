@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -100,6 +101,101 @@ func TestUnusableStateFiles(t *testing.T) {
 			require.Equal(t, 3, b.state.Gathers)
 		})
 	}
+}
+
+// Some states prove unusable when their inputs gather. The file is set aside once, and the states of others stay in the new one.
+func TestStatesThatGathersReject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, _ := logTo(t, false)
+		path := filepath.Join(t.TempDir(), "state")
+		const old = `{"other":"MQ==","probe 0":"eyJnYXRoZXJzIjo3fQ==","probe 1":"eyJnYXRoZXJzIjo4fQ==","probe 2":"eyJnYXRoZXJzIjo0fQ=="}`
+		require.NoError(t, os.WriteFile(path, []byte(old), 0600))
+		fromTheFuture := func(p *probe, acc telegraf.Accumulator) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.state.Gathers > 5 {
+				p.state, p.rejected = probeState{Gathers: 1}, errors.New("gathers of tomorrow")
+			}
+			acc.AddFields("probe", map[string]any{"n": 1}, nil)
+			return nil
+		}
+		probes := []*probe{{gather: fromTheFuture}, {gather: fromTheFuture}, {}}
+		states, stub := openStates(t, path), &shimStub{hold: true}
+		h := prepareHost(t, false, states, probes...)
+		states.restore(h.instances)
+		require.Equal(t, 4, probes[2].state.Gathers)
+		require.NoError(t, h.Start(stub))
+		gather := func(n int) {
+			h.running[n].prompts <- struct{}{}
+			synctest.Wait()
+		}
+		left := func() string {
+			synctest.Wait()
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			return string(content)
+		}
+
+		gather(0)
+		require.JSONEq(t, `{"other":"MQ==","probe 1":"eyJnYXRoZXJzIjo4fQ==","probe 2":"eyJnYXRoZXJzIjo0fQ=="}`, left(), "the row is not written yet")
+		stub.rows[0].Accept()
+		want := `{"other":"MQ==","probe 0":"eyJnYXRoZXJzIjoxfQ==","probe 1":"eyJnYXRoZXJzIjo4fQ==","probe 2":"eyJnYXRoZXJzIjo0fQ=="}`
+		require.JSONEq(t, want, left())
+		gather(1)
+		stub.rows[1].Accept()
+		gather(2)
+		require.JSONEq(t, strings.NewReplacer("o4fQ", "oxfQ", "o0fQ", "o1fQ").Replace(want), left())
+
+		aside, err := filepath.Glob(path + ".rejected-*")
+		require.NoError(t, err)
+		require.Len(t, aside, 1)
+		content, err := os.ReadFile(aside[0])
+		require.NoError(t, err)
+		require.JSONEq(t, old, string(content))
+		var log strings.Builder
+		for _, id := range []string{"probe 0", "probe 1"} {
+			fmt.Fprintf(&log, "W! State file %s is not usable, starting without; it is now %s: state of %q: gathers of tomorrow\n", path, aside[0], id)
+		}
+		require.Equal(t, log.String(), out.String())
+		h.Stop()
+	})
+}
+
+// Where no state is kept, there is none to set aside.
+func TestRejectedStateWithoutStateFile(t *testing.T) {
+	out, _ := logTo(t, false)
+	f := openStates(t, "")
+	f.reject("a", errors.New("gathers of tomorrow"))
+	f.save()
+	require.Empty(t, out.String())
+	require.NoFileExists(t, ".tmp")
+}
+
+func TestReadStates(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, err := ReadStates("state")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = ReadStates(".")
+	require.EqualError(t, err, "it is no regular file")
+	for _, content := range []string{"", "null", `{"a":`, "[1]", `{"a":5}`} {
+		require.NoError(t, os.WriteFile("other", []byte(content), 0600))
+		_, err = ReadStates("other")
+		require.EqualError(t, err, "it is not a state file", content)
+	}
+	require.NoError(t, os.Remove("other"))
+
+	f := openStates(t, "state") // holds the lock
+	f.keep("a", []byte("1"))
+	f.save()
+	require.NoError(t, os.Symlink("state", "link"))
+	for _, path := range []string{"state", "link"} {
+		states, err := ReadStates(path)
+		require.NoError(t, err)
+		require.Equal(t, map[string][]byte{"a": []byte("1")}, states)
+	}
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	require.Len(t, entries, 3, "the state, its lock and the link")
 }
 
 func TestStateFileThatCannotBeUsed(t *testing.T) {
