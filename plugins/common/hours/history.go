@@ -41,8 +41,8 @@ func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
 	for _, d := range h.Postponed {
 		if d.isDue(now) {
 			w := d.retryWindow(h.WidestRun)
-			if d.Reason == Doubtful {
-				w = h.window(w, end)
+			if d.Reason == Doubtful && d.Tries%2 == 0 && len(h.Shown.Within(w)) == 0 {
+				w = h.window(w, end) // which can prove the silence, but may contain hours that fail
 			}
 			return Request{Window: w, purpose: retry, of: d}, true
 		}

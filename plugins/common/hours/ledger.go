@@ -85,7 +85,7 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 	if !isLive && (r.Hidden > 0 || len(calls) > 0) {
 		l.isHistoryHidden = len(calls) == 0
 	}
-	if len(calls) > 0 {
+	if r.HasCalls = len(calls) > 0; r.HasCalls {
 		r.first, r.last = calls[0].From, calls[len(calls)-1].To-1
 		l.addCalls(calls, r.first, r.last, now)
 	}
@@ -97,7 +97,7 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 		}
 	}
 	l.finish(r.finals)
-	l.acknowledge(now)
+	l.Acknowledge(now)
 	l.forget()
 	l.recordedAt = now
 	return r.Result
@@ -269,8 +269,8 @@ func (l *ledger) acknowledgeLater(w Window, sentAt time.Time) {
 	l.Unacknowledged = append(l.Unacknowledged, Sending{Window{w.To - 1, w.To}, sentAt})
 }
 
-// acknowledge notes the time, and forgets what was sent so long ago that outputs must have stored it.
-func (l *ledger) acknowledge(now time.Time) {
+// Acknowledge notes that the program has run until now, and forgets what was sent so long ago that outputs must have stored it.
+func (l *ledger) Acknowledge(now time.Time) {
 	l.Time = now
 	l.Unacknowledged = slices.DeleteFunc(l.Unacknowledged, func(s Sending) bool { return now.Sub(s.At) > l.margin() })
 }

@@ -2,6 +2,9 @@ package hours
 
 import "time"
 
+// patience is how many times in a row a request for history may fail, through no fault of its window, before it is the live window's turn.
+const patience = 3
+
 // Planner chooses one request per gather, in turns for the live window and for history, and records the responses. Its methods must not
 // be called at the same time.
 type Planner struct {
@@ -11,6 +14,8 @@ type Planner struct {
 	isHistoryTurn bool
 	hasFailed     bool // the last request, for the first time: it is repeated
 	isDown        bool // the last live request failed, or its response did not show known calls
+
+	unlucky int // general failures of history in a row
 
 	form       form
 	retryWhole time.Time // when to try the whole live window again
@@ -124,23 +129,26 @@ func (p *Planner) liveWindow(now time.Time) Window {
 }
 
 // Fail takes in that a request has failed. A first failure is repeated by the next request before it counts: the API may only have asked
-// for more time in between. One that any request would have met (isGeneral) says nothing about the window, and is repeated until it passes.
+// for more time in between. One that any request would have met (isGeneral) does not count against the window.
 func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
-	p.acknowledge(now)
-	if isGeneral {
-		p.isDown = p.isDown || q.IsLive()
-		return
-	}
+	p.Acknowledge(now)
 	if q.IsLive() && (p.hasFailed || !q.isRetried) {
 		p.isDown = true
 	}
-	p.isHistoryTurn = q.IsLive() == p.hasFailed // the repeated request is of the same kind, the one after that of the other
-	if p.hasFailed = !p.hasFailed; p.hasFailed {
+	if isGeneral {
+		p.unlucky = (p.unlucky + 1) % patience
+		p.isHistoryTurn = !q.IsLive() && p.unlucky > 0
+		p.hasFailed = p.hasFailed && p.unlucky > 0
 		return
 	}
-	if q.IsLive() {
+	p.unlucky = 0
+	p.isHistoryTurn = q.IsLive() == p.hasFailed // the repeated request is of the same kind, the one after that of the other
+	p.hasFailed = !p.hasFailed
+	switch {
+	case p.hasFailed:
+	case q.IsLive():
 		p.liveFailed(q, now)
-	} else {
+	default:
 		p.history.failed(q, now)
 	}
 }
@@ -156,6 +164,7 @@ func (p *Planner) liveFailed(q Request, now time.Time) {
 // Record takes in the response to a request, and returns the rows to send.
 func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 	p.hasFailed = false
+	p.unlucky = 0
 	p.isHistoryTurn = q.IsLive()
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())

@@ -59,10 +59,10 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 		now = now.Add(time.Minute)
 	}
 
-	// A failure that any request would have met says nothing about the window.
+	// Failures that any request would have met do not count.
 	p = newPlanner(nil)
 	now = forward(p, start, 2)
-	for range 5 {
+	for range 10 {
 		q := p.Next(now)
 		require.Equal(t, expected[0], q.Window.String())
 		p.Fail(q, now, true)

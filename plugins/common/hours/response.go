@@ -37,6 +37,8 @@ type Result struct {
 	Rows   []Row // to send
 	Hidden int   // hours whose calls the response does not show, though others have
 
+	HasCalls bool // the response shows some
+
 	isNew    bool   // it has a reading of an hour below the watermark
 	tooWide  []Hour // below the watermark, whose silence is not credible because the window was too wide
 	doubtful []Hour // below the watermark, whose silence is not credible for another reason

@@ -16,7 +16,7 @@ const stateVersion = 3
 type State struct {
 	Version  int       `json:"version"`
 	Timezone string    `json:"timezone"` // under which hours were sent
-	Time     time.Time `json:"time"`     // of the last request
+	Time     time.Time `json:"time"`     // until when the program has run
 	Started  time.Time `json:"started"`  // time of the first gather
 
 	Newest     Hour      `json:"newest"` // newest and oldest hour that have shown calls, 0 before there are any

@@ -136,10 +136,12 @@ func (s Set) Hours() (n int) {
 
 // isValid reports whether the set is as its methods make it.
 func (s Set) isValid() bool {
-	for i, w := range s {
-		if w.IsEmpty() || i > 0 && w.From <= s[i-1].To {
+	var before *Window
+	for _, w := range s {
+		if w.IsEmpty() || before != nil && w.From <= before.To {
 			return false
 		}
+		before = &w
 	}
 	return true
 }
