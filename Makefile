@@ -40,6 +40,8 @@ TELEGRAF_VERSION = $(shell go list -m -f '{{.Version}}' $(TELEGRAF))
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEGRAF_VERSION))
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 PLUGIN          := plugins/inputs/wolkvox_ivr
+# The folders that make up the plugin, which build inside Telegraf's own tree too.
+PLUGIN_FOLDERS  := $(PLUGIN) plugins/common/hours plugins/common/wolkvox
 
 .PHONY: help
 help: ## Shows this
@@ -67,16 +69,19 @@ bin/telegraf: bin/.telegraf
 
 .PHONY: telegraf-native
 telegraf-native: bin/telegraf-native ## Builds bin/telegraf-native, the same Telegraf with the plugin compiled in
-bin/telegraf-native: bin/.telegraf-native $(shell find $(PLUGIN) -type f ! -name '*_test.go' ! -path '*/testdata/*')
+bin/telegraf-native: bin/.telegraf-native $(shell find $(PLUGIN_FOLDERS) -type f ! -name '*_test.go' ! -path '*/testdata/*')
 	@$(in_telegraf_source) \
 	go build -ldflags '$(TELEGRAF_LDFLAGS)' -tags '$(TELEGRAF_TAGS),inputs.wolkvox_ivr' -o '$(CURDIR)/$@' ./cmd/telegraf
 
-# Goes into a temporary copy of Telegraf's source that has the plugin in it, as if it had always been there.
+# Goes into a temporary copy of Telegraf's source that has the plugin in it, under Telegraf's module name.
 define in_telegraf_source
 set -e; go mod download $(TELEGRAF); copy=$$(mktemp -d); \
 trap '{ set +x; } 2>/dev/null; chmod -R u+w "$$copy"; rm -rf "$$copy"' EXIT; trap 'exit 1' HUP INT TERM; \
 cp -R "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))/." "$$copy"; chmod -R u+w "$$copy"; \
-cp -R $(PLUGIN) "$$copy/plugins/inputs"; \
+for folder in $(PLUGIN_FOLDERS); do \
+	cp -R $$folder "$$copy/$$(dirname $$folder)"; \
+	find "$$copy/$$folder" -name '*.go' -exec sed -i.orig 's|"telegraf-wolkvox-ivr/plugins/|"$(TELEGRAF)/plugins/|' {} +; \
+done; \
 printf '//go:build !custom || inputs || inputs.wolkvox_ivr\n\npackage all\n\nimport _ "$(TELEGRAF)/$(PLUGIN)" // register plugin\n' \
 	>"$$copy/plugins/inputs/all/wolkvox_ivr.go"; \
 cd "$$copy"; set -x;
@@ -222,12 +227,12 @@ unit: bin/gotestsum ## Runs the unit tests, with the race detector where there i
 	@if command -v $$(go env CC) >/dev/null; then race=-race CGO_ENABLED=1; \
 	else race=; echo "No C compiler: the tests run without the race detector."; fi; \
 	set -x; $(GO_TEST) $$race -short -vet=off ./...
-	@for fuzz in FuzzReport FuzzHour FuzzServer; do set -x; \
-		go test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime 3000x -fuzzminimizetime 10x ./$(PLUGIN) || exit; done
+	@for fuzz in FuzzReport:plugins/common/wolkvox FuzzHour:plugins/common/wolkvox FuzzServer:$(PLUGIN); do set -x; \
+		go test -run '^$$' -fuzz "^$${fuzz%%:*}\$$" -fuzztime 3000x -fuzzminimizetime 10x ./$${fuzz#*:} || exit; done
 
 .PHONY: native
 native: bin/gotestsum
-	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- ./$(PLUGIN)
+	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- $(addprefix ./,$(PLUGIN_FOLDERS))
 
 .PHONY: integration
 integration: build portable telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka dashboard-modules ## Runs the tests against real Telegraf and real destinations

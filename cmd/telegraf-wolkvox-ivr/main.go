@@ -19,6 +19,7 @@ import (
 	_ "github.com/influxdata/telegraf/plugins/secretstores/os"
 	_ "github.com/influxdata/telegraf/plugins/secretstores/systemd"
 
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/check"
 	"telegraf-wolkvox-ivr/plugins/common/host"
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
@@ -33,7 +34,8 @@ const usage = `telegraf-wolkvox-ivr collects wolkvox's hourly IVR report, for in
   --poll_interval_disabled    gather only when a line comes on stdin: for signal = "STDIN"
   --test                      gather once, print the metrics, and end
   --check                     check what lies between the configuration and right metrics, step by step, and end
-  --json                      with --check: print the result as JSON
+  --status                    print which hours are complete by the state file, without a request or a change of any file, and end
+  --json                      with --check or --status: print the result as JSON
   --sample-config             print a configuration to start from
   --debug                     log debug messages
   --unprotected               keep secrets in ordinary memory, where too little memory can be locked
@@ -53,7 +55,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	wolkvox_ivr.Version = version
 	var opts host.Options
-	var checkOnly, asJSON, sampleConfig, showVersion bool
+	var checkOnly, statusOnly, asJSON, sampleConfig, showVersion bool
 	flags := flag.NewFlagSet("telegraf-wolkvox-ivr", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Func("config", "", func(path string) error {
@@ -64,6 +66,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&opts.PollIntervalDisabled, "poll_interval_disabled", false, "")
 	flags.BoolVar(&opts.Test, "test", false, "")
 	flags.BoolVar(&checkOnly, "check", false, "")
+	flags.BoolVar(&statusOnly, "status", false, "")
 	flags.BoolVar(&asJSON, "json", false, "")
 	flags.BoolVar(&opts.Debug, "debug", false, "")
 	flags.BoolVar(&opts.Unprotected, "unprotected", false, "")
@@ -77,11 +80,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil && opts.PollInterval <= 0 {
 		err = errors.New("poll_interval must be above zero")
 	}
-	if err == nil && asJSON && !checkOnly {
-		err = errors.New("json is for check")
+	if err == nil && asJSON && !checkOnly && !statusOnly {
+		err = errors.New("json is for check and status")
 	}
 	if err == nil && checkOnly && opts.Test {
 		err = errors.New("check and test exclude each other")
+	}
+	if err == nil && statusOnly && (checkOnly || opts.Test) {
+		err = errors.New("status excludes check and test")
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -94,7 +100,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case sampleConfig:
 		fmt.Fprint(stdout, inputs.Inputs["wolkvox_ivr"]().SampleConfig())
 	case checkOnly:
-		return check(opts, asJSON, stdout)
+		return check.Run(opts, asJSON, stdout)
+	case statusOnly:
+		return printStatus(opts, asJSON, stdout)
 	default:
 		return host.Run(opts)
 	}

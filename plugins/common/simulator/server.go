@@ -204,6 +204,7 @@ func (x *exchange) refuse(err error) {
 func (x *exchange) send(a answer, fault Fault) {
 	header := x.w.Header()
 	header.Set("Server", "Apache")
+	header.Set("Date", x.now.UTC().Format(http.TimeFormat))
 	header.Set("Content-Type", a.contentType)
 	for name, value := range a.header {
 		header.Set(name, value)

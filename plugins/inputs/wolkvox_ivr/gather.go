@@ -3,267 +3,237 @@ package wolkvox_ivr
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/metric"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// maxPause is the longest day: clocks are set back by an hour at most.
-const maxPause = 25 * time.Hour
+const (
+	// leastInterval is how often the API may be used (vendor documentation: one consumption every 5 minutes).
+	leastInterval = 5 * time.Minute
+	// longInterval leaves time for more history requests before the next gather.
+	longInterval = 2 * leastInterval
+	// longestRetryAfter bounds how long a response may have requests wait.
+	longestRetryAfter = time.Hour
+)
 
 // earliestNow is before this plugin was written: a clock that shows less is that of a machine that has lost its time.
 var earliestNow = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Gather asks for the latest hours first, then for some of the past, so that the past never holds up the present.
+// interval returns the time between gathers as far as the table tells it.
+func (w *WolkvoxIVR) interval() time.Duration {
+	if w.Interval > 0 {
+		return time.Duration(w.Interval)
+	}
+	return leastInterval
+}
+
+// Gather makes one request, in turns for the latest hours and for history.
 func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
-	// Hours go by the clock on the wall, even if it is set: without what Go adds to measure elapsed time.
-	now := w.Clock.Now().Round(0)
-	since := now.Sub(w.lastGather)
-	switch pause := w.pause.until.Sub(now); {
-	case w.isStopping():
+	w.requesting.Lock()
+	defer w.requesting.Unlock()
+	now := w.time.now()
+	switch {
+	case w.ctx.Err() != nil:
 		return nil
 	case now.Before(earliestNow):
 		return fmt.Errorf("%s: this machine's clock shows %s: set it, as hours go by it", w.name(), now.Format(time.RFC3339))
-	case pause > 0 && pause <= maxPause: // a longer one is of a clock that was ahead
+	case w.pause.holds(now):
 		w.Log.Debugf("Pausing until %s", w.pause.until.Format(time.RFC3339))
-		return w.liveOutage.failed(now, w.pause.err)
-	case w.Interval == 0 && since >= 0 && since < leastInterval*9/10:
-		// Telegraf's own interval may be of seconds, for which no quota lasts. Jitter makes some distances shorter.
-		w.Log.Debugf("Gathered %s ago, which is less than %s", since.Round(time.Second), leastInterval)
+		w.mu.Lock()
+		w.planner.Acknowledge(now)
+		w.mu.Unlock()
+		return w.outage.fail(now, w.pause.err)
+	case w.isTooEarly(now):
+		w.Log.Debugf("The last request was made %s ago: skipping this gather", now.Sub(w.requested).Round(time.Second))
 		return nil
 	}
-
-	w.lastGather = now
-	l := w.scope.begin(w.ledger, now)
-	w.setLedger(l)
-	w.saidRows, w.badRows = w.badRows, make(map[string]bool)
-	turn, err := w.readLatest(acc, now)
-	if w.ctx.Err() != nil {
-		return nil //nolint:nilerr // being stopped is no failure
-	}
-	if !turn.isRead() {
-		err = w.liveOutage.failed(now, w.pauseAfter(now, err))
-	} else {
-		err = nil
-		if text := w.liveOutage.ended(now); text != "" {
-			w.Log.Infof("%s; catching up %d hour(s)", text, hoursOf(w.scope.missing(l, now)))
-		}
-	}
-	if isUp := turn.isRead() || turn.find(hoursBefore).isRead(); isUp || turn.made[len(turn.made)-1].result == isFailure {
-		if failure := w.readPast(acc, now, maxRequests-len(turn.made), isUp); err == nil {
-			err = failure
-		}
-	}
-	missing := w.scope.missing(w.ledger, now)
-	w.stats.backlog.Set(hoursOf(missing))
-	w.stats.putOff.Set(hoursOf(missing) - hoursOf(without(missing, putOffWindows(w.ledger.PutOff, now))))
-	if w.ctx.Err() != nil {
-		return nil //nolint:nilerr // being stopped is no failure
+	w.mu.Lock()
+	reread := w.planner.Start(now)
+	q := w.planner.Next(now)
+	w.mu.Unlock()
+	w.logReread(reread)
+	err := w.request(acc, q)
+	if err == nil && w.interval() > longInterval {
+		w.background.Go(func() { w.requestHistory(acc, now.Add(w.interval())) })
 	}
 	return err
 }
 
-func (w *WolkvoxIVR) isStopping() bool { return w.ctx.Err() != nil }
+// isTooEarly reports whether the last request was made too short a time ago: by an earlier process, or because the table sets no interval
+// and Telegraf's own is shorter. An interval that the table sets is the user's choice. Jitter makes some intervals shorter.
+func (w *WolkvoxIVR) isTooEarly(now time.Time) bool {
+	passed := now.Sub(w.requested)
+	return (w.Interval == 0 || !w.hasRequested) && passed >= 0 && passed < min(w.interval(), leastInterval)*9/10
+}
 
-// pauseAfter returns the failure of a gather at now, after it has seen to the pause that follows from it.
-func (w *WolkvoxIVR) pauseAfter(now time.Time, err error) error {
-	var failure *apiError
-	if !errors.As(err, &failure) {
+// requestHistory makes history requests at the pace that the vendor asks for, until the next gather is near. In Telegraf, a Gather that
+// took so long could not be stopped.
+func (w *WolkvoxIVR) requestHistory(acc telegraf.Accumulator, nextGather time.Time) {
+	for w.time.now().Add(2 * leastInterval).Before(nextGather) {
+		select {
+		case <-w.Clock.After(leastInterval):
+		case <-w.ctx.Done():
+			return
+		}
+		if !w.requestOpenHistory(acc) {
+			return
+		}
+	}
+}
+
+// requestOpenHistory makes a history request if there is one to make. It returns false if there is none, or it fails.
+func (w *WolkvoxIVR) requestOpenHistory(acc telegraf.Accumulator) bool {
+	w.requesting.Lock()
+	defer w.requesting.Unlock()
+	now := w.time.now()
+	if w.ctx.Err() != nil || w.pause.holds(now) || w.isTooEarly(now) {
+		return false
+	}
+	w.mu.Lock()
+	q, found := w.planner.NextHistory(now)
+	w.mu.Unlock()
+	if !found {
+		return false
+	}
+	if err := w.request(acc, q); err != nil {
+		acc.AddError(err)
+		return false
+	}
+	return true
+}
+
+// request makes a request, and sends the rows that come of it. A failed probe is no error.
+func (w *WolkvoxIVR) request(acc telegraf.Accumulator, q hours.Request) error {
+	w.mu.Lock()
+	w.requested, w.hasRequested = w.time.now(), true
+	w.mu.Unlock()
+	report, err := w.client.Report(w.ctx, q.Window)
+	if w.ctx.Err() != nil {
+		return nil //nolint:nilerr // being stopped is no failure
+	}
+	var failure *wolkvox.Failure
+	if err != nil && !errors.As(err, &failure) {
 		return err
 	}
-	if failure.kind == failedQuota {
-		until := w.scope.endOfDay(now)
-		if since := now.Sub(w.pause.until); since >= 0 && since < time.Hour {
-			until = earlier(until, now.Add(time.Hour)) // the API's day begins later than the operation's
-		}
-		err = fmt.Errorf("%w; pausing until %s", err, until.Format(time.RFC3339))
-		w.pause = pause{until, err}
-	}
-	if failure.retryAfter > 0 {
-		w.pause = pause{later(w.pause.until, now.Add(min(failure.retryAfter, time.Hour))), err}
-	}
-	return err
-}
+	w.stats.failure(err)
 
-// readLatest reads the hours that still grow, with new attempts and narrower ones where it fails.
-func (w *WolkvoxIVR) readLatest(acc telegraf.Accumulator, now time.Time) (turn, error) {
-	t := w.scope.begins(w.ledger, now, w.liveOutage.failures > 0)
-	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Second), backoff.WithMaxElapsedTime(0))
-	end := now.Add(w.interval())
-	var failure error // the last to read the running hour
-	for failed := false; ; {
-		part, found := t.next(w.ledger.API)
-		if !found || failed && !w.wait(pauses, failure, end) {
-			break
-		}
-		r := request{part: part}
-		var err error
-		r.result, r.hasRows, err = w.read(acc, t.windows[part], now, true)
-		if w.ctx.Err() != nil {
-			return t, err
-		}
-		if failed = err != nil; failed && part != hoursBefore {
-			failure = err
-		}
-		var api *apiError
-		r.passes = errors.As(err, &api) && api.kind.transient
-		r.isWrong = r.result == isEmpty && t.windows[part].contains(w.ledger.Newest)
-		t.made = append(t.made, r)
+	if failure != nil {
+		return w.fail(q, failure, w.observe(failure.Time))
 	}
-	w.change(func(l ledger) ledger {
-		l.API = t.learn(l.API, now)
-		return l
-	})
-	if w.scope.zeros && !w.scope.onlyFinal && w.ledger.API.Answered == 0 && t.isRead() && t.find(allLatest).isRead() {
-		// An operation that never had a call: nothing can show that its empty answers are right, and none of this is final.
-		ended := within([]window{t.windows[allLatest]}, window{w.scope.settledBefore(now), w.scope.floor(now)})
-		for _, r := range w.withZeros(nil, ended) {
-			w.send(acc, r)
-		}
-	}
-	if w.ledger.API.Refusals == 2 {
-		w.Log.Warnf("%s: the API gives the hours before the running one, but not that: %v", w.name(), failure)
-	}
-	return t, failure
-}
-
-// wait lets the time pass that a new attempt after the failure has to keep. It returns false if there is none left until end.
-func (w *WolkvoxIVR) wait(pauses *backoff.ExponentialBackOff, failure error, end time.Time) bool {
-	var api *apiError
-	if !errors.As(failure, &api) || !api.kind.transient {
-		return true // another window is asked for, or nothing would help
-	}
-	pause := max(pauses.NextBackOff(), api.retryAfter)
-	if w.Clock.Now().Add(pause).After(end) || pause > time.Duration(w.Timeout) {
-		return false
-	}
-	w.Log.Debugf("Trying again in %s: %v", pause.Round(time.Millisecond), failure)
-	select {
-	case <-w.Clock.After(pause):
-		return true
-	case <-w.ctx.Done():
-		return false
-	}
-}
-
-// readPast reads what is missing of the hours before the latest, by so many requests at most. A failure says something
-// about what was asked for only if the API is known to be up.
-func (w *WolkvoxIVR) readPast(acc telegraf.Accumulator, now time.Time, requests int, isUp bool) error {
-	before := hoursOf(w.scope.missing(w.ledger, now))
-	defer func() { w.sayProgress(now, before) }()
-	end := now.Add(w.interval())
-	for range requests {
-		ask, found := w.scope.history(w.ledger, now)
-		if !found || w.Clock.Now().After(end) {
-			break
-		}
-		result, hasRows, err := w.read(acc, ask.window, now, false)
-		var failure *apiError
-		switch {
-		case w.ctx.Err() != nil:
-			return err
-		case err == nil:
-			w.change(func(l ledger) ledger { return w.scope.historyAnswered(l, ask, result, hasRows, now) })
-		case !isUp:
-			return nil
-		case !errors.As(err, &failure) || failure.kind.general:
-			return w.pastOutage.failed(now, w.pauseAfter(now, err))
-		default:
-			w.Log.Debugf("Leaving it for later: %v", err)
-			w.change(func(l ledger) ledger { return w.scope.historyFailed(l, ask, now) })
-		}
-		w.sayPutOff(now, err)
-	}
-	if text := w.pastOutage.ended(now); text != "" {
-		w.Log.Infof("%s to read the past", text)
-	}
+	now := w.observe(report.Time)
+	w.verifyState(report.Time)
+	w.record(acc, q, report, now)
 	return nil
 }
 
-// read asks for the hours of a window, hands on their rows, and records them.
-func (w *WolkvoxIVR) read(acc telegraf.Accumulator, asked window, now time.Time, isLatest bool) (res result, hasRows bool, err error) {
-	a, err := w.client.read(w.ctx, asked)
-	if err != nil {
-		res = isFailure
-		var failure *apiError
-		if !errors.As(err, &failure) || failure.kind.general {
-			res = isRefusal
-		}
-		return res, false, fmt.Errorf("reading %s, hours %s to %s, failed: %w",
-			w.name(), w.scope.label(asked.From), w.scope.label(asked.To.Add(-time.Nanosecond)), err)
+// observe takes in the time of a response, zero if it has none, and returns the API's time.
+func (w *WolkvoxIVR) observe(date time.Time) time.Time {
+	now, by := w.time.observe(date)
+	if !date.IsZero() && !w.time.isInDoubt {
+		w.mu.Lock()
+		w.planner.ClockKnown(by)
+		w.mu.Unlock()
 	}
-	w.sayRows(acc, a, now)
-
-	shown := a.shows(asked, now)
-	if isLatest && asked.To.After(w.scope.floor(now)) {
-		w.watchZone(a, now)
+	if by != 0 {
+		w.logClock()
 	}
-	before := w.ledger
-	isEvidence := w.scope.isEvidence(before, shown)
-	after, final, empty := w.scope.record(before, shown, now, w.zone.east > 0)
-	rows := a.rows
-	if w.scope.zeros {
-		rows = w.withZeros(rows, empty)
-	}
-	due := w.due(before, now, final)
-	sent := int64(0)
-	for _, r := range rows {
-		if isIn(due, r.hour) {
-			w.send(acc, r)
-			sent++
-		}
-	}
-	w.stats.rows.Incr(sent)
-	w.setLedger(after)
-	if !isEvidence && shown.isEmpty() {
-		res = isEmpty
-	}
-	return res, !shown.isEmpty(), nil
+	return now
 }
 
-// due returns the hours of which rows are to be handed on at now, by the ledger before they were read and those that
-// turned final by it.
-func (w *WolkvoxIVR) due(before ledger, now time.Time, final []window) []window {
-	if w.scope.onlyFinal {
-		return final
+// fail takes in that a request has failed.
+func (w *WolkvoxIVR) fail(q hours.Request, failure *wolkvox.Failure, now time.Time) error {
+	w.mu.Lock()
+	w.planner.Fail(q, now, failure.Class.General)
+	err := w.pauseAfter(now, failure)
+	w.mu.Unlock()
+	w.setBacklog(now)
+	err = fmt.Errorf("requesting %s, hours %s, failed: %w", w.name(), q.Window, err)
+	if q.IsProbe() && !failure.Class.General {
+		w.Log.Debugf("%v", err)
+		w.log.probeFailure = failure
+		return nil
 	}
-	end := w.scope.floor(now)
-	if w.Hours == "all" {
-		end = w.scope.next(end)
-	}
-	due := add(w.scope.missing(before, now), window{w.scope.settledBefore(now), end})
-	for _, w := range slices.Concat(final, before.Assumed) {
-		due = add(due, w)
-	}
-	return due
+	return w.outage.fail(now, err)
 }
 
-func (w *WolkvoxIVR) send(acc telegraf.Accumulator, r row) {
-	tags := map[string]string{"hour": fmt.Sprintf("%02d", r.hour.In(w.scope.location).Hour()), "source": w.source}
+// pauseAfter has requests pause if the failure demands it. It returns the failure with what was decided.
+func (w *WolkvoxIVR) pauseAfter(now time.Time, failure *wolkvox.Failure) error {
+	var err error = failure
+	switch {
+	case failure.Class == wolkvox.FailedQuota:
+		until := w.options.Calendar.EndOfDay(now)
+		if since := now.Sub(w.pause.until); since >= 0 && since < time.Hour && now.Add(time.Hour).Before(until) {
+			until = now.Add(time.Hour) // the API's day begins later than the operation's
+		}
+		err = fmt.Errorf("%w; pausing until %s", err, until.Format(time.RFC3339))
+		w.pause = pause{until, err}
+	case failure.RetryAfter > 0:
+		w.pause = pause{now.Add(min(failure.RetryAfter, longestRetryAfter)), err}
+	}
+	return err
+}
+
+// record takes in a report, and sends the rows that are due.
+func (w *WolkvoxIVR) record(acc telegraf.Accumulator, q hours.Request, report *wolkvox.Report, now time.Time) {
+	w.logReport(acc, report, now)
+	response := responseOf(report)
+	w.mu.Lock()
+	result := w.planner.Record(q, response, now)
+	w.mu.Unlock()
+	for _, row := range result.Rows {
+		w.send(acc, row)
+	}
+	w.stats.rows.Incr(int64(len(result.Rows)))
+	w.setBacklog(now)
+	w.logRows(report, result.Rows, now)
+	if q.IsLive() {
+		w.logLive(result, now)
+		if text := w.outage.end(now); text != "" {
+			w.Log.Infof("%s; %d hour(s) to catch up", text, w.stats.backlog.Get())
+		}
+	}
+	w.logHistory(q, now)
+}
+
+// responseOf returns what the report shows of the requested hours.
+func responseOf(report *wolkvox.Report) *hours.Response {
+	response := hours.NewResponse(report.Window)
+	response.Undated = report.Undated
+	for _, row := range report.Rows {
+		shown := response.At(row.Hour)
+		if shown.Rows++; shown.Rows == 1 {
+			shown.First = row.Figures
+		} else {
+			shown.Second = row.Figures
+		}
+		shown.NoMinutes = shown.NoMinutes || row.NoMinutes
+	}
+	for _, h := range report.UnreadableHours {
+		response.At(h).Unreadable = true
+	}
+	return response
+}
+
+func (w *WolkvoxIVR) send(acc telegraf.Accumulator, row hours.Row) {
+	tags := map[string]string{"hour": row.Hour.Format("15"), "source": w.source}
 	if w.Operation != "" {
 		tags["operation"] = w.Operation
 	}
-	m := metric.New("wolkvox_ivr", tags, nil, r.hour)
-	m.AddField("calls", r.calls)
-	m.AddField("minutes", r.minutes)
+	m := metric.New("wolkvox_ivr", tags, nil, row.Start)
+	m.AddField("calls", row.Calls)
+	m.AddField("minutes", row.Minutes)
 	acc.AddMetric(m)
 }
 
-// withZeros returns the rows with zeros for the empty hours, in order. The second of an hour that comes twice has none:
-// its calls may yet be filed under the first.
-func (w *WolkvoxIVR) withZeros(rows []row, empty []window) []row {
-	rows = slices.Clone(rows)
-	for _, part := range empty {
-		for _, hour := range w.scope.hours(part) {
-			if w.scope.floor(hour).Equal(hour) {
-				rows = append(rows, row{hour: hour})
-			}
-		}
-	}
-	slices.SortFunc(rows, func(x, y row) int { return x.hour.Compare(y.hour) })
-	return rows
+func (w *WolkvoxIVR) setBacklog(now time.Time) {
+	w.mu.Lock()
+	waiting, postponed := w.planner.Backlog(now)
+	w.mu.Unlock()
+	w.stats.backlog.Set(int64(waiting))
+	w.stats.postponed.Set(int64(postponed))
 }

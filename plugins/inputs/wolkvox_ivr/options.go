@@ -13,6 +13,9 @@ import (
 	"unicode"
 
 	common_tls "github.com/influxdata/telegraf/plugins/common/tls"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
 const (
@@ -50,7 +53,7 @@ func serverName(option string) (string, error) {
 	case digits.MatchString(name) && len(name) < 4:
 		return "", fmt.Errorf("server = %q has fewer than four digits: a number without quotes loses its zeros, write server = \"%04s\"", option, name)
 	case !hostLabel.MatchString(name):
-		return "", fmt.Errorf("server = %s is no server: write its digits alone, e.g. \"0001\" for https://wv0001.wolkvox.com", quote(option, 80))
+		return "", fmt.Errorf("server = %s is no server: write its digits alone, e.g. \"0001\" for https://wv0001.wolkvox.com", wolkvox.Quote(option, 80))
 	}
 	return name, nil
 }
@@ -84,7 +87,7 @@ func loadLocation(option string) (*time.Location, error) {
 	location, err := time.LoadLocation(option)
 	if err != nil || option == "" || option == "Local" { // which a container and its host disagree about
 		return nil, fmt.Errorf("timezone = %s is unknown: write the name that the IANA database gives the operation's time zone, "+
-			`such as "America/Bogota", or "Etc/GMT+5" for five hours behind UTC`, quote(option, 80))
+			`such as "America/Bogota", or "Etc/GMT+5" for five hours behind UTC`, wolkvox.Quote(option, 80))
 	}
 	return location, nil
 }
@@ -100,6 +103,7 @@ func checkOperation(option string) error {
 }
 
 func (w *WolkvoxIVR) checkRanges() error {
+	_, isMode := modes[w.Hours]
 	switch {
 	case w.Lookback < 0 || time.Duration(w.Lookback) > maxLookback:
 		return fmt.Errorf("lookback = \"%s\" is out of range: set it between \"0s\" and \"720h\"; for older hours there is backfill",
@@ -111,7 +115,7 @@ func (w *WolkvoxIVR) checkRanges() error {
 			time.Duration(w.Backfill))
 	case w.Timeout <= 0:
 		return fmt.Errorf("timeout = \"%s\" is out of range: set it above \"0s\", e.g. \"60s\"", time.Duration(w.Timeout))
-	case w.Hours != "all" && w.Hours != "ended" && w.Hours != "final":
+	case !isMode:
 		return fmt.Errorf(`hours = %q is unknown: set it to "all", "ended" or "final"`, w.Hours)
 	case w.EmptyHours != "omit" && w.EmptyHours != "zero":
 		return fmt.Errorf(`empty_hours = %q is unknown: set it to "omit" or "zero"`, w.EmptyHours)
@@ -119,29 +123,68 @@ func (w *WolkvoxIVR) checkRanges() error {
 	return nil
 }
 
+// modes are the values of the option `hours`.
+var modes = map[string]hours.Mode{"all": hours.All, "ended": hours.Ended, "final": hours.Final}
+
+// hoursOptions returns the options that decide about hours.
+func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
+	location, err := loadLocation(w.Timezone)
+	if err != nil {
+		return hours.Options{}, err
+	}
+	days, err := parseDays(w.Reread)
+	if err != nil {
+		return hours.Options{}, err
+	}
+	return hours.Options{
+		Calendar:   hours.Calendar{Location: location},
+		Lookback:   time.Duration(w.Lookback),
+		Backfill:   time.Duration(w.Backfill),
+		Mode:       modes[w.Hours],
+		Zeros:      w.EmptyHours == "zero",
+		Reread:     w.Reread,
+		RereadDays: days,
+	}, nil
+}
+
 // parseDays reads the option `reread`: a day, or the first and the last of several, as in "2026-03-01/2026-03-15".
-func parseDays(option string) (days, error) {
+func parseDays(option string) (hours.Window, error) {
 	if option == "" {
-		return days{}, nil
+		return hours.Window{}, nil
 	}
-	first, last, isRange := strings.Cut(option, "/")
+	from, to, isRange := strings.Cut(option, "/")
 	if !isRange {
-		last = first
+		to = from
 	}
-	d := days{text: option}
-	var errFirst, errLast error
-	d.first, errFirst = time.Parse(time.DateOnly, strings.TrimSpace(first))
-	d.last, errLast = time.Parse(time.DateOnly, strings.TrimSpace(last))
+	first, errFirst := time.Parse(time.DateOnly, strings.TrimSpace(from))
+	last, errLast := time.Parse(time.DateOnly, strings.TrimSpace(to))
 	switch {
 	case errFirst != nil || errLast != nil:
-		return days{}, fmt.Errorf(`reread = %s can't be read: write a day or the first and the last of several, such as "2026-03-01/2026-03-15"`,
-			quote(option, 80))
-	case d.last.Before(d.first):
-		return days{}, fmt.Errorf("reread = %q ends before it begins: write the earlier day first", option)
-	case d.last.Sub(d.first) > maxBackfill:
-		return days{}, fmt.Errorf("reread = %q is longer than ten years: write a shorter range", option)
+		return hours.Window{}, fmt.Errorf(`reread = %s can't be read: write a day or the first and the last of several, such as "2026-03-01/2026-03-15"`,
+			wolkvox.Quote(option, 80))
+	case last.Before(first):
+		return hours.Window{}, fmt.Errorf("reread = %q ends before it begins: write the earlier day first", option)
+	case last.Sub(first) > maxBackfill:
+		return hours.Window{}, fmt.Errorf("reread = %q is longer than ten years: write a shorter range", option)
 	}
-	return d, nil
+	return hours.Window{From: dayOf(first), To: dayOf(last) + hours.Day}, nil
+}
+
+func dayOf(date time.Time) hours.Hour {
+	return hours.HourOf(date.Year(), int(date.Month()), date.Day(), 0)
+}
+
+// checkToken checks a token that is known. One from a store that can't be reached now is read again for each request.
+func (w *WolkvoxIVR) checkToken() error {
+	if w.Token.Empty() {
+		return wolkvox.CheckToken("")
+	}
+	secret, err := w.Token.Get()
+	if err != nil {
+		return nil
+	}
+	defer secret.Destroy()
+	return wolkvox.CheckToken(strings.TrimSpace(secret.String()))
 }
 
 // transport returns the HTTP transport of the common options.
@@ -164,7 +207,7 @@ func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 	if strings.HasPrefix(base, "http:") {
 		transport.Proxy = nil // the token would go to it in clear, and it is for loopback addresses alone
 	}
-	transport.MaxResponseHeaderBytes = maxHeaderBytes
+	transport.MaxResponseHeaderBytes = wolkvox.MaxHeaderBytes
 	// On a connection that is kept, net/http logs what a server sends unasked, be it the token, and may send a request again
 	// that nobody counts.
 	transport.DisableKeepAlives = true

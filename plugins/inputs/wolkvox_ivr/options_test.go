@@ -18,6 +18,8 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/inputs"
 	"github.com/influxdata/telegraf/testutil"
+
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
 func TestInitFail(t *testing.T) {
@@ -296,13 +298,13 @@ func TestLeastTLSVersionAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, transport.TLSClientConfig)
 	require.EqualValues(t, 0x0304, transport.TLSClientConfig.MinVersion)
-	require.EqualValues(t, maxHeaderBytes, transport.MaxResponseHeaderBytes)
+	require.EqualValues(t, wolkvox.MaxHeaderBytes, transport.MaxResponseHeaderBytes)
 }
 
 // A token in a store that can't be reached at the start is no reason not to start.
 func TestTokenStoreUnavailableAtStart(t *testing.T) {
 	t.Parallel()
-	plugin, _, _ := newPlugin(t, serve(t, say(http.StatusOK, testReport)))
+	plugin, _, _ := newPlugin(t, serve(t, respondWith(testReport)))
 	plugin.Token = config.NewSecret([]byte("@{store:key}")) // which nothing links
 	start(t, plugin)
 	var acc testutil.Accumulator

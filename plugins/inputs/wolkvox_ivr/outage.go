@@ -4,30 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// firstSummary is how long after its beginning a lasting failure is said again; the distance then doubles each time.
+// firstSummary is how long after its beginning a lasting failure is logged again; the interval then doubles each time.
 const firstSummary = 30 * time.Minute
 
-// outage keeps a failure that lasts from filling the log: it is said when it begins, at growing distances, and when
-// it ends.
+// outage keeps a failure that lasts from filling the log: it is logged when it begins, at increasing intervals, and when it ends.
 type outage struct {
 	since    time.Time
 	failures int
-	said     map[*kind]bool // the failures already said
-	next     time.Time
+	logged   map[*wolkvox.Class]bool
+	next     time.Time // summary
 }
 
-// failed notes a failed gather. It returns the error for the gather to return: a repeated one if it was said before.
-func (o *outage) failed(now time.Time, err error) error {
-	var what *kind
-	var failure *apiError
+// fail counts a failed gather. It returns the error for the gather to return: a repeated one if it need not be logged.
+func (o *outage) fail(now time.Time, err error) error {
+	var class *wolkvox.Class
+	var failure *wolkvox.Failure
 	if errors.As(err, &failure) {
-		what = failure.kind // details may differ each time
+		class = failure.Class // details may differ each time
 	}
-
 	if o.failures == 0 {
-		*o = outage{since: now, said: make(map[*kind]bool), next: now.Add(firstSummary)}
+		*o = outage{since: now, logged: make(map[*wolkvox.Class]bool), next: now.Add(firstSummary)}
 	}
 	o.failures++
 	lasting := now.Sub(o.since)
@@ -35,8 +35,8 @@ func (o *outage) failed(now time.Time, err error) error {
 		err = fmt.Errorf("failing for %s, %d gathers so far: %w", lasting.Round(time.Minute), o.failures, err)
 	}
 	switch {
-	case !o.said[what]:
-		o.said[what] = true
+	case !o.logged[class]:
+		o.logged[class] = true
 	case !now.Before(o.next):
 		o.next = now.Add(lasting)
 	default:
@@ -45,8 +45,8 @@ func (o *outage) failed(now time.Time, err error) error {
 	return err
 }
 
-// ended notes that a gather succeeded. It returns what to say about the outage that this ends, or "" if there was none.
-func (o *outage) ended(now time.Time) string {
+// end returns a text about the outage that a successful gather ends, or "" if there was none.
+func (o *outage) end(now time.Time) string {
 	if o.failures == 0 {
 		return ""
 	}
@@ -55,11 +55,10 @@ func (o *outage) ended(now time.Time) string {
 	return text
 }
 
-// repeatedError is one that was returned before. Telegraf counts and prints it like any other; what runs the input may
-// count it alone.
+// repeatedError is one that was returned before. Telegraf counts and logs it like any other; what runs the input may count it alone.
 type repeatedError struct{ error }
 
-// Repeated says so to what runs the input.
+// Repeated tells what runs the input that it need not log the error.
 func (*repeatedError) Repeated() bool { return true }
 
 // Unwrap is for errors.As.

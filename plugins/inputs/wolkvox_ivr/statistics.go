@@ -5,16 +5,18 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf/selfstat"
+
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
 // statistics are the plugin's own counts, which Telegraf's inputs.internal reports as internal_wolkvox_ivr.
 type statistics struct {
-	requests selfstat.Stat
-	apiTime  selfstat.Stat // nanoseconds from the requests to the ends of their answers
-	rows     selfstat.Stat // handed on
-	backlog  selfstat.Stat // hours that are wanted and have not been read, since they ended `lookback` ago
-	putOff   selfstat.Stat // hours of them that could not be read, and are asked for again at growing distances
-	failures map[*kind]selfstat.Stat
+	requests  selfstat.Stat
+	apiTime   selfstat.Stat // nanoseconds from the requests to the ends of their responses
+	rows      selfstat.Stat // sent
+	backlog   selfstat.Stat // hours that ended `lookback` ago, are not final and wait for requests
+	postponed selfstat.Stat // such hours that could not be settled, and are retried at increasing intervals
+	failures  map[*wolkvox.Class]selfstat.Stat
 }
 
 func newStatistics(collector *selfstat.Collector, source, operation string) *statistics {
@@ -26,15 +28,15 @@ func newStatistics(collector *selfstat.Collector, source, operation string) *sta
 		return collector.Register("wolkvox_ivr", field, tags)
 	}
 	s := &statistics{
-		requests: register("requests"),
-		apiTime:  register("api_time_ns"),
-		rows:     register("rows"),
-		backlog:  register("backlog_hours"),
-		putOff:   register("put_off_hours"),
-		failures: make(map[*kind]selfstat.Stat, len(kinds)),
+		requests:  register("requests"),
+		apiTime:   register("api_time_ns"),
+		rows:      register("rows"),
+		backlog:   register("backlog_hours"),
+		postponed: register("postponed_hours"),
+		failures:  make(map[*wolkvox.Class]selfstat.Stat, len(wolkvox.Classes)),
 	}
-	for _, k := range kinds {
-		s.failures[k] = register("failures_" + k.name)
+	for _, class := range wolkvox.Classes {
+		s.failures[class] = register("failures_" + class.Name)
 	}
 	return s
 }
@@ -45,8 +47,8 @@ func (s *statistics) request(took time.Duration) {
 }
 
 func (s *statistics) failure(err error) {
-	var failure *apiError
+	var failure *wolkvox.Failure
 	if errors.As(err, &failure) {
-		s.failures[failure.kind].Incr(1)
+		s.failures[failure.Class].Incr(1)
 	}
 }

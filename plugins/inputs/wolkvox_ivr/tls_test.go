@@ -27,6 +27,8 @@ import (
 
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/testutil"
+
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
 // authority issues certificates.
@@ -88,7 +90,7 @@ func writePEM(t *testing.T, kind string, der []byte) string {
 // serveTLS returns the URL of a TLS server that has a report.
 func serveTLS(t *testing.T, cfg *tls.Config) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(say(http.StatusOK, testReport))
+	server := httptest.NewUnstartedServer(respondWith(testReport))
 	server.TLS = cfg
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -123,7 +125,8 @@ func TestTLS(t *testing.T) {
 		{"no authority set", &tls.Config{Certificates: []tls.Certificate{server}}, func(w *WolkvoxIVR) { w.TLSCA = "" },
 			"certificate signed by unknown authority"},
 		{"expired", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "127.0.0.1", time.Now().Add(-time.Minute))}}, func(*WolkvoxIVR) {},
-			"no trusted connection to the server (the server's certificate has expired or is not yet valid, by this machine's clock): " + failedTLS.advice},
+			"no trusted connection to the server (the server's certificate has expired or is not yet valid, by this machine's clock): " +
+				wolkvox.FailedTLS.Advice},
 		{"not yet valid", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "127.0.0.1", time.Now().Add(3*time.Hour))}}, func(*WolkvoxIVR) {},
 			"the server's certificate has expired or is not yet valid, by this machine's clock"},
 		{"other name", &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "other.example.com", later)}}, func(*WolkvoxIVR) {},
@@ -155,7 +158,7 @@ func TestTLS(t *testing.T) {
 				require.Len(t, acc.Metrics, 4)
 				return
 			}
-			require.ErrorContains(t, err, failedTLS.what)
+			require.ErrorContains(t, err, wolkvox.FailedTLS.What)
 			require.ErrorContains(t, err, c.expected)
 			require.Empty(t, clock.waits, "no use in trying again")
 		})
@@ -164,7 +167,7 @@ func TestTLS(t *testing.T) {
 
 func TestNoTLS(t *testing.T) {
 	t.Parallel()
-	plugin, _, _ := newPlugin(t, strings.Replace(serve(t, say(http.StatusOK, testReport)), "http:", "https:", 1))
+	plugin, _, _ := newPlugin(t, strings.Replace(serve(t, respondWith(testReport)), "http:", "https:", 1))
 	start(t, plugin)
 	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), "server gave HTTP response to HTTPS client")
 }
@@ -256,7 +259,7 @@ func TestProxy(t *testing.T) {
 	t.Run("http", func(t *testing.T) {
 		t.Parallel()
 		proxy := &forwardProxy{t: t}
-		plugin, _, _ := newPlugin(t, serve(t, say(http.StatusOK, testReport)))
+		plugin, _, _ := newPlugin(t, serve(t, respondWith(testReport)))
 		plugin.HTTPProxyURL = serve(t, proxy.ServeHTTP)
 		start(t, plugin)
 		var acc testutil.Accumulator

@@ -1,0 +1,186 @@
+// Package check is --check: it checks what lies between a configuration and right metrics, step by step, and advises what to do where
+// something is not as it should be.
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/fatih/color"
+
+	"telegraf-wolkvox-ivr/plugins/common/host"
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+)
+
+// maxChecks is how many tables are checked at a time: a fleet's file has hundreds, and each may have to wait for its timeout.
+const maxChecks = 16
+
+// status is how a step went. One failure fails the check.
+type status string
+
+const (
+	good status = "ok"
+	warn status = "warn"
+	fail status = "fail"
+)
+
+// finding is what a step has found, with advice where it is not as it should be.
+type finding struct {
+	Step   string `json:"step"`
+	Status status `json:"status"`
+	Text   string `json:"text"`
+}
+
+// result is what a check has found, as --json prints it.
+type result struct {
+	OK       bool      `json:"ok"`       // nothing failed
+	Requests int       `json:"requests"` // made in all; they count in the quotas
+	Findings []finding `json:"findings"` // about the configuration as a whole
+	Tables   []*table  `json:"tables"`
+}
+
+// Run checks a configuration from its text to the figures that the API gives for it, and prints what it finds as it goes. It returns the
+// exit status: 1 if anything failed.
+func Run(opts host.Options, asJSON bool, out io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := &check{out: out, redact: wolkvox.Redactor()}
+	c.result = result{OK: true, Findings: make([]finding, 0), Tables: make([]*table, 0)}
+	if asJSON {
+		c.out = io.Discard
+	}
+
+	conf, err := host.Inspect(opts)
+	if err != nil {
+		c.add("configuration", fail, strings.ReplaceAll(err.Error(), "\n", " "))
+	} else {
+		c.result.Tables = tablesOf(conf)
+		c.redact = redactorOf(c.result.Tables)
+		c.addConfiguration(conf)
+	}
+	start(ctx, c.result.Tables)
+	for _, t := range c.result.Tables {
+		t.Server, t.Operation = c.redact(t.Server), c.redact(t.Operation)
+		c.print("")
+		c.print(t.title())
+		for f := range t.found {
+			t.Findings = append(t.Findings, c.show(f))
+		}
+		c.result.Requests += t.Requests
+	}
+	c.print("")
+	if ctx.Err() != nil {
+		c.add("check", fail, "interrupted: what is not listed above was not checked")
+	}
+	c.print(fmt.Sprintf("%d request(s) made, which count in the quota. No state was read or written, and no metric sent.", c.result.Requests))
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		c.failed = encoder.Encode(c.result)
+	}
+	if c.failed != nil || !c.result.OK {
+		return 1
+	}
+	return 0
+}
+
+// start checks the tables, some at a time. A table is complete when its findings have ended.
+func start(ctx context.Context, tables []*table) {
+	free := make(chan struct{}, maxChecks)
+	for _, t := range tables {
+		go func() {
+			defer close(t.found)
+			free <- struct{}{}
+			defer func() { <-free }()
+			if ctx.Err() == nil {
+				t.check(ctx)
+			}
+		}()
+	}
+}
+
+// check is a check under way.
+type check struct {
+	out    io.Writer
+	failed error // of the last print that failed
+	redact func(string) string
+	result result
+}
+
+// add adds and prints a finding about the configuration as a whole.
+func (c *check) add(step string, s status, text string) {
+	c.result.Findings = append(c.result.Findings, c.show(finding{step, s, text}))
+}
+
+// show prints a finding on a line, and returns it as printed: without any table's token.
+func (c *check) show(f finding) finding {
+	f.Text = c.redact(f.Text)
+	mark := color.GreenString("ok  ")
+	switch f.Status {
+	case warn:
+		mark = color.YellowString("warn")
+	case fail:
+		mark = color.RedString("FAIL")
+		c.result.OK = false
+	}
+	if _, err := fmt.Fprintf(c.out, "%s  %-13s  %s\n", mark, f.Step, printable(f.Text)); err != nil {
+		c.failed = err
+	}
+	return f
+}
+
+func (c *check) print(line string) {
+	if _, err := fmt.Fprintln(c.out, printable(line)); err != nil {
+		c.failed = err
+	}
+}
+
+// printable escapes what no terminal should get: a server, or a file's name, may contain it.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// addConfiguration adds what was loaded, and whether the state can be kept.
+func (c *check) addConfiguration(conf *host.Inspection) {
+	c.add("configuration", good, fmt.Sprintf("%d table(s) loaded from %s", len(conf.Inputs), strings.Join(conf.Files, ", ")))
+	for _, warning := range conf.Warnings {
+		c.add("configuration", warn, warning)
+	}
+	for _, input := range conf.Inputs {
+		if _, isOperation := operationOf(input); !isOperation && input.Err != nil {
+			c.add("configuration", fail, input.At+": "+input.Err.Error())
+		}
+	}
+	if conf.Statefile == "" {
+		c.add("state", warn,
+			"no statefile: what is missed while the program is down is not caught up; name one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"")
+		return
+	}
+	switch err := host.CheckStatefile(conf.Statefile); {
+	case err == nil:
+		c.add("state", good, conf.Statefile+" can be kept by the user who runs this check")
+	case errors.Is(err, host.ErrHeld):
+		c.add("state", good, conf.Statefile+" is in use by a service that is running, which this check leaves alone")
+	default:
+		c.add("state", warn, fmt.Sprintf("%s can't be kept by the user who runs this check: %v. Run the check as Telegraf's user; "+
+			"if it says the same, give that user the folder", conf.Statefile, err))
+	}
+}

@@ -1,0 +1,237 @@
+package check
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+)
+
+// connection is how far a request's connection came.
+type connection struct {
+	dialed    string // address, the last one tried
+	connected bool
+	isTLS     bool                 // a handshake was begun
+	tls       *tls.ConnectionState // of the last handshake that succeeded
+}
+
+// tracedConnection follows a connection under way, which may go on after its request has ended.
+type tracedConnection struct {
+	sync.Mutex
+	connection
+}
+
+// in returns a context in which the connection of a request is followed.
+func (c *tracedConnection) in(ctx context.Context) context.Context {
+	note := func(change func()) {
+		c.Lock()
+		defer c.Unlock()
+		change()
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectStart:      func(_, addr string) { note(func() { c.dialed = addr }) },
+		ConnectDone:       func(_, _ string, err error) { note(func() { c.connected = c.connected || err == nil }) },
+		TLSHandshakeStart: func() { note(func() { c.isTLS = true }) },
+		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
+			if err == nil {
+				note(func() { c.tls = &state })
+			}
+		},
+	})
+}
+
+// seen returns how far the connection has come.
+func (c *tracedConnection) seen() connection {
+	c.Lock()
+	defer c.Unlock()
+	return c.connection
+}
+
+// isReady reports whether the connection to the server was ready for a request.
+func (t *table) isReady(c connection) bool {
+	return c.tls != nil || c.connected && strings.HasPrefix(t.client.URL, "http:")
+}
+
+// proxyPassword returns the password of the proxy that is set, or "".
+func (t *table) proxyPassword() string {
+	u, err := url.Parse(t.plugin.HTTPProxyURL)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return password
+}
+
+// proxy returns the proxy in use, without user and password, or "".
+func (t *table) proxy() string {
+	transport, isHTTP := t.client.HTTP.Transport.(*http.Transport)
+	base, err := url.Parse(t.client.URL)
+	if err != nil || !isHTTP || transport.Proxy == nil {
+		return ""
+	}
+	proxy, err := transport.Proxy(&http.Request{URL: base})
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.Scheme + "://" + proxy.Host
+}
+
+// host is the name of the server that gets the requests.
+func (t *table) host() string {
+	base, err := url.Parse(t.client.URL)
+	if err != nil {
+		return t.client.URL
+	}
+	return base.Hostname()
+}
+
+// addConnection adds what is known of a connection that works.
+func (t *table) addConnection(c connection) {
+	text := fmt.Sprintf("%s answers at %s", t.host(), c.dialed)
+	if proxy := t.proxy(); proxy != "" {
+		text = fmt.Sprintf("%s answers through the proxy %s", t.host(), proxy)
+	}
+	switch {
+	case c.tls == nil:
+		t.add("server", good, "%s, over plain http, as loopback addresses may", text)
+		return
+	case t.plugin.InsecureSkipVerify:
+		t.add("server", warn, "%s, but its certificate is not verified, as insecure_skip_verify is set: name its CA in tls_ca instead", text)
+		return
+	}
+	certificate := c.tls.PeerCertificates[0]
+	t.add("server", good, "%s, %s, certificate for %s until %s", text, tls.VersionName(c.tls.Version), namesOf(certificate),
+		certificate.NotAfter.Format("2006-01-02"))
+}
+
+// namesOf lists the first names of a certificate.
+func namesOf(certificate *x509.Certificate) string {
+	names := certificate.DNSNames
+	for _, ip := range certificate.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		names = []string{certificate.Subject.CommonName}
+	}
+	text := strings.Join(names[:min(len(names), 3)], ", ")
+	if more := len(names) - 3; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// register is advice for where nothing responds: the API gives no response to addresses that it does not know (seen by clients).
+const register = "wolkvox answers registered addresses only, so register this machine's public address in the operation's firewall there, " +
+	"and let this machine reach it through your own firewall"
+
+// explain describes what failed on the way to a response, with advice.
+func (t *table) explain(c connection, err error) string {
+	var failure *wolkvox.Failure
+	if !errors.As(err, &failure) || failure.Cause == nil {
+		return err.Error()
+	}
+	err = failure.Cause
+	isTimeout := failure.Class == wolkvox.FailedTimeout
+	to := t.host()
+	if proxy := t.proxy(); proxy != "" {
+		if !c.connected || !c.isTLS && !isTimeout || isProxyConnect(err) {
+			return explainProxy(c, proxy, err)
+		}
+		to += " through the proxy " + proxy
+	}
+	if text := t.explainCertificate(to, err); text != "" {
+		return text
+	}
+	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fmt.Sprintf("the name %s does not exist: check server, and url if it is set", dns.Name)
+	case errors.As(err, &dns):
+		return fmt.Sprintf("the name %s can't be resolved (%s): check this machine's DNS", dns.Name, dns.Err)
+	case failure.Class == wolkvox.FailedRedirect:
+		return to + " redirects, which is not followed: check url"
+	case errors.As(err, &record):
+		return fmt.Sprintf("%s does not speak TLS at %s: check url, and its port", to, c.dialed)
+	case isTimeout && !c.connected:
+		return fmt.Sprintf("no connection to %s at %s within %s: %s", to, c.dialed, t.client.Timeout, register)
+	case isTimeout:
+		return fmt.Sprintf("%s takes connections at %s, but gives no answer within %s: %s", to, c.dialed, t.client.Timeout, register)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no connection can be made from this machine's address: check local_address"
+	case !c.connected && c.dialed == "":
+		return fmt.Sprintf("no connection to %s could be tried: check the proxy in http_proxy_url, HTTPS_PROXY and NO_PROXY", to)
+	case !c.connected:
+		return fmt.Sprintf("no connection to %s at %s (%s): check server and url; %s", to, c.dialed, reasonOf(err), register)
+	case c.isTLS && c.tls == nil:
+		return fmt.Sprintf("no trusted connection to %s (%s): check url, the tls_ options, and any proxy in between", to, reasonOf(err))
+	case failure.Class == wolkvox.FailedResponse:
+		return fmt.Sprintf("%s answers at %s, but not in proper HTTP (%s): check url, its port, and any proxy in between", to, c.dialed, reasonOf(err))
+	}
+	return fmt.Sprintf("%s closes the connection without an answer (%s): try again; if it stays so, %s", to, reasonOf(err), register)
+}
+
+// explainCertificate describes what is wrong with the server's certificate, or returns "".
+func (t *table) explainCertificate(to string, err error) string {
+	const layout = "2006-01-02"
+	var expired x509.CertificateInvalidError
+	var otherName x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &expired) && expired.Reason == x509.Expired:
+		return fmt.Sprintf("the certificate of %s is valid from %s to %s, and this machine's clock shows %s: set the clock if that is wrong; "+
+			"else the server's, or a proxy's, has to be renewed", to, expired.Cert.NotBefore.Format(layout),
+			expired.Cert.NotAfter.Format(layout), t.now.Format(layout))
+	case errors.As(err, &otherName):
+		return fmt.Sprintf("the certificate of %s is for %s: another server answers, so check server, url and tls_server_name, this machine's DNS, "+
+			"and any proxy in between", to, namesOf(otherName.Certificate))
+	case errors.As(err, &unknown):
+		return fmt.Sprintf("the certificate of %s comes from %s, which this machine does not trust: if that is your own proxy, name its CA in tls_ca; "+
+			"else install the system's CA certificates", to, issuerOf(unknown.Cert))
+	}
+	return ""
+}
+
+// isProxyConnect reports whether the connection to a proxy failed.
+func isProxyConnect(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "proxyconnect"
+}
+
+// explainProxy describes what failed before a proxy had made the connection.
+func explainProxy(c connection, proxy string, err error) string {
+	if !c.connected || isProxyConnect(err) {
+		return fmt.Sprintf("no connection to the proxy %s (%s): check http_proxy_url, or the environment's HTTPS_PROXY and NO_PROXY", proxy, reasonOf(err))
+	}
+	return fmt.Sprintf("the proxy %s makes no connection (%s): check its access rules, and the user and password in http_proxy_url", proxy, reasonOf(err))
+}
+
+func issuerOf(certificate *x509.Certificate) string {
+	if certificate == nil {
+		return "an authority"
+	}
+	return wolkvox.Quote(certificate.Issuer.String(), 80)
+}
+
+// reasonOf returns the innermost text of an error of net/http, bounded.
+func reasonOf(err error) string {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return wolkvox.Bound(err.Error(), 200)
+}

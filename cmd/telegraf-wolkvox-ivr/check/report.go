@@ -1,0 +1,207 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+)
+
+// checkedDays are the days before today that a check requests, too: a week shows what is usual at an hour.
+const checkedDays = 7
+
+// windows returns the windows to request, in order, until a response has rows: today and the days before, today up to the running hour, and
+// the whole hours of a day, as nothing is known of what the API accepts.
+func (t *table) windows() []hours.Window {
+	running := t.client.Calendar.HourAt(t.now)
+	today := running - hours.Hour(running.Of())
+	return []hours.Window{
+		{From: today - checkedDays*hours.Day, To: today + hours.Day},
+		{From: today, To: running + 1},
+		{From: running - hours.Day, To: running},
+	}
+}
+
+// checkReport requests the report, and finds what it shows of rows, the time zone and hours without calls.
+func (t *table) checkReport(ctx context.Context) {
+	var failed, empty *attempt // the first that was so
+	for _, w := range t.windows() {
+		a := t.attempt(ctx, w)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case a.err == nil && len(a.report.Rows)+a.report.Unreadable > 0:
+			t.checkRows(a, failed, empty)
+			if len(a.report.Rows) > 0 {
+				t.checkZone(a.report)
+				t.checkEmptyHours(a.report)
+			}
+			return
+		case a.err != nil && a.response != nil && a.response.HasRows(): // those of another window can't be used, either
+			t.addFailure(a)
+			return
+		case a.err == nil && empty == nil:
+			empty = a
+		case a.err != nil && failed == nil:
+			failed = a
+		}
+		class := classOf(a.err)
+		if class != nil && class.General || a.err != nil && !t.responds {
+			break // another window would fail, too
+		}
+	}
+	if empty == nil {
+		t.addFailure(failed)
+		return
+	}
+	text := fmt.Sprintf("no rows for %s", empty.Window)
+	if failed != nil {
+		text += fmt.Sprintf("; asking for %s failed: %v", failed.Window, failed.err)
+	}
+	t.add("report", warn, "%s. If the operation's IVR had calls then, see that token and server are this operation's", text)
+}
+
+// attempt is one request for the report.
+type attempt struct {
+	hours.Window
+	response *wolkvox.Response // nil if there was none
+	report   *wolkvox.Report
+	err      error // a *wolkvox.Failure if there was a response
+}
+
+func (t *table) attempt(ctx context.Context, w hours.Window) *attempt {
+	r, c, err := t.request(ctx, wolkvox.ReportPath, t.client.Query(w))
+	if err != nil {
+		return &attempt{Window: w, err: errors.New(t.explain(c, err))}
+	}
+	if !t.responds {
+		t.addServer(r, c)
+		t.add("quota", good, "this API does not tell it. %s of the %d that each licence has", t.planned(), quotaPerLicence)
+	}
+	report, err := t.client.Parse(r, w)
+	return &attempt{w, r, report, err}
+}
+
+// addFailure adds why the report can't be had.
+func (t *table) addFailure(a *attempt) {
+	if a.response == nil {
+		t.add("server", fail, "%v", a.err)
+		return
+	}
+	step, shown := "report", ""
+	switch classOf(a.err) {
+	case wolkvox.FailedToken:
+		step = "token"
+	case wolkvox.FailedQuota:
+		step = "quota"
+	case wolkvox.FailedTimeout:
+		step = "server"
+	case wolkvox.FailedResponse:
+		shown = bugReport(wolkvox.Sample(a.response.Body, t.token))
+	}
+	t.add(step, fail, "asking for %s failed: %v%s", a.Window, a.err, shown)
+}
+
+// bugReport asks for a report of a form that is not known, if there is a sample of it.
+func bugReport(sample string) string {
+	if sample == "" {
+		return ""
+	}
+	return ". If that goes on, report it with this sample of the answer, whose words are shortened: " + sample
+}
+
+// checkRows finds which rows there are, in which form.
+func (t *table) checkRows(a, failed, empty *attempt) {
+	r, s := a.report, good
+	text := fmt.Sprintf("%d row(s) for the %d hours %s", len(r.Rows), a.Hours(), a.Window)
+	if len(r.Rows) > 0 {
+		text += ": " + r.Form.String()
+	}
+	if first, newest := callsOf(r.Rows); newest != 0 {
+		text += fmt.Sprintf("; calls from %s to %s", first, newest)
+	} else {
+		text += "; no calls"
+	}
+	if r.Strays > 0 {
+		text += fmt.Sprintf("; %d row(s) of other hours are left out", r.Strays)
+	}
+	if failed != nil || empty != nil {
+		s = warn
+		text += unavailable(failed, empty)
+	}
+	if r.Unreadable > 0 {
+		s = warn
+		if len(r.Rows) == 0 {
+			s = fail
+		}
+		p := r.Problems[0]
+		text += fmt.Sprintf("; %d row(s) can't be read, such as row %d: %s%s", r.Unreadable, p.Position, p.Reason,
+			bugReport(wolkvox.SampleRow(a.response.Body, p.Position, t.token)))
+	}
+	t.add("report", s, "%s", text)
+}
+
+// unavailable describes the windows that have failed, or were without rows, before one had rows.
+func unavailable(failed, empty *attempt) string {
+	text := fmt.Sprintf("; %s can't be had at once, which the plugin finds out by itself", cmp.Or(failed, empty).Window)
+	if failed == nil {
+		return text
+	}
+	var failure *wolkvox.Failure
+	if errors.As(failed.err, &failure) {
+		return text + ": " + failure.Summary()
+	}
+	return text + ": " + failed.err.Error()
+}
+
+// callsOf returns the first and the newest hour with calls, 0 if there is none.
+func callsOf(rows []wolkvox.Row) (first, newest hours.Hour) {
+	for _, r := range rows {
+		if r.Calls == 0 {
+			continue
+		}
+		if first == 0 {
+			first = r.Hour
+		}
+		newest = r.Hour
+	}
+	return first, newest
+}
+
+// checkEmptyHours finds what becomes of past hours without calls.
+func (t *table) checkEmptyHours(r *wolkvox.Report) {
+	calls := make(map[hours.Hour]int64, len(r.Rows))
+	for _, row := range r.Rows {
+		calls[row.Hour] += row.Calls
+	}
+	past, zeros, absent := 0, 0, 0
+	for h := r.Window.From; h < min(r.Window.To, t.client.Calendar.HourAt(t.now)); h++ {
+		if len(t.client.Calendar.Starts(h)) == 0 { // the clock skips it
+			continue
+		}
+		past++
+		if n, isListed := calls[h]; !isListed {
+			absent++
+		} else if n == 0 {
+			zeros++
+		}
+	}
+	effect := "get no point"
+	if t.plugin.EmptyHours == "zero" {
+		effect = "become 0 calls"
+	}
+	switch {
+	case absent == 0 && zeros == 0:
+		t.add("empty hours", good, "there were calls in each of the past %d hours, so it is open how the report writes hours without", past)
+	case absent == 0:
+		t.add("empty hours", good, "the report lists them as zeros, %d of %d: they come as 0 calls, whatever empty_hours is", zeros, past)
+	case zeros == 0:
+		t.add("empty hours", good, "the report leaves them out, %d of %d: with empty_hours = %q they %s", absent, past, t.plugin.EmptyHours, effect)
+	default:
+		t.add("empty hours", good, "the report lists some as zeros, %d of %d, which come as 0 calls, and leaves out %d: with empty_hours = %q these %s",
+			zeros, past, absent, t.plugin.EmptyHours, effect)
+	}
+}

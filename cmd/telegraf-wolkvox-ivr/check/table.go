@@ -1,0 +1,305 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"telegraf-wolkvox-ivr/plugins/common/host"
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
+)
+
+const (
+	// maxFindings is more than a table has: those checked ahead of their place in the list wait for nobody.
+	maxFindings = 32
+	day         = 24 * time.Hour
+	// leastInterval is how often the API may be used, and quotaPerLicence how many calls a day an operation has for each of its licences
+	// (vendor documentation).
+	leastInterval   = 5 * time.Minute
+	quotaPerLicence = 1000
+	// shortToken is fewer characters than a token may be expected to have.
+	shortToken = 8
+	// slightlyOff is how far a clock may be off without a word, and farOff without a time zone being suspected.
+	slightlyOff = 2 * time.Minute
+	farOff      = 15 * time.Minute
+)
+
+// table is what a check has found about a wolkvox_ivr table, and the check of it under way.
+type table struct {
+	At        string    `json:"at"` // file and line
+	Server    string    `json:"server,omitempty"`
+	Operation string    `json:"operation,omitempty"`
+	Requests  int       `json:"requests"`
+	Findings  []finding `json:"findings"`
+
+	found chan finding // closed at the end of the check
+
+	input    *host.Inspected
+	plugin   *wolkvox_ivr.WolkvoxIVR
+	client   *wolkvox.Client
+	hasState bool // the configuration has a statefile
+	perDay   int  // requests a day of all tables that share the operation's quota, one a gather
+	now      time.Time
+	token    string // as last used, "" if it can't be read
+	responds bool   // the server does, which is among the findings
+}
+
+// operationOf returns the input as an operation of wolkvox, if it is one.
+func operationOf(input *host.Inspected) (plugin *wolkvox_ivr.WolkvoxIVR, isOperation bool) {
+	plugin, isOperation = input.Input.(*wolkvox_ivr.WolkvoxIVR)
+	return plugin, isOperation
+}
+
+// tablesOf returns the tables to check.
+func tablesOf(conf *host.Inspection) []*table {
+	tables := make([]*table, 0, len(conf.Inputs))
+	for _, input := range conf.Inputs {
+		plugin, isOperation := operationOf(input)
+		if !isOperation {
+			continue
+		}
+		t := &table{At: input.At, Server: string(plugin.Server), Operation: plugin.Operation, found: make(chan finding, maxFindings),
+			input: input, plugin: plugin, client: plugin.Client(), hasState: conf.Statefile != ""}
+		if secret, err := plugin.Token.Get(); err == nil {
+			t.token = strings.TrimSpace(secret.String())
+			secret.Destroy()
+		}
+		tables = append(tables, t)
+	}
+	for _, t := range tables {
+		for _, other := range tables {
+			if t.input.Err == nil && other.input.Err == nil && t.sharesQuota(other) {
+				t.perDay += other.gathersPerDay()
+			}
+		}
+	}
+	return tables
+}
+
+// redactorOf returns a function that removes the tokens of all tables from a text.
+func redactorOf(tables []*table) func(string) string {
+	tokens := make([]string, 0, len(tables))
+	for _, t := range tables {
+		if len(t.token) >= shortToken {
+			tokens = append(tokens, t.token)
+		}
+	}
+	return wolkvox.Redactor(tokens...)
+}
+
+// sharesQuota reports whether both are of one operation, by name or by token, so that wolkvox counts their requests together.
+func (t *table) sharesQuota(other *table) bool {
+	return t.token != "" && t.token == other.token || t.plugin.ID() == other.plugin.ID()
+}
+
+func (t *table) gathersPerDay() int {
+	return int(day / max(t.input.Interval, time.Second))
+}
+
+// title names the table.
+func (t *table) title() string {
+	name := "server " + t.Server
+	if t.Operation != "" {
+		name += ", operation " + t.Operation
+	}
+	return fmt.Sprintf("[[inputs.wolkvox_ivr]] at %s (%s)", t.At, name)
+}
+
+// add adds a finding, in which nothing that a server has sent may show the token.
+func (t *table) add(step string, s status, format string, args ...any) {
+	secrets := []string{t.proxyPassword()}
+	if len(t.token) >= shortToken { // of a shorter one nothing is left to hide, and our own words would suffer
+		secrets = append(secrets, t.token)
+	}
+	t.found <- finding{step, s, wolkvox.Redactor(secrets...)(fmt.Sprintf(format, args...))}
+}
+
+// check finds what can be known at once, in the order in which things fail. It makes four requests at most.
+func (t *table) check(ctx context.Context) {
+	if t.input.Err != nil {
+		t.add("options", fail, "%v", t.input.Err)
+		return
+	}
+	t.client.OnRequest = func(time.Duration) { t.Requests++ }
+	t.now = t.plugin.Clock.Now().Round(0)
+	t.checkOptions()
+	if t.checkToken() && t.checkServer(ctx) {
+		t.checkReport(ctx)
+	}
+}
+
+// checkOptions finds options that are right by themselves, but likely mistakes.
+func (t *table) checkOptions() {
+	s, texts := good, []string{fmt.Sprintf("a gather each %s, hours are final %s after their end",
+		brief(t.input.Interval), brief(time.Duration(t.plugin.Lookback)))}
+	if t.input.Interval < leastInterval {
+		s = warn
+		texts = append(texts, `interval is shorter than the 5 minutes that wolkvox asks for: set interval = "5m"`)
+	}
+	if t.plugin.Backfill > 0 && !t.hasState {
+		s = warn
+		texts = append(texts, "backfill without a statefile is read again at each start: name a statefile in [agent]")
+	}
+	t.add("options", s, "%s", strings.Join(texts, "; "))
+}
+
+// brief returns a duration as people write it, such as 5m.
+func brief(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// checkToken finds what can be known of the token without using it. It returns whether it can be used.
+func (t *table) checkToken() bool {
+	token, err := t.client.CurrentToken()
+	if err != nil {
+		t.add("token", fail, "%v", err)
+		return false
+	}
+	t.token = token
+	if len(token) < shortToken {
+		t.add("token", warn, "from %s: %s, which is short for a token: copy it again", t.input.Origin("token"), looks(token))
+		return true
+	}
+	t.add("token", good, "from %s: %s", t.input.Origin("token"), looks(token))
+	return true
+}
+
+// looks describes a token without giving it away.
+func looks(token string) string {
+	var kinds []string
+	for _, k := range []struct {
+		name string
+		is   func(rune) bool
+	}{
+		{"letters", unicode.IsLetter},
+		{"digits", unicode.IsDigit},
+		{"other characters", func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }},
+	} {
+		if strings.ContainsFunc(token, k.is) {
+			kinds = append(kinds, k.name)
+		}
+	}
+	return fmt.Sprintf("%d characters, %s", len(token), strings.Join(kinds, " and "))
+}
+
+// request makes a request. It returns how far its connection came, too.
+func (t *table) request(ctx context.Context, path string, query url.Values) (*wolkvox.Response, connection, error) {
+	if token, err := t.client.CurrentToken(); err == nil { // a secret store may have changed it
+		t.token = token
+	}
+	var c tracedConnection
+	r, err := t.client.Do(c.in(ctx), path, query)
+	return r, c.seen(), err
+}
+
+// checkServer checks the way to the server, the clock and the quota, all by one request. It returns whether to go on.
+func (t *table) checkServer(ctx context.Context) bool {
+	r, c, err := t.request(ctx, wolkvox.InfoPath, url.Values{"api": {wolkvox.QuotaAPI}})
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case err != nil && t.isReady(c) && classOf(err) != wolkvox.FailedRedirect:
+		return true // this may be all that the API does not respond to: the report shows it
+	case err != nil:
+		t.add("server", fail, "%s", t.explain(c, err))
+		return false
+	}
+	t.addServer(r, c)
+	return t.checkQuota(r)
+}
+
+// addServer adds what is known of a server that has responded.
+func (t *table) addServer(r *wolkvox.Response, c connection) {
+	t.responds = true
+	t.addConnection(c)
+	t.checkClock(r)
+}
+
+// checkClock compares the time of the response with this machine's.
+func (t *table) checkClock(r *wolkvox.Response) {
+	date := r.Time()
+	if date.IsZero() {
+		t.add("clock", warn, "the answer tells no time to compare this machine's clock with: see that it is right, as hours go by it")
+		return
+	}
+	off := t.plugin.Clock.Now().Sub(date).Round(time.Second)
+	side := "ahead of"
+	if off < 0 {
+		side = "behind"
+	}
+	switch size := off.Abs(); {
+	case size <= slightlyOff:
+		t.add("clock", good, "this machine's is within two minutes of the server's")
+	case size <= farOff:
+		t.add("clock", warn, "this machine's is %s %s the server's: set it, as hours go by it", size, side)
+	default:
+		t.add("clock", fail, "this machine's is %s %s the server's: set it, or hours are read too early or late", size, side)
+	}
+}
+
+// checkQuota finds what is left of the day's requests. It returns false if none are.
+func (t *table) checkQuota(r *wolkvox.Response) bool {
+	_, err := t.client.Parse(r, hours.Window{})
+	switch classOf(err) {
+	case wolkvox.FailedQuota:
+		t.add("quota", fail, "%v", err)
+		return false
+	case wolkvox.FailedToken:
+		return true // the report shows whether it is any good
+	}
+	status := r.HTTP.StatusCode
+	q, found := wolkvox.FindQuota(r.Body)
+	switch planned := t.planned(); {
+	case !found && t.perDay > quotaPerLicence:
+		t.add("quota", warn, "this API does not tell it (HTTP status %d). %s, which takes more than one licence's %d", status, planned, quotaPerLicence)
+	case !found:
+		t.add("quota", good, "this API does not tell it (HTTP status %d). %s of the %d that each licence has", status, planned, quotaPerLicence)
+	case q.Available <= 0:
+		t.add("quota", fail, "%s: nothing is read until it is renewed. %s; if this comes again, set a longer interval or find which other clients use it",
+			q, planned)
+		return false
+	case t.perDay > q.Limit:
+		t.add("quota", warn, "%s. %s, which is more than there are: set a longer interval", q, planned)
+	case t.untilMidnight() > q.Available:
+		t.add("quota", warn, "%s. %s, %d of them until midnight: other clients have used too many today for it to last", q, planned, t.untilMidnight())
+	default:
+		t.add("quota", good, "%s. %s: it lasts", q, planned)
+	}
+	return true
+}
+
+// planned describes how many requests a day there will be.
+func (t *table) planned() string {
+	own := t.gathersPerDay()
+	if t.perDay > own {
+		return fmt.Sprintf("This table makes %d requests a day, all tables of this operation %d", own, t.perDay)
+	}
+	return fmt.Sprintf("This table makes %d requests a day", own)
+}
+
+// untilMidnight returns how many requests all tables of the operation make until then.
+func (t *table) untilMidnight() int {
+	left := t.client.Calendar.EndOfDay(t.now).Sub(t.now)
+	return int(int64(t.perDay) * int64(left) / int64(day))
+}
+
+// classOf returns the class of a failure, nil if the error is none.
+func classOf(err error) *wolkvox.Class {
+	var failure *wolkvox.Failure
+	if errors.As(err, &failure) {
+		return failure.Class
+	}
+	return nil
+}

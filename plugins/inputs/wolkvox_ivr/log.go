@@ -1,0 +1,230 @@
+package wolkvox_ivr
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/influxdata/telegraf"
+
+	"telegraf-wolkvox-ivr/plugins/common/hours"
+	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+)
+
+const (
+	// quotaPerLicence is how many calls a day an operation has for each of its licences (vendor documentation).
+	quotaPerLicence = 1000
+	// hidingGathers is how many responses in a row have to hide known calls before that is logged, and calmTime how long none may for that
+	// to be over.
+	hidingGathers = 3
+	calmTime      = time.Hour
+	// patience is how long an operation may have shown no call at all before that is logged.
+	patience = time.Hour
+)
+
+// logged is what has been logged, so that nothing is logged at each gather. What the plugin does is decided without it.
+type logged struct {
+	isConnected, isNever, isAhead, isStalled, isHiding, isRereading bool
+
+	form         wolkvox.Form
+	hidings      int       // responses in a row that hid known calls
+	hidAt        time.Time // the last one
+	badRows      map[string]bool
+	lastBadRows  map[string]bool // of the response before
+	repeated     hours.Hour      // newest repeated hour that was listed once
+	noMinutes    hours.Hour      // newest hour that was sent without minutes
+	historyHours int             // the most that were open
+	historyLeft  int             // when progress was logged last
+	postponed    map[hours.Window]bool
+	probeFailure *wolkvox.Failure
+}
+
+func (w *WolkvoxIVR) warnOfShortInterval() {
+	if w.Interval == 0 || time.Duration(w.Interval) >= leastInterval {
+		return
+	}
+	requests := int(24 * time.Hour / time.Duration(w.Interval))
+	w.Log.Warnf("interval is shorter than the %s that wolkvox asks for: %d requests a day, for which the daily quota of %d calls "+
+		"a licence, shared by all tokens of an operation, lasts with %d licence(s) or more",
+		leastInterval, requests, quotaPerLicence, (requests+quotaPerLicence-1)/quotaPerLicence)
+}
+
+func (w *WolkvoxIVR) logReread(reread hours.Window) {
+	if !reread.IsEmpty() {
+		w.Log.Infof("%s: reread: hours %s are read once more", w.name(), reread)
+	}
+	if w.planner.Rereading != nil && !w.log.isRereading {
+		w.log.isRereading = true
+		w.Log.Infof("%s: reread: days from %s on are read once more when they have settled", w.name(), w.planner.Rereading.From.Format(time.DateOnly))
+	}
+}
+
+// logClock logs that the local clock is wrong, or no longer is.
+func (w *WolkvoxIVR) logClock() {
+	text := "ahead of"
+	switch offset := w.time.offset; {
+	case offset.Abs() <= clockTolerance:
+		w.Log.Infof("%s: this machine's clock agrees with the API's again", w.name())
+		return
+	case offset > 0:
+		text = "behind"
+	}
+	w.Log.Warnf("%s: this machine's clock is %s %s the API's. Hours go by the API's; set the clock", w.name(), w.time.offset.Abs().Round(time.Second), text)
+}
+
+// logReport logs rows that can't be read, each once for as long as it comes back, and how the others are written.
+func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report, now time.Time) {
+	if !w.log.isConnected {
+		w.log.isConnected = true
+		text := "no calls yet"
+		for _, row := range report.Rows {
+			if row.Calls > 0 {
+				text = "newest hour " + row.Hour.String()
+			}
+		}
+		w.Log.Infof("%s: connected, %s", w.name(), text)
+	}
+	if len(report.Rows) > 0 && report.Form != w.log.form {
+		w.log.form = report.Form
+		w.Log.Debugf("%d row(s) for hours %s: %s", len(report.Rows), report.Window, report.Form)
+	}
+	if report.Strays > 0 {
+		w.Log.Debugf("Ignored %d row(s) of hours that were not requested", report.Strays)
+	}
+
+	w.log.lastBadRows, w.log.badRows = w.log.badRows, make(map[string]bool)
+	fresh := 0
+	for _, problem := range report.Problems {
+		if !w.log.lastBadRows[problem.Reason] && !w.log.badRows[problem.Reason] {
+			acc.AddError(fmt.Errorf("%s: %s", w.name(), problem))
+			fresh++
+		}
+		w.log.badRows[problem.Reason] = true
+	}
+	if more := report.Unreadable - len(report.Problems); more > 0 && fresh > 0 {
+		acc.AddError(fmt.Errorf("%s: %d more rows can't be read", w.name(), more))
+	}
+	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.time.isInDoubt && !w.log.isAhead {
+		w.log.isAhead = true
+		w.Log.Warnf("%s: the report shows calls in hour %s, which is ahead of now, %s in timezone = %q: check timezone with --check",
+			w.name(), newest, now.In(w.options.Calendar.Location).Format("15:04"), w.Timezone)
+	}
+}
+
+// newestCalls returns the newest hour with calls, 0 if there is none.
+func newestCalls(report *wolkvox.Report) (newest hours.Hour) {
+	for _, row := range report.Rows {
+		if row.Calls > 0 {
+			newest = row.Hour
+		}
+	}
+	return newest
+}
+
+// logRows logs what is special about rows that were sent.
+func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.Time) {
+	running := w.options.Calendar.HourAt(now)
+	starts := make(map[hours.Hour]int)
+	for _, row := range sent {
+		starts[row.Hour]++
+	}
+	for _, row := range report.Rows {
+		switch {
+		case starts[row.Hour] == 0:
+		case row.NoMinutes && row.Hour > w.log.noMinutes:
+			w.log.noMinutes = row.Hour
+			w.Log.Warnf("%s: hour %s has %d calls, but no minutes: sent with 0 minutes", w.name(), row.Hour, row.Calls)
+		case starts[row.Hour] == 1 && row.Hour < running && row.Hour > w.log.repeated && len(w.options.Calendar.Starts(row.Hour)) == 2:
+			w.log.repeated = row.Hour
+			w.Log.Infof("%s: hour %s comes twice, as clocks are set back, but the report lists it once: sent as the first of the two", w.name(), row.Hour)
+		}
+	}
+}
+
+// logLive logs when the report begins to hide calls, to stand still or to show no call at all, and when that is over.
+func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
+	l := &w.log
+	switch {
+	case result.Hidden > 0:
+		l.hidings++
+		l.hidAt = now
+	case result.HasCalls: // a response without any proves nothing
+		l.hidings = 0
+	}
+	switch {
+	case l.hidings >= hidingGathers && !l.isHiding:
+		l.isHiding = true
+		w.Log.Warnf("%s: the report no longer shows %d hour(s) whose calls it has shown before. They keep the figures that were sent, and other hours stay "+
+			"open, until it shows them again", w.name(), result.Hidden)
+	case l.isHiding && l.hidings == 0 && now.Sub(l.hidAt) >= calmTime:
+		l.isHiding = false
+		w.Log.Infof("%s: the report shows all known calls again", w.name())
+	}
+
+	age, isUnusual := w.planner.Stall(now)
+	switch {
+	case isUnusual && !l.isStalled && !l.isHiding:
+		l.isStalled = true
+		w.Log.Warnf("%s: the report has shown no newer calls than those of %s, %d hours ago, which is unusually long for this operation. If there were "+
+			"calls, wolkvox's report is late: hours stay open until it shows them", w.name(), w.planner.Newest, age)
+	case !isUnusual && l.isStalled:
+		l.isStalled = false
+		w.Log.Infof("%s: the report shows newer calls again, up to %s", w.name(), w.planner.Newest)
+	}
+
+	switch {
+	case w.planner.Newest == 0 && now.Sub(w.planner.Started) >= patience && !l.isNever:
+		l.isNever = true
+		w.Log.Warnf("%s: the report has not shown a single call since %s: check that server, token and timezone are this operation's",
+			w.name(), w.planner.Started.In(w.options.Calendar.Location).Format(time.RFC3339))
+	case w.planner.Newest != 0:
+		l.isNever = false
+	}
+}
+
+// logHistory logs how many hours have become final, and at the end which are postponed.
+func (w *WolkvoxIVR) logHistory(q hours.Request, now time.Time) {
+	l := &w.log
+	left, postponed := w.planner.Backlog(now)
+	l.historyHours = max(l.historyHours, left)
+	isProgress := left < l.historyLeft && (!q.IsLive() || l.historyHours > hours.Day) // else an hour becomes final as usual
+	l.historyLeft = left
+	switch {
+	case left > 0 && isProgress:
+		w.Log.Infof("%s: history: %d of %d hours are final", w.name(), l.historyHours-left, l.historyHours)
+	case left == 0 && isProgress && postponed == 0:
+		w.Log.Infof("%s: history: all %d hours are final", w.name(), l.historyHours)
+	case left == 0 && isProgress:
+		w.Log.Infof("%s: history: all %d hours are final or postponed", w.name(), l.historyHours)
+	}
+	if left > 0 {
+		return
+	}
+	l.historyHours = 0
+	if postponed > 0 {
+		w.logPostponed(now)
+	}
+}
+
+// logPostponed logs which hours are postponed, each range once.
+func (w *WolkvoxIVR) logPostponed(now time.Time) {
+	l := &w.log
+	known := l.postponed
+	l.postponed = make(map[hours.Window]bool)
+	for _, r := range w.planner.Status(now).Open {
+		if !r.Postponed {
+			continue
+		}
+		l.postponed[r.Window] = true
+		if known[r.Window] {
+			continue
+		}
+		why := r.Why
+		if l.probeFailure != nil && r.Fails {
+			why = fmt.Sprintf("%s (%s)", why, l.probeFailure.Summary())
+		}
+		if w.planner.Oldest != 0 && r.To <= w.planner.Oldest && !r.Fails {
+			why = "the report shows no calls before " + w.planner.Oldest.String() + ": the operation may be younger, or wolkvox keeps no more"
+		}
+		w.Log.Warnf("%s: hours %s are postponed: %s. They are retried at increasing intervals, up to a day", w.name(), r.Window, why)
+	}
+}
