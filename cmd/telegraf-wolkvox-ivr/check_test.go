@@ -98,6 +98,8 @@ func TestCheck(t *testing.T) {
 		{name: "config_interval_short", options: `interval = "1m"`},
 		{name: "config_backfill_without_statefile", agent: "debug = false", options: `backfill = "8760h"`},
 		{name: "config_option_without_effect", agent: "statefile = \"x.state\"\nflush_interval = \"10s\""},
+		{name: "config_internal", config: "[agent]\nstatefile = \"x.state\"\n[[inputs.internal]]\n" + tableOf("a")},
+		{name: "config_internal_refused", config: "[[inputs.internal]]\nname_override = \"#x\"\n" + tableOf("a")},
 		{name: "state_folder_missing", agent: `statefile = "nowhere/x.state"`},
 		{name: "state_no_file", agent: `statefile = "."`},
 		{name: "state_held", prepare: func(t *testing.T) {
@@ -175,6 +177,13 @@ func TestCheck(t *testing.T) {
 			}
 			next.ServeHTTP(w, r)
 		})},
+		{name: "report_past_only_refused", handler: reports(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.URL.Query().Get("date_end") >= "2026111810" {
+				fail(w, http.StatusBadRequest, `{"code":400,"error":"DATE_END IS IN THE FUTURE"}`)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})},
 		{name: "report_never_any_call", operation: simulator.Operation{Since: checkNow.Add(time.Hour)}},
 		{name: "form_unknown_keys", handler: rows(`{"fecha":"2026-11-18","hora":"09","llamadas":"12","agente":"Invented Name"}`)},
 		{name: "form_day_first", handler: rows(`{"date":"18/11/2026 09","calls":"12","ivr_minutes":"20.5"}`)},
@@ -183,6 +192,10 @@ func TestCheck(t *testing.T) {
 		{name: "form_object", handler: reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			fail(w, http.StatusOK, `{"code":200,"data":{"2026111809":{"calls":12}}}`)
 		})},
+		{name: "form_error_beside_rows", handler: reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			fail(w, http.StatusOK, `{"code":200,"error":"ONLY A PART IS SHOWN","data":[{"date":"2026111809","calls":"12","ivr_minutes":"20.5"}]}`)
+		})},
+		{name: "form_upper_case", handler: rows(`{"Date":"2026111809","Calls":"12","Ivr_minutes":"20.5"}`)},
 		{name: "form_other_hours", handler: rows(`{"date":"2025111809","calls":"12","ivr_minutes":"20.5"}`)},
 		{name: "token_echoed", handler: rows(`{"date":"` + checkedToken + `","` + checkedToken + `":"` + strings.ToUpper(checkedToken) + `"}`)},
 		{name: "zone_too_far_west", options: `timezone = "America/Tijuana"`},

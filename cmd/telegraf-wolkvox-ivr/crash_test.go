@@ -38,7 +38,7 @@ func crash(t *testing.T, program string, kills int) {
 	w.SetFaults(0.1, simulator.FaultServerError, simulator.FaultTruncated, simulator.FaultReset, simulator.FaultMaintenance)
 
 	start := time.Now()
-	conf := remembering + w.table(operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	conf := remembering + w.table(operation, `interval = "100ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := newTelegraf(t, setup{
 		program: program,
 		plugin:  conf,
@@ -108,7 +108,7 @@ func TestStopDuringHistory(t *testing.T) {
 	t.Parallel()
 	const past = 2200 * time.Hour
 	w, start := startWolkvox(t, near), time.Now()
-	conf := remembering + w.table(near, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	conf := remembering + w.table(near, `interval = "200ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := newRecipe(t, "influxdb.conf", conf, "INFLUX_URL=http://127.0.0.1:1")
 	tg.write("file.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
 	tg.args = append(tg.args, "--config", "file.conf")
@@ -116,7 +116,7 @@ func TestStopDuringHistory(t *testing.T) {
 	truth := w.truth(t, near, from, to)
 
 	tg.start()
-	tg.awaitLog("Reading the past: ")
+	tg.awaitLog("history: ")
 	tg.stop()
 	tg.start()
 	tg.awaitMetrics("all hours", func(metrics []telegraf.Metric) bool {

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/influxdata/telegraf/plugins/inputs"
+
+	api "telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
 func readDoc(t *testing.T, name string) string {
@@ -73,11 +75,9 @@ func TestReadmeNamesTests(t *testing.T) {
 
 // Users look up in the README what they see in the log.
 func TestReadmesListTheFailures(t *testing.T) {
-	failures := regexp.MustCompile(`what: "([^"]+)"`).FindAllStringSubmatch(readDoc(t, "plugins/inputs/wolkvox_ivr/errors.go"), -1)
-	require.NotEmpty(t, failures)
-	for _, failure := range failures {
-		require.Contains(t, readDoc(t, "README.md"), "| `"+failure[1]+"` |")
-		require.Contains(t, readDoc(t, "README.es.md"), "| `"+failure[1]+"` |")
+	for _, class := range api.Classes {
+		require.Contains(t, readDoc(t, "README.md"), "| `"+class.What+"` |")
+		require.Contains(t, readDoc(t, "README.es.md"), "| `"+class.What+"` |")
 	}
 }
 

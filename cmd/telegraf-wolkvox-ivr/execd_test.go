@@ -405,7 +405,7 @@ func TestLogLevels(t *testing.T) {
 		// Its first gather is over, and all is said, when a third one asks.
 		tg.await("requests of "+c.name, func() bool { return len(w.requestsWith(operations[2*i].Token)) >= 4 })
 		prefix := " [inputs.execd] [inputs.wolkvox_ivr::" + c.name
-		tg.awaitLog("E!" + prefix + "-bad] Error in plugin: reading wv" + operations[2*i+1].Server + ".wolkvox.com")
+		tg.awaitLog("E!" + prefix + "-bad] Error in plugin: requesting wv" + operations[2*i+1].Server + ".wolkvox.com")
 		for _, level := range c.want {
 			tg.awaitLog(string(level) + "!" + prefix + "] ")
 		}
@@ -504,17 +504,18 @@ func TestStops(t *testing.T) {
 			w, start := startWolkvox(t, operation), time.Now()
 			w.Script(operation.Token, "", tt.fault)
 			tg := startTelegraf(t, setup{
-				plugin: "[agent]\nstatefile = \"state\"\n" + w.table(operation, `backfill = "720h"`),
+				plugin: "[agent]\nstatefile = \"state\"\n" + w.table(operation, `interval = "1s"`),
 				execd:  "signal = \"none\"\nrestart_delay = \"1h\"",
 			})
 			tg.await("the second request", func() bool { return len(w.Ledger()) == 2 })
-			require.Empty(t, tg.read("state"), "that the state is saved at the stop is not shown")
+			before := tg.read("state")
 
 			begin := time.Now()
 			tt.stop(tg)
 			// The plugin's limit is a second. After five execd would have sent SIGTERM: this shows that it did not, on a slow machine too.
 			require.Less(t, time.Since(begin), 4*time.Second)
 			require.Contains(t, tg.read("state"), "inputs.wolkvox_ivr wv0001.wolkvox.com")
+			require.NotEqual(t, before, tg.read("state"), "the state is saved at the stop")
 			require.NotContains(t, tg.log(), "Ending without waiting")
 			require.NotContains(t, tg.log(), "file already closed", "it left while execd was still reading")
 			if tg.cmd.ProcessState == nil {

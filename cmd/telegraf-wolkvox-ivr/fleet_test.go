@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -165,39 +164,21 @@ func TestTwoActive(t *testing.T) {
 	require.Len(t, w.Ledger(), 2)
 }
 
-// TestThreeActive: wolkvox serves two requests of a token at a time. A third is refused, and made again a little later.
+// TestThreeActive: wolkvox serves two requests of a token at a time. A third is refused, which is logged, and a later gather makes up for it.
 func TestThreeActive(t *testing.T) {
 	t.Parallel()
 	w, start := startWolkvox(t, operation), time.Now()
-	statuses := func() (statuses []int) {
-		for _, request := range w.Ledger() {
-			statuses = append(statuses, request.Status)
-		}
-		return statuses
-	}
 	w.SetLatency(time.Hour, time.Hour)
 	one := startTelegraf(t, setup{plugin: w.table(operation)})
 	startTelegraf(t, setup{plugin: w.table(operation)})
 	await(t, "two requests under way", func() bool { return len(w.Ledger()) == 2 })
 	w.SetLatency(0, 0)
 
-	// The others hold the token for a moment only: nothing is missed, and not a word is said.
-	three := startTelegraf(t, setup{plugin: w.table(operation)})
-	await(t, "a third to be refused", func() bool { return slices.Contains(statuses(), http.StatusForbidden) })
+	three := startTelegraf(t, setup{plugin: w.table(operation, `interval = "1s"`)})
+	three.awaitLog("the token is being used by another client at the same time (HTTP status 403")
 	one.kill()
 	three.awaitMetrics("metrics", w.has(t, operation, start, 3*time.Hour))
-	require.Empty(t, three.complaints())
-
-	// They hold it for longer than three attempts: that is said, and the next gather makes up for it.
-	w.ResetLedger()
-	w.SetLatency(time.Hour, time.Hour)
-	one.start()
-	await(t, "two requests under way again", func() bool { return len(w.Ledger()) == 1 })
-	w.SetLatency(0, 0)
-	w.ResetLedger()
-	late := startTelegraf(t, setup{plugin: w.table(operation)})
-	late.awaitLog("the token is being used by another client at the same time (HTTP status 403")
-	require.Equal(t, []int{403, 403, 403}, statuses())
+	three.awaitLog("Working again after")
 }
 
 // TestStandbyBySharedState: of two Telegrafs with the same state file one gathers, and the other takes over once that has gone.
@@ -205,18 +186,22 @@ func TestStandbyBySharedState(t *testing.T) {
 	t.Parallel()
 	w := startWolkvox(t, operation)
 	statefile := filepath.Join(t.TempDir(), "state")
-	s := setup{plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.table(operation), execd: "signal = \"none\"\nrestart_delay = \"1s\""}
+	s := setup{
+		plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.table(operation, `interval = "1s"`),
+		execd:  "signal = \"none\"\nrestart_delay = \"1s\"",
+	}
 
 	active := startTelegraf(t, s)
 	active.awaitMetrics("metrics", hasMetrics("wolkvox_ivr"))
 	standby := startTelegraf(t, s)
 	standby.awaitLog("is held by another process that uses the same state file")
 	standby.awaitLog("Restarting in 1s")
-	require.Len(t, w.Ledger(), 1)
+	require.Empty(t, standby.metrics())
 
 	active.kill()
+	gathers := len(w.Ledger())
 	standby.awaitMetrics("metrics", hasMetrics("wolkvox_ivr"))
-	require.Len(t, w.Ledger(), 2)
+	require.Greater(t, len(w.Ledger()), gathers)
 	require.NotContains(t, standby.log(), "is not usable")
 	standby.stop()
 }
@@ -231,7 +216,7 @@ func TestStandbyStarts(t *testing.T) {
 		reads  time.Duration
 	}{
 		"without a state":              {reads: 3 * time.Hour},
-		"without a state, by backfill": {option: `backfill = "96h"`, reads: 96 * time.Hour},
+		"without a state, by backfill": {option: `backfill = "96h"` + "\n" + often, reads: 96 * time.Hour},
 		"with its own state":           {state: true, reads: away + 3*time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -253,18 +238,20 @@ func TestStandbyStarts(t *testing.T) {
 			if tt.reads == 3*time.Hour {
 				require.Len(t, w.Ledger(), 1)
 			}
-			require.Empty(t, tg.complaints())
+			tg.requireNoComplaints("interval is shorter", "longer than expected")
 			tg.stop()
 		})
 	}
 }
 
-// earlier returns a JSON value with all its times so much earlier.
+// earlier returns a JSON value with all its times and hours so much earlier.
 func earlier(value any, by time.Duration) any {
 	switch v := value.(type) {
 	case string:
-		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return at.Add(-by).Format(time.RFC3339Nano)
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15"} {
+			if at, err := time.Parse(layout, v); err == nil {
+				return at.Add(-by).Format(layout)
+			}
 		}
 	case []any:
 		for n := range v {
@@ -289,7 +276,6 @@ func age(t *testing.T, statefile string, by time.Duration) {
 	for id, state := range states {
 		var ledger map[string]any
 		require.NoError(t, json.Unmarshal(state, &ledger))
-		delete(ledger, "recent")
 		states[id], err = json.Marshal(earlier(ledger, by))
 		require.NoError(t, err)
 	}

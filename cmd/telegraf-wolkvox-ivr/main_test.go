@@ -27,7 +27,7 @@ func TestFlags(t *testing.T) {
 			"E! invalid value \"5\" for flag -poll_interval: parse error; see telegraf-wolkvox-ivr --help\n"},
 		{"zero", []string{"--poll_interval", "0s"}, 2, "", "E! poll_interval must be above zero; see telegraf-wolkvox-ivr --help\n"},
 		{"argument", []string{"x.conf"}, 2, "", "E! unexpected argument \"x.conf\"; see telegraf-wolkvox-ivr --help\n"},
-		{"JSON of nothing", []string{"--json"}, 2, "", "E! json is for check; see telegraf-wolkvox-ivr --help\n"},
+		{"JSON of nothing", []string{"--json"}, 2, "", "E! json is for check and status; see telegraf-wolkvox-ivr --help\n"},
 		{"check and test", []string{"--check", "--test"}, 2, "", "E! check and test exclude each other; see telegraf-wolkvox-ivr --help\n"},
 		{"no value", []string{"--config"}, 2, "", "E! flag needs an argument: -config; see telegraf-wolkvox-ivr --help\n"},
 	} {

@@ -112,6 +112,7 @@ func documents(t *testing.T, source string) []string {
 			return fs.SkipDir
 		case d.IsDir() || dir == "testdata/bench/" && !strings.HasSuffix(name, ".md"):
 		case strings.HasSuffix(name, ".md"),
+			strings.HasSuffix(name, ".svg"),
 			strings.HasPrefix(name, "testdata/"),
 			regexp.MustCompile("^" + ours + "package/(container|systemd|windows)/").MatchString(name):
 			files = append(files, name)
@@ -749,7 +750,8 @@ func checkDeb(t *testing.T, older, deb string) {
 	require.Empty(t, tg.complaints())
 	tg.stop()
 
-	// Back again, it goes on.
+	// Back again, hours later, it goes on.
+	age(t, m.path(stateFile), 2*time.Hour)
 	w.ResetLedger()
 	m.replace(telegrafConf+".removed", "2m", "3m")
 	m.dpkg("--install", deb)

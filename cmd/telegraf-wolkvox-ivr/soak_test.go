@@ -228,7 +228,7 @@ func (s *soak) finish() {
 	s.t.Helper()
 	s.sim.SetFaults(0)
 	s.clock.advance(24 * time.Hour) // the quota is renewed
-	for range 60 {
+	for range 2 * 288 {             // postponed hours are retried once a day
 		s.gather()
 	}
 	s.flush()

@@ -85,8 +85,8 @@ func TestVictoriaMetrics(t *testing.T) {
 	w, start, db := startWolkvox(t, o, far), time.Now(), startVictoriaMetrics(t)
 	truth := w.monthOf(t, o, "", start)
 	tg := newRecipe(t, "victoriametrics.conf", remembering+
-		w.table(o, `backfill = "744h"`, `interval = "1s"`)+
-		w.table(far, `backfill = "744h"`, `operation = "far"`), "VICTORIAMETRICS_URL=http://"+db.addr)
+		w.table(o, `backfill = "744h"`, often)+
+		w.table(far, `backfill = "744h"`, often, `operation = "far"`), "VICTORIAMETRICS_URL=http://"+db.addr)
 	tg.start()
 	tg.await("the past to be read", func() bool { return strings.Count(tg.log(), pastRead) == 2 })
 	gathers := len(w.Ledger())
