@@ -271,8 +271,8 @@ func lastReading(t *testing.T) string {
 	return ""
 }
 
-// options are those of operations that a dashboard is looked at with.
-var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_hours = "zero"`, `interval = "1s"`}
+// dashboardOptions are those of operations that a dashboard is looked at with.
+var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_hours = "zero"`, often}
 
 func TestDashboard(t *testing.T) {
 	t.Parallel()

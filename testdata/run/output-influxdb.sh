@@ -1,6 +1,7 @@
 # The InfluxDB of `make run OUTPUT=influxdb`, read by run.sh: a server on a free port, whose database ends with it, and what to show of it.
 export INFLUXDB_META_DIR="$dir/influxdb/meta" INFLUXDB_DATA_DIR="$dir/influxdb/data" INFLUXDB_DATA_WAL_DIR="$dir/influxdb/wal"
 export INFLUXDB_HTTP_BIND_ADDRESS=127.0.0.1:0 INFLUXDB_BIND_ADDRESS=127.0.0.1:0 INFLUXDB_REPORTING_DISABLED=true
+: >"$dir/influxd"
 bin/influxd run >"$dir/influxd" 2>&1 &
 influxd=$!
 started="$influxd $started"
@@ -11,6 +12,8 @@ until [ -n "$(address)" ]; do
 done
 export INFLUX_URL="http://$(address)" WOLKVOX_BACKFILL=744h
 result="a month of it goes into InfluxDB"
+# History comes with every second gather.
+if [ -n "${simulator:-}" ]; then WOLKVOX_INTERVAL=1s what="a simulated wolkvox, asked every second"; fi
 
 ask() { bin/influx -host 127.0.0.1 -port "${INFLUX_URL##*:}" -database telegraf "$@"; }
 
@@ -20,7 +23,7 @@ show() {
 	until [ -n "$hours" ] && [ "$hours" = "$before" ]; do
 		kill -0 "$influxd" 2>/dev/null || return 0
 		before=$hours
-		sleep 2
+		sleep 5
 		hours=$(ask -format csv -execute 'SELECT count("calls") FROM "wolkvox_ivr"' 2>/dev/null | sed -n 's/^wolkvox_ivr,0,//p')
 	done
 	# The operation's day, in Bogota, where it is UTC-5 all year, whatever this machine knows of time zones.

@@ -33,7 +33,8 @@ if [ -n "${WOLKVOX_SERVER:-}${WOLKVOX_TOKEN:-}" ]; then
 	what="your wolkvox, asked every 5 minutes"
 else
 	# The simulator prints a configuration once it listens, and many calls keep even a night from having empty hours.
-	bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 >"$dir/simulator" 2>&1 &
+	: >"$dir/simulator"
+	bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 --licences 100 >"$dir/simulator" 2>&1 &
 	simulator=$!
 	started="$simulator $started"
 	printed() { sed -n "s/^ *$1 = \"\(.*\)\"/\1/p" "$dir/simulator"; }
