@@ -8,7 +8,8 @@
 //
 //  1. One request per gather, in turns for the live window and for history. A failed request is repeated once before it counts.
 //  2. The watermark is the newest hour in which the report has shown calls, minus lookback. Only hours below it can become final. The live
-//     window runs from the day of the watermark to the end of today; if it spans more than a day, every second live request is for today.
+//     window runs from the day of the watermark to the end of today; if it spans more than a day, every second live request is for one
+//     of its days, as the API may not show all of it: today, then one day further back each time until newer calls appear.
 //  3. An hour below the watermark is final when two readings in a row agree.
 //  4. Silence, which is no row or one of zeros, is a reading only if it is credible: the hour has never shown calls, the response hides no
 //     known calls, the hour lies between two of its rows or in a window no wider than the widest run of rows so far, and it comes after

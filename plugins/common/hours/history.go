@@ -90,6 +90,10 @@ func (h *history) recorded(q Request, r *Result, now time.Time) {
 	default:
 		h.postpone(r.doubtful, now)
 		switch {
+		case !r.HasCalls && q.Window.To > h.watermark(now): // it may be too wide to show the newest calls
+			if h.Width > Day {
+				h.narrow()
+			}
 		case len(r.tooWide) == 0:
 			h.widen()
 		case !r.isNew && h.Width > 1:

@@ -92,7 +92,9 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 	r.watermark = l.watermark(now)
 	for _, w := range l.wanted().Within(response.Window).Without(l.Final) {
 		for h := w.From; h < w.To; h++ {
-			l.readAt[h] = now
+			if r.HasCalls || response.Window.Hours() <= Day { // else it may be too wide to show any
+				l.readAt[h] = now
+			}
 			r.recordHour(h)
 		}
 	}
@@ -106,7 +108,7 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 // addCalls notes in which hours a response has shown calls.
 func (l *ledger) addCalls(calls Set, first, last Hour, now time.Time) {
 	if l.Newest == 0 {
-		l.Oldest = last
+		l.Oldest, l.Width = last, longestWindow
 	}
 	if last > l.Newest {
 		if l.Newest != 0 && now.Sub(l.recordedAt) <= time.Hour { // else nobody has looked
@@ -231,6 +233,9 @@ func (r *reader) send(h Hour, reading Reading, isFinal bool) {
 		rows = max(r.response.At(h).Rows, 1)
 	}
 	for i := range min(rows, len(starts)) {
+		if starts[i].After(r.now) {
+			break
+		}
 		r.Rows = append(r.Rows, Row{h, starts[i], figures[i], isFinal})
 	}
 }
@@ -273,6 +278,22 @@ func (l *ledger) acknowledgeLater(w Window, sentAt time.Time) {
 func (l *ledger) Acknowledge(now time.Time) {
 	l.Time = now
 	l.Unacknowledged = slices.DeleteFunc(l.Unacknowledged, func(s Sending) bool { return now.Sub(s.At) > l.margin() })
+}
+
+// recordedLater corrects the times that the last response has left.
+func (l *ledger) recordedLater(by time.Duration) {
+	correct := func(t *time.Time) {
+		if t.Equal(l.recordedAt) {
+			*t = t.Add(by)
+		}
+	}
+	correct(&l.NewestAt)
+	for _, o := range l.Open {
+		correct(&o.sentAt)
+	}
+	for i := range l.Unacknowledged {
+		correct(&l.Unacknowledged[i].At)
+	}
 }
 
 // forget drops that hours were wanted, once they are final and acknowledged, and which hours have shown calls, on days that no request

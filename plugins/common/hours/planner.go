@@ -12,21 +12,23 @@ type Planner struct {
 
 	isFirstStart  bool // Started goes by the local clock, while the API's time is not known
 	isHistoryTurn bool
-	hasFailed     bool // the last request, for the first time: it is repeated
-	isDown        bool // the last live request failed, or its response did not show known calls
+	hasFailed     map[bool]bool // by IsLive: the last such request, for the first time: it is repeated before that counts
+	isDown        bool          // the last live request failed, or its response did not show known calls
 
 	unlucky int // general failures of history in a row
 
 	form       form
 	retryWhole time.Time // when to try the whole live window again
-	isToday    bool      // the last live request was for today alone
+	isDay      bool      // the last live request was for one day of the live window
+	daysBack   int       // which one is next, counted from today
 }
 
 // New returns a planner that knows nothing yet.
 func New(options Options) *Planner {
 	return &Planner{
-		history: history{ledger: newLedger(&options)},
-		isToday: true, // so that the first request is for the whole live window
+		history:   history{ledger: newLedger(&options)},
+		hasFailed: make(map[bool]bool),
+		isDay:     true, // so that the first request is for the whole live window
 	}
 }
 
@@ -57,13 +59,18 @@ func (p *Planner) Start(now time.Time) (reread Window) {
 	return settled
 }
 
-// ClockKnown takes in that the API's time is known, and that it differs from the clock of the calls before by so much. It corrects the time
-// of a first start.
-func (p *Planner) ClockKnown(by time.Duration) {
+// ClockKnown takes in that the API's time is known to be now, and that it differs from the clock of the calls before by so much. It
+// corrects the time of a first start, and when the last response came.
+func (p *Planner) ClockKnown(now time.Time, by time.Duration) {
 	if p.isFirstStart {
 		p.Started = p.Started.Add(by)
 	}
-	p.isFirstStart = false
+	if p.isFirstStart = false; p.Started.After(now) { // a start that was saved before the time was known
+		p.Started = now
+	}
+	if by > 0 { // else the response had the earlier time already
+		p.recordedLater(by)
+	}
 }
 
 // NextHistory returns the next request for history, if there is any to make.
@@ -97,19 +104,20 @@ func (p *Planner) nextLive(now time.Time) Request {
 		q.form, q.isRetried = whole, p.form != whole && !p.isDown
 	}
 	q.Window = p.liveWindow(now)
-	// Every second request if the window is wider than a day: nothing older may hold up today.
-	if q.isToday = q.Window.Hours() > Day && !p.isToday; q.isToday {
-		q.Window.From = q.Window.To - Day
+	// If it is wider than a day, every second request is for one day: the API may not show all of it. It is today, then one day further
+	// back each time until newer calls appear.
+	if q.isDay = q.Window.Hours() > Day && !p.isDay; q.isDay {
+		to := q.Window.To - Hour(p.daysBack%(q.Window.Hours()/Day)*Day)
+		q.Window = Window{to - Day, to}
 	}
 	running := p.Calendar.HourAt(now)
-	if q.form != whole {
-		q.Window.To = running + 1
-	}
 	switch q.form {
+	case untilNow:
+		q.Window.To = min(q.Window.To, running+1)
 	case runningHour:
-		q.Window.From = running
+		q.Window = Window{running, running + 1}
 	case ended:
-		q.Window.From, q.Window.To = min(q.Window.From, (running-1).startOfDay()), running
+		q.Window = Window{min(q.Window.From, (running - 1).startOfDay()), min(q.Window.To, running)}
 	}
 	return q
 }
@@ -132,20 +140,20 @@ func (p *Planner) liveWindow(now time.Time) Window {
 // for more time in between. One that any request would have met (isGeneral) does not count against the window.
 func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	p.Acknowledge(now)
-	if q.IsLive() && (p.hasFailed || !q.isRetried) {
+	isRepeated := p.hasFailed[q.IsLive()]
+	if q.IsLive() && (isRepeated || !q.isRetried) {
 		p.isDown = true
 	}
 	if isGeneral {
 		p.unlucky = (p.unlucky + 1) % patience
 		p.isHistoryTurn = !q.IsLive() && p.unlucky > 0
-		p.hasFailed = p.hasFailed && p.unlucky > 0
 		return
 	}
 	p.unlucky = 0
-	p.isHistoryTurn = q.IsLive() == p.hasFailed // the repeated request is of the same kind, the one after that of the other
-	p.hasFailed = !p.hasFailed
+	p.hasFailed[q.IsLive()] = !isRepeated
+	p.isHistoryTurn = q.IsLive() == isRepeated // the repeated request is of the same kind, the one after that of the other
 	switch {
-	case p.hasFailed:
+	case !isRepeated:
 	case q.IsLive():
 		p.liveFailed(q, now)
 	default:
@@ -154,7 +162,7 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 }
 
 func (p *Planner) liveFailed(q Request, now time.Time) {
-	p.isToday = q.isToday
+	p.isDay = q.isDay
 	p.retryWhole = now.Add(retryPause)
 	if q.form == p.form { // else it was but tried again
 		p.form = (q.form + 1) % forms
@@ -163,19 +171,25 @@ func (p *Planner) liveFailed(q Request, now time.Time) {
 
 // Record takes in the response to a request, and returns the rows to send.
 func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
-	p.hasFailed = false
+	delete(p.hasFailed, q.IsLive())
 	p.unlucky = 0
 	p.isHistoryTurn = q.IsLive()
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())
 	isHiding := newest != 0 && response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()
 	if q.IsLive() {
+		switch {
+		case p.Newest != newest:
+			p.daysBack = 0
+		case q.isDay:
+			p.daysBack++
+		}
 		p.isDown = isHiding // its history can't be trusted either
 		// If there have been no calls for long, other forms may show some.
 		if isHiding || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
 			p.liveFailed(q, now)
 		} else {
-			p.isToday, p.form = q.isToday, q.form
+			p.isDay, p.form = q.isDay, q.form
 		}
 	} else {
 		p.history.recorded(q, &r, now)

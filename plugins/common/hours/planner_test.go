@@ -2,6 +2,7 @@ package hours
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -87,27 +88,51 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 	require.Equal(t, 4, probes, "two hours, each failure repeated once")
 }
 
-// A window that is wider than a day is requested every second time, today alone in between.
-func TestTodayAlone(t *testing.T) {
+// Two failures of history narrow its window, even if each is followed by as many general ones as end its turn.
+func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 40 * Day * time.Hour })
+	now := start
+	var history []Request
+	for len(history) < 2*(1+patience)+1 {
+		p.Start(now)
+		q := p.Next(now)
+		if q.IsLive() {
+			respond(p, q, now, everyHour)
+		} else {
+			history = append(history, q)
+			p.Fail(q, now, len(history)%(1+patience) != 1)
+		}
+		now = now.Add(5 * time.Minute)
+	}
+	first, last := history[0].Window.Hours(), history[len(history)-1].Window.Hours()
+	require.Equal(t, first/Day/2*Day, last, "hours after two failures and six general ones")
+}
+
+// A window that is wider than a day is requested every second time, one of its days in between: today, if newer calls have appeared.
+func TestOneDayOfTheLiveWindow(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Lookback = 48 * time.Hour })
 	var windows []string
 	now := start
-	for range 4 {
+	for i := range 10 {
+		if i == 8 { // the next hour begins
+			now = now.Add(time.Hour)
+		}
 		p.Start(now)
 		q := p.Next(now)
 		windows = append(windows, q.Window.String())
 		respond(p, q, now, everyHour)
 		now = now.Add(5 * time.Minute)
 	}
-	whole, today := "2026-11-20 00:00 to 2026-11-22 23:00", "2026-11-22 00:00 to 2026-11-22 23:00"
-	require.Equal(t, []string{whole, today, whole, today}, windows)
+	day := func(n int) string { return fmt.Sprintf("2026-11-%d 00:00 to 2026-11-%d 23:00", n, n) }
+	whole := "2026-11-20 00:00 to 2026-11-22 23:00"
+	require.Equal(t, []string{whole, day(22), whole, day(21), whole, day(20), whole, day(22), whole, day(22)}, windows)
 }
 
 // What is more than 31 days before today is left to history.
 func TestLiveWindowIsBounded(t *testing.T) {
 	p := newPlanner(nil)
 	now := forward(p, start, 3).AddDate(0, 2, 0)
-	p.isToday = true
+	p.isDay = true
 	require.Equal(t, "2026-12-23 00:00 to 2027-01-22 23:00", p.nextLive(now).Window.String())
 }
 
@@ -128,10 +153,18 @@ func TestFirstStartByAWrongClock(t *testing.T) {
 	p := newPlanner(nil)
 	ahead := start.AddDate(0, 0, 1)
 	p.Start(ahead)
-	p.ClockKnown(-24 * time.Hour)
+	p.ClockKnown(start, -24*time.Hour)
 	require.Equal(t, start, p.Started)
-	p.ClockKnown(-24 * time.Hour)
+	p.ClockKnown(start, -24*time.Hour)
 	require.Equal(t, start, p.Started, "it is known")
+
+	p = newPlanner(nil) // after a crash before the time was known
+	p.Start(ahead)
+	next := newPlanner(nil)
+	require.NoError(t, next.Restore(p.Save(false)))
+	next.Start(start)
+	next.ClockKnown(start, -24*time.Hour)
+	require.Equal(t, start, next.Started)
 
 	p = newPlanner(nil) // without a Date header
 	p.Start(ahead)
@@ -262,6 +295,36 @@ func TestSentAgainAfterARestart(t *testing.T) {
 			require.NoError(t, next.Restore(state))
 			require.Equal(t, tt.again, p.Final.Hours()-next.Final.Hours())
 		})
+	}
+}
+
+// It counts even if the clock was behind when it was sent.
+func TestSentAgainAfterAWrongClock(t *testing.T) {
+	by := 5 * time.Hour
+	p := newPlanner(nil)
+	forward(p, start.Add(-by), 1)
+	p.ClockKnown(start, by)
+	forward(p, start, 2)
+	next := newPlanner(nil)
+	require.NoError(t, next.Restore(p.Save(false)))
+	require.Empty(t, next.Final)
+	for h, o := range next.Open {
+		require.False(t, o.isSent, h)
+	}
+}
+
+// Of an hour that the clock shows twice, the second is not sent before it has begun, though the report may have two rows.
+func TestRepeatedHourBeforeItsSecond(t *testing.T) {
+	madrid, err := time.LoadLocation("Europe/Madrid")
+	require.NoError(t, err)
+	p := newPlanner(func(o *Options) { o.Calendar = Calendar{madrid} })
+	first := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
+	for i, now := range []time.Time{first, first.Add(time.Hour)} {
+		p.Start(now)
+		q := p.Next(now)
+		response := NewResponse(q.Window)
+		response.At(p.Calendar.HourAt(now)).Reading = Reading{2, Figures{7, 7.5}, Figures{7, 7.5}}
+		require.Len(t, p.Record(q, response, now).Rows, i+1)
 	}
 }
 

@@ -29,7 +29,7 @@ type Request struct {
 	of      *Postponed // for bisect, extend and retry
 
 	form      form // of a live request
-	isToday   bool // it leaves out the days before today
+	isDay     bool // it is for one day of the live window
 	isRetried bool // it is for the whole live window, which has failed before, while a narrower one works
 }
 

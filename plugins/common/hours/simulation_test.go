@@ -389,6 +389,9 @@ func undocumented() []simAPI {
 		{name: "history is empty by day", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
 			return false, w.From < a.at(now)-3*Day && a.at(now).Of() > 7 && a.at(now).Of() < 20
 		}},
+		{name: "windows over 10 days are empty, figures come 26 h late", window: emptyWider(240), shown: late(26), backfill: 32 * Day, days: 8},
+		{name: "windows over 2 days are empty, figures come 26 h late", window: emptyWider(48), shown: late(26), backfill: 30 * Day, days: 8},
+		{name: "only the first day of a window, figures come 26 h late", rows: firstHours(24), shown: late(26), backfill: 30 * Day, days: 8},
 		{name: "empty on one day of the week", days: 9, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) { return false, a.at(now)/Day%7 == 2 }},
 		{name: "empty from the first request on for 8 h", window: emptyBetween(-1, 8)},
 		{name: "most figures come two hours after the end", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {

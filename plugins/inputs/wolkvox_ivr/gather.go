@@ -136,7 +136,7 @@ func (w *WolkvoxIVR) observe(date time.Time) time.Time {
 	now, by := w.time.observe(date)
 	if !date.IsZero() && !w.time.isInDoubt {
 		w.mu.Lock()
-		w.planner.ClockKnown(by)
+		w.planner.ClockKnown(now, by)
 		w.mu.Unlock()
 	}
 	if by != 0 {
