@@ -415,7 +415,7 @@ func TestStatusOfStatesThatAreRefused(t *testing.T) {
 			"state can't be read: json: cannot unmarshal string into Go struct field plain.State.final of type hours.Set" + advice},
 		{"a width below 1", "", func(s *savedState) any { s.Width = 0; return s }, "state has a width of 0 or 744 hours, which must be 1 to 744" + advice},
 		{"from the future", "", func(s *savedState) any { s.Time = ago(-time.Hour); return s },
-			"state has times ahead of 2026-03-31T19:07:30Z, which this machine's clock shows" + advice},
+			"state has times ahead of 2026-03-31T19:07:30Z, unless this machine's clock is behind" + advice},
 		{"of a table that can't be used", `lookback = "9999h"`, func(s *savedState) any { return s },
 			`lookback = "9999h0m0s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
 	} {

@@ -750,10 +750,11 @@ func TestStandstillIsLogged(t *testing.T) {
 func TestOperationWithoutCallsIsLogged(t *testing.T) {
 	api := newFakeAPI(t)
 	api.row = only()
-	plugin := api.plugin(nil)
+	plugin := api.plugin(nil, withBackfill(72*time.Hour))
 	api.run(plugin, time.Hour)
 	require.Zero(t, api.logged(hoursLevel, ""))
 	api.run(plugin, 5*time.Hour)
+	require.Zero(t, api.logged(testutil.LevelInfo, "hours are final"), "their silence is not credible")
 	require.Equal(t, 1, api.logged(hoursLevel, "the report has not shown a single call since 2026-11-22T14:20:00-05:00: check that server, token and timezone"))
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }

@@ -189,6 +189,7 @@ func (w *WolkvoxIVR) logHistory(q hours.Request, now time.Time) {
 	isProgress := left < l.historyLeft && (!q.IsLive() || l.historyHours > hours.Day) // else an hour becomes final as usual
 	l.historyLeft = left
 	switch {
+	case w.planner.Newest == 0: // hours without calls have been read, and none is final
 	case left > 0 && isProgress:
 		w.Log.Infof("%s: history: %d of %d hours are final", w.name(), l.historyHours-left, l.historyHours)
 	case left == 0 && isProgress && postponed == 0:

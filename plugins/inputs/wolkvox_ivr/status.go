@@ -35,7 +35,7 @@ func (w *WolkvoxIVR) Status(saved []byte, now time.Time) (*Status, error) {
 		return nil, err
 	}
 	if s.IsAhead(now) {
-		return nil, fmt.Errorf("state has times ahead of %s, which this machine's clock shows", now.Format(time.RFC3339))
+		return nil, fmt.Errorf("state has times ahead of %s, unless this machine's clock is behind", now.Format(time.RFC3339))
 	}
 	status := &Status{Status: known, Calendar: options.Calendar, Requested: s.Requested}
 	by := slices.IndexFunc(wolkvox.Classes, func(c *wolkvox.Class) bool { return c.Name == s.PausedBy })
