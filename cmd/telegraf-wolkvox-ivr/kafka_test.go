@@ -198,7 +198,7 @@ func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[
 	}
 	tg.start()
 	tg.awaitLog(pastRead)
-	gather(4) // of which each second one is for one day
+	gather(4) // every second one requests a single day
 	tg.stop()
 	tg.start()
 	gather(2)
