@@ -6,6 +6,9 @@
 TELEGRAF      := github.com/influxdata/telegraf
 # What the demonstration and the tests need of Telegraf; empty builds all of it.
 TELEGRAF_TAGS := custom,inputs.exec,inputs.execd,inputs.http,inputs.influxdb_v2_listener,inputs.internal,inputs.nats_consumer,processors.dedup,processors.starlark,outputs.file,outputs.influxdb,outputs.influxdb_v2,outputs.kafka,outputs.nats,outputs.postgresql,outputs.prometheus_client,parsers.influx,parsers.json_v2,serializers.influx,serializers.json,secretstores.docker,secretstores.http,secretstores.jose,secretstores.os,secretstores.systemd
+# The oldest Telegraf that the README claims, and what its test needs of it.
+TELEGRAF_OLDEST      := v1.32.0
+TELEGRAF_OLDEST_TAGS := custom,inputs.execd,outputs.file,outputs.influxdb,parsers.influx,serializers.influx
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 INFLUXD       := github.com/influxdata/influxdb/cmd/influxd@v1.8.10
@@ -22,9 +25,10 @@ CYCLONEDX     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.
 ACTIONLINT    := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 FUZZTIME      := 60s
 
-# What `make package` makes, and where.
-SYSTEMS := linux_amd64 linux_arm64 windows_amd64 darwin_amd64 darwin_arm64
-DIST    := dist
+# The systems that `make package-all` makes packages for; `make package` does for this machine alone. Both into DIST.
+ALL_SYSTEMS := linux_amd64 linux_arm64 windows_amd64 darwin_amd64 darwin_arm64
+SYSTEMS     := $(shell go env GOHOSTOS)_$(shell go env GOHOSTARCH)
+DIST        := dist
 # What `make image` makes: for which systems, and with what of Telegraf; empty is all of it, which takes minutes to build.
 IMAGE_ARCHS := amd64 arm64
 IMAGE_TAGS  :=
@@ -48,7 +52,7 @@ help: ## Shows this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
-run: build telegraf $(if $(filter influxdb,$(OUTPUT)),influxd influx) ## Shows the plugin at work in a real Telegraf, on a simulated wolkvox or on yours (WOLKVOX_SERVER, WOLKVOX_TOKEN), into a database with OUTPUT=influxdb
+run: build telegraf influxd influx ## Shows the plugin at work: a real Telegraf and InfluxDB, on a simulated wolkvox or on yours (WOLKVOX_SERVER, WOLKVOX_TOKEN)
 	@sh testdata/run/run.sh
 
 ## Programs
@@ -66,6 +70,13 @@ telegraf: bin/telegraf ## Builds bin/telegraf, a real Telegraf of the version in
 bin/telegraf: bin/.telegraf
 	go mod download $(TELEGRAF)
 	go build -C "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))" -ldflags '$(TELEGRAF_LDFLAGS)' -tags '$(TELEGRAF_TAGS)' -o '$(CURDIR)/$@' ./cmd/telegraf
+
+.PHONY: telegraf-oldest
+telegraf-oldest: bin/telegraf-oldest ## Builds bin/telegraf-oldest, the oldest Telegraf that runs the plugin well
+bin/telegraf-oldest: bin/.telegraf-oldest
+	dir=$$(go mod download -json $(TELEGRAF)@$(TELEGRAF_OLDEST) | awk -F '"' '$$2 == "Dir" { print $$4 }') && cd "$$dir" && \
+	go build -ldflags '-s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEGRAF_OLDEST))' -tags '$(TELEGRAF_OLDEST_TAGS)' \
+		-o '$(CURDIR)/$@' ./cmd/telegraf
 
 .PHONY: telegraf-native
 telegraf-native: bin/telegraf-native ## Builds bin/telegraf-native, the same Telegraf with the plugin compiled in
@@ -165,9 +176,13 @@ bin/actionlint: bin/.actionlint
 	GOBIN='$(CURDIR)/bin' go install $(ACTIONLINT)
 
 .PHONY: package
-package: bin/nfpm bin/cyclonedx-gomod ## Makes packages, archives and SBOMs for all systems in dist/
+package: bin/nfpm bin/cyclonedx-gomod ## Makes what this machine can install in dist/: packages, an archive and its SBOM
 	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
 		sh cmd/telegraf-wolkvox-ivr/package/package.sh
+
+.PHONY: package-all
+package-all: ## Makes packages, archives and SBOMs for all systems in dist/
+	@$(MAKE) --no-print-directory package SYSTEMS='$(ALL_SYSTEMS)'
 
 .PHONY: image
 image: bin/cyclonedx-gomod ## Makes an OCI image archive in dist/, with a whole Telegraf
@@ -180,6 +195,7 @@ release: ## Checks that VERSION can be released, and makes all of it in dist/
 
 # bin/.NAME holds what bin/NAME was built from: where that changes, the file does, and the program is built again.
 bin/.telegraf bin/.telegraf-native: from = $(TELEGRAF_VERSION) $(TELEGRAF_TAGS)
+bin/.telegraf-oldest:               from = $(TELEGRAF_OLDEST) $(TELEGRAF_OLDEST_TAGS)
 bin/.influxd:                       from = $(INFLUXD)
 bin/.influx:                        from = $(INFLUX)
 bin/.influxd2:                      from = $(INFLUXDB2) $(INFLUX_PKG_CONFIG)
@@ -235,7 +251,7 @@ native: bin/gotestsum
 	@$(in_telegraf_source) PATH='$(CURDIR)/bin':"$$PATH"; gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- $(addprefix ./,$(PLUGIN_FOLDERS))
 
 .PHONY: integration
-integration: build portable telegraf telegraf-native influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka dashboard-modules ## Runs the tests against real Telegraf and real destinations
+integration: build portable telegraf telegraf-native telegraf-oldest influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka dashboard-modules ## Runs the tests against real Telegraf and real destinations
 	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
 
 .PHONY: bench

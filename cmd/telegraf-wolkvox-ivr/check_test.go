@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"flag"
@@ -25,6 +26,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/fatih/color"
 	"github.com/gofrs/flock"
@@ -71,6 +73,7 @@ func atTime(t *testing.T, now time.Time) {
 type checkCase struct {
 	name      string
 	now       time.Time                       // checkNow, if zero
+	clock     time.Duration                   // how far this machine's is ahead
 	operation simulator.Operation             // of the simulated server
 	script    func(*simulator.Simulator)      // what goes wrong there
 	handler   func(http.Handler) http.Handler // what stands between
@@ -98,6 +101,46 @@ func TestCheck(t *testing.T) {
 		{name: "config_interval_short", options: `interval = "1m"`},
 		{name: "config_backfill_without_statefile", agent: "debug = false", options: `backfill = "8760h"`},
 		{name: "config_option_without_effect", agent: "statefile = \"x.state\"\nflush_interval = \"10s\""},
+		{name: "config_utf16", prepare: func(t *testing.T) {
+			content, err := os.ReadFile("wolkvox_ivr.conf")
+			require.NoError(t, err)
+			wide := []byte("\xff\xfe")
+			for _, unit := range utf16.Encode([]rune(strings.ReplaceAll(string(content), "\n", "\r\n"))) {
+				wide = binary.LittleEndian.AppendUint16(wide, unit)
+			}
+			require.NoError(t, os.WriteFile("wolkvox_ivr.conf", wide, 0o600))
+		}},
+		{name: "config_empty", config: "\n"},
+		{name: "config_no_input", config: "[agent]\nstatefile = \"x.state\"\n"},
+		{name: "config_input_unknown", config: "[[inputs.wolkvox]]\nserver = \"0001\"\n"},
+		{name: "config_output", config: tableOf("a") + "[[outputs.influxdb]]\nurls = [\"http://127.0.0.1:8086\"]\n"},
+		{name: "config_statefile_in_table", options: `statefile = "x.state"`},
+		{name: "config_statefile_outside", config: "statefile = \"x.state\"\n" + tableOf("a")},
+		{name: "config_option_outside", config: "server = \"0001\"\n" + tableOf("a")},
+		{name: "config_option_of_outputs", options: `flush_interval = "10s"`},
+		{name: "config_option_twice", options: `server = "0001"`},
+		{name: "config_token_without_quotes", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = " + checkedToken + "\n"},
+		{name: "config_server_without_quotes", config: "[[inputs.wolkvox_ivr]]\nserver = 0001\ntoken = \"" + checkedToken + "\"\n"},
+		{name: "config_quote_missing", options: `timezone = "America/Bogota`},
+		{name: "config_path_with_backslashes", agent: `statefile = "C:\ProgramData\Telegraf\wolkvox_ivr.state"`},
+		{name: "config_timezone_offset", options: `timezone = "-05:00"`},
+		{name: "config_backfill_year", options: `backfill = "1y"`},
+		{name: "config_backfill_days", options: `backfill = "365d"`},
+		{name: "config_lookback_without_unit", options: `lookback = "3"`},
+		{name: "config_interval_number", options: `interval = 300`},
+		{name: "config_hours_unknown", options: `hours = "complete"`},
+		{name: "config_empty_hours_unknown", options: `empty_hours = "zeros"`},
+		{name: "config_reread_unreadable", options: `reread = "march"`},
+		{name: "config_operation_with_blank", options: `operation = "sales "`},
+		{name: "config_url_plain_http", options: `url = "http://wv0001.wolkvox.com"`},
+		{name: "config_url_with_token", options: `url = "https://wv0001.wolkvox.com/?token=` + checkedToken + `"`},
+		{name: "config_operations_without_names", config: strings.Repeat("[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \""+checkedToken+"\"\n", 2)},
+		{name: "config_store_not_there", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"@{secrets:token}\"\n"},
+		{name: "server_before_login", config: "[[inputs.wolkvox_ivr]]\nserver = \"manager.wolkvox.com\"\ntoken = \"" + checkedToken + "\"\n"},
+		{name: "server_address", config: "[[inputs.wolkvox_ivr]]\nserver = \"https://wv0001.wolkvox.com\"\ntoken = \"" + checkedToken + "\"\n"},
+		{name: "token_in_quotes", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = '\"" + checkedToken + "\"'\nurl = \"URL\"\n"},
+		{name: "token_of_two_operations", config: tableOf("a") + strings.ReplaceAll(tableOf("b"), "0001", "0002")},
+		{name: "state_empty", prepare: func(t *testing.T) { require.NoError(t, os.WriteFile("x.state", nil, 0o600)) }},
 		{name: "config_internal", config: "[agent]\nstatefile = \"x.state\"\n[[inputs.internal]]\n" + tableOf("a")},
 		{name: "config_internal_refused", config: "[[inputs.internal]]\nname_override = \"#x\"\n" + tableOf("a")},
 		{name: "state_folder_missing", agent: `statefile = "nowhere/x.state"`},
@@ -152,8 +195,8 @@ func TestCheck(t *testing.T) {
 			})
 		}, options: `timeout = "300ms"`},
 		{name: "quota_unbelievable", handler: info(`{"token_limit":"1.000","token_use_today":-5,"available_consumption_options":"NaN"}`)},
-		{name: "clock_ahead", handler: date(checkNow.Add(-5 * time.Minute).Format(http.TimeFormat))},
-		{name: "clock_far_behind", handler: date(checkNow.Add(26 * time.Hour).Format(http.TimeFormat))},
+		{name: "clock_ahead", clock: 5 * time.Minute},
+		{name: "clock_far_behind", clock: -26 * time.Hour},
 		{name: "clock_unknown", handler: date("")},
 		{name: "quota_spent", script: func(s *simulator.Simulator) { s.SetFaults(1, simulator.FaultQuota) }},
 		{name: "quota_nothing_left", handler: info(`{"code":200,"data":[{"token_limit":"1000","token_use_today":"600","all_token_today":"1000",` +
@@ -201,6 +244,25 @@ func TestCheck(t *testing.T) {
 		{name: "zone_too_far_west", options: `timezone = "America/Tijuana"`},
 		{name: "zone_too_far_east", options: `timezone = "Europe/Madrid"`},
 		{name: "zone_two_hours_east", options: `timezone = "America/Sao_Paulo"`},
+		{name: "zone_hour_begins", now: time.Date(2026, 11, 18, 15, 5, 0, 0, time.UTC)},
+		{name: "zone_hour_begins_one_west", now: time.Date(2026, 11, 18, 15, 5, 0, 0, time.UTC), options: `timezone = "America/Costa_Rica"`},
+		{name: "zone_hour_begins_one_east", now: time.Date(2026, 11, 18, 15, 5, 0, 0, time.UTC), options: `timezone = "America/Caracas"`},
+		{name: "zone_hour_ends", now: time.Date(2026, 11, 18, 15, 55, 0, 0, time.UTC)},
+		{name: "zone_hour_ends_one_west", now: time.Date(2026, 11, 18, 15, 55, 0, 0, time.UTC), options: `timezone = "America/Costa_Rica"`},
+		{name: "zone_hour_ends_one_east", now: time.Date(2026, 11, 18, 15, 55, 0, 0, time.UTC), options: `timezone = "America/Caracas"`},
+		{name: "zone_before_midnight", now: time.Date(2026, 11, 19, 4, 40, 0, 0, time.UTC)},
+		{name: "zone_clock_unknown", now: time.Date(2026, 11, 18, 15, 55, 0, 0, time.UTC), options: `timezone = "America/Costa_Rica"`, handler: date("")},
+		{name: "zone_few_calls", operation: simulator.Operation{PeakCalls: 5}},
+		{name: "zone_report_late", handler: reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			var rows []string
+			for h := checkNow.Add(-8 * 24 * time.Hour); h.Before(checkNow.Add(-34 * time.Hour)); h = h.Add(time.Hour) {
+				rows = append(rows, fmt.Sprintf(`{"date":%q,"calls":"50","ivr_minutes":"90.5"}`, h.Format("2006010215")))
+			}
+			fail(w, http.StatusOK, `{"code":200,"data":[`+strings.Join(rows, ",")+`]}`)
+		})},
+		{name: "zone_none_so_far", options: `timezone = "Pacific/Auckland"`, handler: reports(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			fail(w, http.StatusOK, `{"code":200,"data":[{"date":"`+r.URL.Query().Get("date_end")[:10]+`","calls":"50","ivr_minutes":"90.5"}]}`)
+		})},
 		{name: "zone_night", now: time.Date(2026, 11, 18, 8, 40, 0, 0, time.UTC), options: `timezone = "Europe/Madrid"`,
 			operation: simulator.Operation{PeakCalls: 5}},
 		{name: "empty_zeros", operation: simulator.Operation{PeakCalls: 5, Form: simulator.Form{EmptyHours: "zeros"}}},
@@ -239,7 +301,7 @@ func (c *checkCase) run(t *testing.T, certificates *authority) {
 	if now.IsZero() {
 		now = checkNow
 	}
-	atTime(t, now)
+	atTime(t, now.Add(c.clock))
 	url, s := c.serve(t, now)
 	proxy := httptest.NewServer(&proxy{strings.TrimPrefix(url, "https://")})
 	t.Cleanup(proxy.Close)
@@ -488,7 +550,7 @@ func TestCheckLeadsToMetrics(t *testing.T) {
 		{`FAIL  configuration  wolkvox_ivr.conf:5: environment variable CHECKD_TOKEN is not set`, "CHECKD_TOKEN", "CHECKED_TOKEN"},
 		{`write server = "0001"`, "server = 1", `server = "0001"`},
 		{"FAIL  token ", "", ""},
-		{`If this machine's clock is right, set timezone = "America/Bogota"`, "America/Mexico_City", "America/Bogota"},
+		{`set timezone = "America/Bogota"`, "America/Mexico_City", "America/Bogota"},
 	} {
 		require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(conf), 0o600))
 		var stdout bytes.Buffer

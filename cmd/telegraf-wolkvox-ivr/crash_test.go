@@ -110,8 +110,7 @@ func TestStopDuringHistory(t *testing.T) {
 	w, start := startWolkvox(t, near), time.Now()
 	conf := remembering + w.table(near, `interval = "200ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := newRecipe(t, "influxdb.conf", conf, "INFLUX_URL=http://127.0.0.1:1")
-	tg.write("file.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
-	tg.args = append(tg.args, "--config", "file.conf")
+	tg.add("file.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
 	from, to := settled(t, near, start, past)
 	truth := w.truth(t, near, from, to)
 

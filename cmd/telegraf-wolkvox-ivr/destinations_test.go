@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,20 +34,21 @@ const month = 31 * 24 * time.Hour
 // often is an interval at which the month is final within seconds.
 const often = `interval = "200ms"`
 
-// newRecipe prepares a Telegraf that runs one of the configurations that the README shows, only that it flushes more often, with the
-// plugin's configuration given. The further environment is NAME=value, as the recipe names it.
+// newRecipe prepares a Telegraf with one of the destinations' configurations: an output beside the package's [[inputs.execd]], as users
+// have it, or a whole configuration. The plugin's configuration is given, and further environment as NAME=value.
 func newRecipe(t *testing.T, recipe, plugin string, env ...string) *agent {
 	t.Helper()
 	a := newTelegraf(t, setup{plugin: plugin})
-	content := readRecipe(t, recipe)
-	require.Contains(t, content, "[agent]\n")
-	a.write("telegraf.conf", strings.Replace(content, "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n", 1))
-	a.env = append([]string{
-		"WOLKVOX_IVR=" + built(t, "telegraf-wolkvox-ivr"),
-		"WOLKVOX_IVR_CONFIG=wolkvox_ivr.conf",
-		"TELEGRAF_STATE=telegraf.state",
-		"TELEGRAF_BUFFERS=buffers",
-	}, env...)
+	conf := readRecipe(t, recipe)
+	if strings.Contains(conf, "[agent]\n") {
+		a.write("telegraf.conf", strings.Replace(conf, "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n", 1))
+	} else {
+		onDisk := strings.Replace(codeOf(t, "testdata/README.md", "toml"), "/var/lib/telegraf/buffers", "buffers", 1)
+		a.write("telegraf.conf", onDisk+"flush_interval = \"100ms\"\nstatefile = \"telegraf.state\"\nskip_processors_after_aggregators = true\n"+
+			shippedExecd(t))
+		a.add(recipe, conf)
+	}
+	a.env = append([]string{"TELEGRAF_BUFFERS=buffers"}, env...)
 	t.Cleanup(func() { // or the plugin, which ends a moment after Telegraf, may write its state into a directory that is being removed
 		a.kill()
 		if a.cmd != nil {
@@ -56,9 +58,20 @@ func newRecipe(t *testing.T, recipe, plugin string, env ...string) *agent {
 	return a
 }
 
+// shippedExecd returns the package's [[inputs.execd]], with the program and the configuration of a test.
+func shippedExecd(t *testing.T) string {
+	t.Helper()
+	return strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", built(t, "telegraf-wolkvox-ivr"), pluginConf, "wolkvox_ivr.conf").
+		Replace(readDoc(t, ours+"package/telegraf.d.conf"))
+}
+
+// readRecipe returns a configuration of testdata: an output, or a whole one.
 func readRecipe(t *testing.T, recipe string) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "..", "testdata", recipe))
+	content, err := os.ReadFile(filepath.Join("..", "..", "testdata", "outputs", recipe))
+	if errors.Is(err, os.ErrNotExist) {
+		content, err = os.ReadFile(filepath.Join("..", "..", "testdata", recipe))
+	}
 	require.NoError(t, err)
 	return string(content)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -167,10 +168,13 @@ func TestReadmeShowsTheCheck(t *testing.T) {
 // The page of destinations has all configurations, and the versions that the tests run.
 func TestDestinationsAreListed(t *testing.T) {
 	page := readDoc(t, "testdata/README.md")
-	recipes, err := filepath.Glob("../../testdata/*.conf")
-	require.NoError(t, err)
-	for _, recipe := range recipes {
-		require.Contains(t, page, "]("+filepath.Base(recipe)+")")
+	for _, folder := range []string{"", "outputs/"} {
+		recipes, err := filepath.Glob("../../testdata/" + folder + "*.conf")
+		require.NoError(t, err)
+		require.NotEmpty(t, recipes)
+		for _, recipe := range recipes {
+			require.Contains(t, page, "]("+folder+filepath.Base(recipe)+")")
+		}
 	}
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page, -1) {
 		require.FileExists(t, "../../testdata/"+link[1])
@@ -241,4 +245,24 @@ func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
 func codeText(readme string) string {
 	spans := codeSpan.FindAllString(readme, -1)
 	return strings.Join(append(codeBlocks(readme), spans...), "\n")
+}
+
+// A renamed machine, or a new container, must not begin new series: every [[inputs.execd]] that users copy leaves out the tag host.
+func TestShippedExecdLeavesOutTheHost(t *testing.T) {
+	shipped := 0
+	require.NoError(t, filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, entry.Name()) {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if entry.IsDir() || !slices.Contains([]string{".conf", ".yaml", ".yml", ".j2", ".md"}, filepath.Ext(path)) {
+			return nil
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // G122: nobody else writes there
+		for _, table := range regexp.MustCompile(`(?m)^ *\[\[inputs\.execd\]\]\n(?: *[^\[\n ].*\n)*`).FindAllString(string(content), -1) {
+			require.Contains(t, table, `tagexclude = ["host"]`, path)
+			shipped++
+		}
+		return err
+	}))
+	require.GreaterOrEqual(t, shipped, 4, "the package's, Windows', Kubernetes' and `make run`'s")
 }

@@ -193,7 +193,7 @@ func TestSeveralTables(t *testing.T) {
 	tg.write("wolkvox_ivr.conf", variants.conf+"\n"+variants.conf)
 	tg.signal(syscall.SIGHUP)
 	tg.awaitLog(fmt.Sprintf("E! [inputs.execd] wolkvox_ivr.conf:%d: this [[inputs.wolkvox_ivr]] would write the same series as the one at "+
-		"wolkvox_ivr.conf:1: remove one, or give it its own tags or name_override", strings.Count(variants.conf, "\n")+2))
+		"wolkvox_ivr.conf:1: remove one, or give it its own operation", strings.Count(variants.conf, "\n")+2))
 	tg.stop()
 }
 

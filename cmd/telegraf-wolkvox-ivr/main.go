@@ -36,10 +36,24 @@ const usage = `telegraf-wolkvox-ivr collects wolkvox's hourly IVR report, for in
   --check                     check what lies between the configuration and right metrics, step by step, and end
   --status                    print which hours are complete by the state file, without a request or a change of any file, and end
   --json                      with --check or --status: print the result as JSON
-  --sample-config             print a configuration to start from
+  --sample-config             print a configuration with all options to start from
   --debug                     log debug messages
   --unprotected               keep secrets in ordinary memory, where too little memory can be locked
   --version                   print the version
+`
+
+// sampleAgent returns the table [agent] of --sample-config. Compiled into Telegraf, the plugin has Telegraf's.
+func sampleAgent() string {
+	path := `"/var/lib/telegraf/wolkvox_ivr.state"`
+	if runtime.GOOS == "windows" {
+		path = `'C:\ProgramData\Telegraf\wolkvox_ivr.state'`
+	}
+	return "[agent]\n  ## Up to where hours are final. It has to outlive restarts.\n  statefile = " + path + "\n\n"
+}
+
+const sampleInternal = `
+## The plugin's own statistics, for the dashboard's last reading and alerts
+# [[inputs.internal]]
 `
 
 func main() {
@@ -98,7 +112,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case showVersion:
 		fmt.Fprintf(stdout, "telegraf-wolkvox-ivr %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case sampleConfig:
-		fmt.Fprint(stdout, inputs.Inputs["wolkvox_ivr"]().SampleConfig())
+		fmt.Fprint(stdout, sampleAgent(), inputs.Inputs["wolkvox_ivr"]().SampleConfig(), sampleInternal)
 	case checkOnly:
 		return check.Run(opts, asJSON, stdout)
 	case statusOnly:

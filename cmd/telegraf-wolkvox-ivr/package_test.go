@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -144,6 +145,10 @@ func tarEntries(t *testing.T, in io.Reader) map[string]entry {
 		require.NotContains(t, entries, header.Name)
 		content, err := io.ReadAll(archive)
 		require.NoError(t, err)
+		if header.Typeflag == tar.TypeSymlink {
+			folder := filepath.Dir(strings.TrimPrefix(header.Name, "."))
+			header.Mode, content = 0o777, []byte(filepath.Join(folder, header.Linkname)) //nolint:gosec // G305: nothing is extracted
+		}
 		owner := fmt.Sprintf("%s:%s", header.Uname, header.Gname)
 		require.Zero(t, header.Uid+header.Gid, header.Name)
 		name := strings.TrimPrefix(header.Name, ".")
@@ -151,10 +156,17 @@ func tarEntries(t *testing.T, in io.Reader) map[string]entry {
 	}
 }
 
+// shared is what users copy, or point other programs at: in a .deb and an .rpm it lies beside the documents, which have links to it.
+var shared = regexp.MustCompile(`^testdata/(outputs/.*|grafana/.*\.(?:json|yaml))$`)
+
 // requireEntries requires the files, but not the folders, to be those of the golden list and the documents in a folder.
 func requireEntries(t *testing.T, entries map[string]entry, source, folder, documentsListed string, golden ...string) {
 	t.Helper()
 	for _, document := range documents(t, source) {
+		if match := shared.FindStringSubmatch(document); match != nil && strings.HasPrefix(folder, "/") {
+			golden = append(golden, "644 root:root /usr/share/telegraf-wolkvox-ivr/"+match[1], "777 root:root "+folder+document)
+			continue
+		}
 		golden = append(golden, fmt.Sprintf(documentsListed, folder+document))
 	}
 	var listed []string
@@ -396,6 +408,7 @@ func checkZip(t *testing.T, source, dist string) {
 				Command      []string
 				Signal       string
 				RestartDelay string
+				TagExclude   []string `toml:"tagexclude"`
 			}
 		}
 	}
@@ -405,7 +418,8 @@ func checkZip(t *testing.T, source, dist string) {
 	require.Contains(t, string(entries[name+"/"+ours+"package/README.md"].content), `"`+strings.TrimSuffix(folder, `\`)+`"`)
 	path := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
 	require.NoError(t, os.WriteFile(path, entries[name+"/wolkvox_ivr.conf"].content, 0o600))
-	require.Contains(t, runPlugin(t, "--config", path, "--test").stderr, path+":9: server is empty", "all else is right")
+	result := runPlugin(t, "--config", path, "--test")
+	require.Contains(t, result.stderr, path+":"+tableLine(t, "windows/wolkvox_ivr.conf")+": server is empty", "all else is right")
 }
 
 // checkRPM checks what matters in the header of an .rpm: a machine that has rpm is not needed for it.
@@ -435,6 +449,9 @@ func checkRPM(t *testing.T, source, path string) {
 			name += "/"
 		}
 		kind := ""
+		if mode&syscall.S_IFMT == syscall.S_IFLNK {
+			mode = 0o777
+		}
 		switch flags := binary.BigEndian.Uint32(header[flags][4*i:]); {
 		case flags&configNoReplace == configNoReplace:
 			kind = "config "
@@ -492,7 +509,7 @@ func checkInstalledRPM(t *testing.T, older, newer string) {
 		require.Zero(t, result.code, result.stderr)
 		return result.stdout
 	}
-	done("--install", "--nodeps", older)
+	requireCommands(t, done("--install", "--nodeps", older))
 	m.requireFile(pluginConf, "640 root:telegraf")
 	m.requireFile("/var/lib/telegraf", "770 root:telegraf")
 	require.Empty(t, done("--verify", "--nodeps", "telegraf-wolkvox-ivr"))
@@ -543,7 +560,7 @@ func newMachine(t *testing.T) *machine {
 	m.write("/etc/group", "root:x:0:\n")
 
 	library := regexp.MustCompile(`(/\S+) \(0x`)
-	for _, program := range []string{"chgrp", "chmod", "chown", "getent", "groupadd", "install", "mkdir", "mv", "rm", "rmdir", "sh", "stat",
+	for _, program := range []string{"cat", "chgrp", "chmod", "chown", "getent", "groupadd", "install", "mkdir", "mv", "rm", "rmdir", "sh", "stat",
 		"useradd"} {
 		path, err := exec.LookPath(program)
 		require.NoError(t, err)
@@ -673,6 +690,11 @@ func checkDebFiles(t *testing.T, source, deb string) {
 		"644 root:root /usr/share/lintian/overrides/telegraf-wolkvox-ivr",
 		"644 root:root /usr/share/man/man1/telegraf-wolkvox-ivr.1.gz",
 	)
+	for name, link := range entries {
+		if strings.HasPrefix(link.listed, "777 ") {
+			require.Contains(t, entries, string(link.content), name)
+		}
+	}
 	requireLicences(t, entries[doc+"copyright"].content, entries["/usr/bin/telegraf-wolkvox-ivr"].content)
 	require.Contains(t, unzip(t, entries[doc+"changelog.gz"].content), "telegraf-wolkvox-ivr (1.0.0) stable;")
 
@@ -708,14 +730,14 @@ func checkDeb(t *testing.T, older, deb string) {
 	require.Empty(t, m.ours())
 
 	// Installed, before anything has been edited: nothing else is disturbed.
-	require.Contains(t, m.dpkg("--install", deb), "set server and token in "+pluginConf)
+	requireCommands(t, m.dpkg("--install", deb))
 	require.Equal(t, []string{telegrafConf, pluginConf, "/usr/bin/telegraf-wolkvox-ivr"}, m.ours())
 	m.requireFile("/usr/bin/telegraf-wolkvox-ivr", "755 root:root")
 	m.requireFile(pluginConf, "640 root:telegraf")
 	m.requireFile(telegrafConf, "644 root:root")
 	m.requireFile("/var/lib/telegraf", "770 root:telegraf")
 	tg := m.telegraf()
-	tg.awaitLog("E! [inputs.execd] [inputs.wolkvox_ivr] " + pluginConf + ":9: server is empty: set it to")
+	tg.awaitLog("E! [inputs.execd] [inputs.wolkvox_ivr] " + pluginConf + ":" + tableLine(t, "wolkvox_ivr.conf") + ": server is empty: set it to")
 	tg.awaitLog("Restarting in 1m0s")
 	tg.awaitMetrics("the other input's metrics", hasMetrics("internal_agent"))
 	tg.stop()
@@ -738,7 +760,7 @@ func checkDeb(t *testing.T, older, deb string) {
 	// The next version has other defaults, which only files that were not edited get.
 	edited := m.read(pluginConf)
 	deb = nextVersion(t, deb)
-	require.Contains(t, m.dpkg("--install", deb), "restart Telegraf")
+	require.Contains(t, m.dpkg("--install", deb), "sudo systemctl restart telegraf")
 	require.Equal(t, edited, m.read(pluginConf))
 	m.requireFile(pluginConf, "640 root:telegraf")
 	require.Contains(t, m.read(telegrafConf), "2m")
@@ -767,9 +789,10 @@ func checkDeb(t *testing.T, older, deb string) {
 
 	// Purged, nothing is left of it, but all that is Telegraf's.
 	m.write("/var/lib/telegraf/statefile", "{}")
-	m.dpkg("--purge", "telegraf-wolkvox-ivr")
+	require.Contains(t, m.dpkg("--purge", "telegraf-wolkvox-ivr"), "what stays is not the package's alone: the user and the group telegraf, ")
 	require.Empty(t, m.ours())
 	require.NoDirExists(t, m.path("/usr/share/doc/telegraf-wolkvox-ivr"))
+	require.NoDirExists(t, m.path("/usr/share/telegraf-wolkvox-ivr"))
 	require.FileExists(t, m.path("/etc/telegraf/telegraf.conf"))
 
 	// User, group and folder may all be there before: Telegraf's own package makes the same.
@@ -782,6 +805,28 @@ func checkDeb(t *testing.T, older, deb string) {
 	require.Equal(t, groups, m.read("/etc/group"))
 	m.dpkg("--purge", "telegraf-wolkvox-ivr")
 	require.FileExists(t, m.path("/var/lib/telegraf/statefile"))
+}
+
+// tableLine returns the line at which the table of a packaged configuration begins.
+func tableLine(t *testing.T, file string) string {
+	t.Helper()
+	before, _, found := strings.Cut(readDoc(t, ours+"package/"+file), "[[inputs.wolkvox_ivr]]")
+	require.True(t, found)
+	return strconv.Itoa(1 + strings.Count(before, "\n"))
+}
+
+// requireCommands requires an installer to print the commands of the guide that come after the installation, and no others.
+func requireCommands(t *testing.T, printed string) {
+	t.Helper()
+	var commands []string
+	for _, match := range regexp.MustCompile(`(?m)^ +(sudo.*)$`).FindAllStringSubmatch(printed, -1) {
+		commands = append(commands, match[1])
+	}
+	require.Len(t, commands, 3)
+	guide := readDoc(t, "README.md")
+	for _, command := range commands {
+		require.Regexp(t, `(?m)^ *`+regexp.QuoteMeta(command)+`(?: +#.*)?$`, guide)
+	}
 }
 
 // nextVersion returns a package of the next version, with other defaults.

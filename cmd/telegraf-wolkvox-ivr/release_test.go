@@ -187,7 +187,7 @@ func TestVersions(t *testing.T) {
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
-	for _, name := range []string{"main.go", "changelog.go", "archive.go", "copyright.go", "image.go", "manual.go", "release.sh"} {
+	for _, name := range []string{"main.go", "changelog.go", "archive.go", "copyright.go", "image.go", "manual.go", "manual.roff", "release.sh"} {
 		content, err := os.ReadFile("package/" + name)
 		require.NoError(t, err)
 		r.write(ours+"package/"+name, string(content))
@@ -236,7 +236,7 @@ func TestRelease(t *testing.T) {
 	require.Zero(t, result.code, result.stderr)
 	content, err = os.ReadFile(log)
 	require.NoError(t, err)
-	require.Equal(t, "make test\nmake package image VERSION=1.0.0 DIST=dist\n", string(content))
+	require.Equal(t, "make test\nmake package-all image VERSION=1.0.0 DIST=dist\n", string(content))
 	notes, err := os.ReadFile(filepath.Join(r.dir, "dist", "NOTES.md"))
 	require.NoError(t, err)
 	require.Equal(t, "- First.\n", string(notes))

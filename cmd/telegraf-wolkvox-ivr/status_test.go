@@ -441,7 +441,6 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 	}
 	tests := []test{
 		{"missing", "", func() {}, "no state yet: x.state is written after the first gather of a service with this configuration\n"},
-		{"empty", "", write(""), "x.state can't be read: it is not a state file" + advice},
 		{"cut off", "", write(`{"inputs.wolkvox_ivr wv0001.wolkvox.com":"eyJ2`), "x.state can't be read: it is not a state file" + advice},
 		{"null", "", write("null"), "x.state can't be read: it is not a state file" + advice},
 		{"a folder", "", func() { require.NoError(t, os.Mkdir("x.state", 0o700)) }, "x.state can't be read: it is no regular file" + advice},

@@ -1,5 +1,6 @@
 #!/bin/sh
-# `make run`: a real Telegraf with the plugin under inputs.execd, on the simulator or, with WOLKVOX_SERVER and WOLKVOX_TOKEN set, on wolkvox.
+# `make run`: a real Telegraf with the plugin under inputs.execd and a real InfluxDB, on the simulator or, with WOLKVOX_SERVER and
+# WOLKVOX_TOKEN set, on wolkvox. It shows a table of today's hours out of InfluxDB, and what a row is made of.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -27,34 +28,114 @@ if [ -t 1 ]; then terminal=true; else terminal=false; fi
 } 2>/dev/null &
 started=$!
 
+# serve NAME COMMAND... starts a server whose output goes to a file of that name, and waits for it to listen: for address to print where.
+serve() {
+	name=$1
+	shift
+	: >"$dir/$name"
+	"$@" >"$dir/$name" 2>&1 &
+	server=$!
+	started="$server $started"
+	until [ -n "$(address "$name")" ]; do
+		kill -0 "$server" 2>/dev/null || { cat "$dir/$name" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+address() {
+	sed -n -e 's/^ *url = "\(.*\)"/\1/p' -e 's/.*msg="Listening on HTTP".* addr=\([^ ]*\) .*/http:\/\/\1/p' "$dir/$1"
+}
+printed() { sed -n "s/^ *$1 = \"\(.*\)\"/\1/p" "$dir/simulator"; }
+
 if [ -n "${WOLKVOX_SERVER:-}${WOLKVOX_TOKEN:-}" ]; then
 	export WOLKVOX_SERVER="${WOLKVOX_SERVER:?is empty, WOLKVOX_TOKEN is not}" WOLKVOX_TOKEN="${WOLKVOX_TOKEN:?is empty, WOLKVOX_SERVER is not}"
 	export WOLKVOX_URL='https://wv{server}.wolkvox.com' WOLKVOX_INTERVAL=5m
-	what="your wolkvox, asked every 5 minutes"
+	what="your wolkvox, with a request every 5 minutes"
 else
 	# The simulator prints a configuration once it listens, and many calls keep even a night from having empty hours.
-	: >"$dir/simulator"
-	bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 --licences 100 >"$dir/simulator" 2>&1 &
-	simulator=$!
-	started="$simulator $started"
-	printed() { sed -n "s/^ *$1 = \"\(.*\)\"/\1/p" "$dir/simulator"; }
-	until [ -n "$(printed url)" ]; do
-		kill -0 "$simulator" 2>/dev/null || { cat "$dir/simulator" >&2; exit 1; }
-		sleep 0.1
-	done
-	WOLKVOX_SERVER=$(printed server) WOLKVOX_TOKEN=$(printed token) WOLKVOX_URL=$(printed url) WOLKVOX_INTERVAL=15s
+	serve simulator bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 --licences 100
+	WOLKVOX_SERVER=$(printed server) WOLKVOX_TOKEN=$(printed token) WOLKVOX_URL=$(printed url) WOLKVOX_INTERVAL=400ms
 	export WOLKVOX_SERVER WOLKVOX_TOKEN WOLKVOX_URL WOLKVOX_INTERVAL
-	what="a simulated wolkvox, asked every 15 seconds"
+	what="a simulated wolkvox, with some requests a second"
 fi
 
-# An output may need a server, which it starts here, and have something to show of it, until that server ends.
-result="a line an hour, the running hour growing"
-show() { :; }
-if [ -f "testdata/run/output-${OUTPUT:=stdout}.sh" ]; then . "testdata/run/output-$OUTPUT.sh"; fi
+export INFLUXDB_META_DIR="$dir/influxdb/meta" INFLUXDB_DATA_DIR="$dir/influxdb/data" INFLUXDB_DATA_WAL_DIR="$dir/influxdb/wal"
+export INFLUXDB_HTTP_BIND_ADDRESS=127.0.0.1:0 INFLUXDB_BIND_ADDRESS=127.0.0.1:0 INFLUXDB_REPORTING_DISABLED=true
+serve influxd bin/influxd run
+influxd=$server
+INFLUX_URL=$(address influxd) LINES_FILE=$dir/lines
+export INFLUX_URL LINES_FILE
 
-echo "Telegraf and the plugin on $what: $result. Stop with Ctrl-C."
-bin/telegraf --quiet --strict-env-handling --config testdata/run/telegraf.conf --config "testdata/run/output-$OUTPUT.conf" &
+query() { bin/influx -port "${INFLUX_URL##*:}" -database telegraf -format csv -execute "$1" 2>/dev/null; }
+hours() { query 'SELECT count("calls") FROM "wolkvox_ivr"' | sed -n 's/^wolkvox_ivr,0,//p'; }
+
+# The operation's day, in Bogota, where it is UTC-5 all year, whatever this machine knows of time zones.
+bogota() { TZ='<-05>5' date "$@"; }
+# day FROM TO NAME prints the hours of a day, FROM and TO being relative to today's midnight.
+day() {
+	midnight="'$(bogota +%Y-%m-%d)T05:00:00Z'"
+	query "SELECT sum(calls), sum(minutes) FROM wolkvox_ivr WHERE time >= $midnight$1 AND time < $midnight$2 GROUP BY hour" |
+		sed -n "s/^wolkvox_ivr,hour=/$3,/p"
+}
+
+table() {
+	echo "Today against the same weekday last week, out of $(hours) hours in InfluxDB:"
+	echo
+	{ day '' ' + 1d' today; day ' - 7d' ' - 6d' past; } | awk -F, -v now="$(bogota +%H)" '
+		{ calls[$1, $2] = $4; minutes[$1, $2] = sprintf("%.1f", $5) }
+		END {
+			print "        today             last week"
+			print "hour    calls  minutes    calls  minutes"
+			for (i = 0; i < 24; i++) {
+				hour = sprintf("%02d", i)
+				printf "%s %11s %8s %8s %8s%s\n", hour, calls["today", hour], minutes["today", hour],
+					calls["past", hour], minutes["past", hour], hour == now ? "   running" : ""
+			}
+		}'
+}
+
+# explain shows the row that came last, and its parts.
+explain() {
+	echo
+	echo "The row that came last, in line protocol, as Telegraf hands it to any output:"
+	echo
+	tail -n 1 "$LINES_FILE" | tee "$dir/line"
+	echo
+	sed 's/ /,/g' "$dir/line" | awk -F, '{
+		for (i = 1; i <= NF; i++) {
+			text = i == 1 ? "measurement" : "timestamp: when the hour began, in nanoseconds since 1970 (UTC)"
+			if ($i ~ /^hour=/) text = "tag: the hour of the day, in the operation\047s time zone"
+			if ($i ~ /^source=/) text = "tag: the host name of the operation\047s server"
+			if ($i ~ /^calls=/) text = "field: calls that began in the hour and have ended, an integer"
+			if ($i ~ /^minutes=/) text = "field: minutes that they consumed"
+			printf "  %-28s %s\n", $i, text
+		}
+	}'
+}
+
+show() {
+	# The history is in when no more hours come; that of a real operation takes hours, and is not waited for.
+	last=none same=0
+	until [ "$same" -ge 3 ]; do
+		kill -0 "$influxd" 2>/dev/null || return 0
+		sleep 0.5
+		now=$(hours)
+		if [ -n "$now" ] && [ "$now" = "$last" ]; then same=$((same + 1)); else same=0; fi
+		last=$now
+	done
+	echo
+	table
+	explain
+	echo
+	echo "To query more: bin/influx -port ${INFLUX_URL##*:} -database telegraf -precision rfc3339. Stop with Ctrl-C."
+}
+
+echo "Telegraf, the plugin and InfluxDB on $what. Stop with Ctrl-C."
+# Telegraf's log is shown until the end begins: at Ctrl-C InfluxDB ends at the same time, of which Telegraf complains.
+: >"$dir/log"
+tail -f "$dir/log" >&2 &
+shown=$!
+bin/telegraf --quiet --strict-env-handling --config testdata/run/telegraf.conf --config testdata/outputs/influxdb.conf >"$dir/log" 2>&1 &
 telegraf=$!
 show &
-started="$telegraf $started"
+started="$shown $telegraf $started"
 wait "$telegraf"

@@ -175,12 +175,13 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 		return
 	}
 	switch err := host.CheckStatefile(conf.Statefile); {
+	case err == nil && host.IsLeftByRoot(conf.Statefile):
+		c.add("state", warn, fmt.Sprintf("%s belongs to root, and Telegraf's user can't use it: sudo chown telegraf %s*", conf.Statefile, conf.Statefile))
 	case err == nil:
 		c.add("state", good, conf.Statefile+" can be kept by the user who runs this check")
 	case errors.Is(err, host.ErrHeld):
 		c.add("state", good, conf.Statefile+" is in use by a service that is running, which this check leaves alone")
 	default:
-		c.add("state", warn, fmt.Sprintf("%s can't be kept by the user who runs this check: %v. Run the check as Telegraf's user; "+
-			"if it says the same, give that user the folder", conf.Statefile, err))
+		c.add("state", fail, fmt.Sprintf("%s can't be used: %v", conf.Statefile, err))
 	}
 }

@@ -40,14 +40,16 @@ type table struct {
 
 	found chan finding // closed at the end of the check
 
-	input    *host.Inspected
-	plugin   *wolkvox_ivr.WolkvoxIVR
-	client   *wolkvox.Client
-	hasState bool // the configuration has a statefile
-	perDay   int  // requests a day of all tables that share the operation's quota, one a gather
-	now      time.Time
-	token    string // as last used, "" if it can't be read
-	responds bool   // the server does, which is among the findings
+	input       *host.Inspected
+	plugin      *wolkvox_ivr.WolkvoxIVR
+	client      *wolkvox.Client
+	hasState    bool // the configuration has a statefile
+	perDay      int  // requests a day of all tables that share the operation's quota, one a gather
+	now         time.Time
+	isTimeKnown bool   // now is the API's
+	token       string // as last used, "" if it can't be read
+	responds    bool   // the server does, which is among the findings
+	twin        *table // of another operation with the same token, if there is one
 }
 
 // operationOf returns the input as an operation of wolkvox, if it is one.
@@ -74,8 +76,14 @@ func tablesOf(conf *host.Inspection) []*table {
 	}
 	for _, t := range tables {
 		for _, other := range tables {
-			if t.input.Err == nil && other.input.Err == nil && t.sharesQuota(other) {
+			if t.input.Err != nil || other.input.Err != nil {
+				continue
+			}
+			if t.sharesQuota(other) {
 				t.perDay += other.gathersPerDay()
+			}
+			if t.token != "" && t.token == other.token && t.plugin.ID() != other.plugin.ID() {
+				t.twin = other
 			}
 		}
 	}
@@ -168,7 +176,16 @@ func (t *table) checkToken() bool {
 		return false
 	}
 	t.token = token
-	if len(token) < shortToken {
+	switch quote := token[:1]; {
+	case (quote == `"` || quote == "'") && strings.HasSuffix(token, quote):
+		t.add("token", warn, "from %s: it stands in quotes (%s), which the API takes for a part of it. Files of environment variables for containers keep "+
+			"quotes: remove them there", t.input.Origin("token"), quote)
+		return true
+	case t.twin != nil:
+		t.add("token", warn, "from %s: it is the token of %s, too. wolkvox tells operations apart by their tokens, so both get the same calls: "+
+			"give each its own", t.input.Origin("token"), t.twin.title())
+		return true
+	case len(token) < shortToken:
 		t.add("token", warn, "from %s: %s, which is short for a token: copy it again", t.input.Origin("token"), looks(token))
 		return true
 	}
@@ -231,10 +248,11 @@ func (t *table) addServer(r *wolkvox.Response, c connection) {
 func (t *table) checkClock(r *wolkvox.Response) {
 	date := r.Time()
 	if date.IsZero() {
-		t.add("clock", warn, "the answer tells no time to compare this machine's clock with: see that it is right, as hours go by it")
+		t.add("clock", warn, "the response tells no time to compare this machine's clock with: see that it is right, as hours go by it")
 		return
 	}
 	off := t.plugin.Clock.Now().Sub(date).Round(time.Second)
+	t.now, t.isTimeKnown = date, true
 	side := "ahead of"
 	if off < 0 {
 		side = "behind"
@@ -243,9 +261,9 @@ func (t *table) checkClock(r *wolkvox.Response) {
 	case size <= slightlyOff:
 		t.add("clock", good, "this machine's is within two minutes of the server's")
 	case size <= farOff:
-		t.add("clock", warn, "this machine's is %s %s the server's: set it, as hours go by it", size, side)
+		t.add("clock", warn, "this machine's is %s %s the server's, by which hours go: set it", size, side)
 	default:
-		t.add("clock", fail, "this machine's is %s %s the server's: set it, or hours are read too early or late", size, side)
+		t.add("clock", fail, "this machine's is %s %s the server's, by which hours go: set it, as TLS and Telegraf go by it", size, side)
 	}
 }
 
@@ -271,7 +289,7 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 			q, planned)
 		return false
 	case t.perDay > q.Limit:
-		t.add("quota", warn, "%s. %s, which is more than there are: set a longer interval", q, planned)
+		t.add("quota", fail, "%s. %s, which is more than there are: set a longer interval", q, planned)
 	case t.untilMidnight() > q.Available:
 		t.add("quota", warn, "%s. %s, %d of them until midnight: other clients have used too many today for it to last", q, planned, t.untilMidnight())
 	default:

@@ -8,62 +8,125 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// significantCalls is how many calls must be usual in hours that have none before that means anything for the time zone.
+// significantCalls is how many calls have to be usual in a time for it to mean anything that there are none.
 const significantCalls = 8
 
-// checkZone finds what the newest calls show of the time zone: none are of hours that have not begun, and where many are usual, some are of
-// the hour that is running.
+// zoneEvidence is what a report shows of the time zone.
+type zoneEvidence struct {
+	calendar hours.Calendar
+	rows     map[hours.Hour]int64 // calls
+	window   hours.Window
+	now      time.Time
+	newest   hours.Hour // with calls
+}
+
+// checkZone finds what the newest calls show of the time zone. It fits if the running hour has calls, which a zone too far east hides, and
+// the next hour has none although there would be some by now in a zone too far west.
 func (t *table) checkZone(r *wolkvox.Report) {
-	calendar := t.client.Calendar
-	_, newest := callsOf(r.Rows)
-	recently := t.now.Add(-farOff) // later ones may not have ended
-	current := calendar.HourAt(recently)
-	usual := usualCalls(r.Rows)
-	missed := 0.0
-	for h := max(newest+1, r.Window.From); h <= current; h++ {
-		for _, start := range calendar.Starts(h) {
-			missed += usual(h) * max(0, min(1, recently.Sub(start).Hours()))
-		}
+	e := newZoneEvidence(t.client.Calendar, r, t.now)
+	tolerance := farOff
+	if t.isTimeKnown {
+		tolerance = slightlyOff
 	}
-	ahead, late := int(newest-calendar.HourAt(t.now)), int(current-newest)
+	running := e.calendar.HourAt(t.now)
+	zone, ahead := e.calendar.Location, int(e.newest-running)
+	fitting, missed := fittingZone(zone, t.now, -ahead), e.usualSince(e.newest)
 	switch {
-	case newest > calendar.HourAt(t.now.Add(farOff)):
-		t.add("time zone", fail, "timezone = %q is too far west: there are calls %d hour(s) ahead of now. If this machine's clock is right, set timezone = %q "+
-			"or whatever is the operation's at that distance from UTC", calendar.Location, ahead, fittingZone(calendar.Location, t.now, -ahead))
+	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)):
+		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) ahead of now: %s", zone, ahead, adviseZone(fitting))
+	case missed >= significantCalls && fitting == "":
+		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, though %.0f would be usual since. Hours come when it shows them",
+			-ahead, missed)
 	case missed >= significantCalls:
-		t.add("time zone", warn, "timezone = %q seems to be too far east: the newest calls are %d hour(s) old, though %.0f would be usual since. If "+
-			"nobody has called since, all is well; else set timezone = %q or whatever is the operation's at that distance from UTC",
-			calendar.Location, late, missed, fittingZone(calendar.Location, t.now, late))
-	case late > 0:
-		t.add("time zone", good, "too few calls to tell whether timezone = %q fits: try again when there are calls all the time", calendar.Location)
+		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, though %.0f would be usual "+
+			"since. Compare its hours with wolkvox's own report of today. If they agree, it is late, and newer calls come when it shows them. If they "+
+			"differ, %s",
+			zone, -ahead, missed, adviseZone(fitting))
+	case e.newest == running && e.usualAhead() >= significantCalls:
+		t.add("time zone", good, "timezone = %q fits: the report shows calls of the running hour, and none ahead of now", zone)
 	default:
-		t.add("time zone", good, "timezone = %q fits: calls reach the running hour, and none lie ahead", calendar.Location)
+		t.add("time zone", warn, "whether timezone = %q fits can't be seen now: %s", zone, e.whenToCheck())
 	}
 }
 
-// usualCalls returns how many calls are to be expected in an hour: as many as a week before, or in the mean of the days before, whichever is
+func newZoneEvidence(calendar hours.Calendar, r *wolkvox.Report, now time.Time) *zoneEvidence {
+	e := &zoneEvidence{calendar: calendar, rows: make(map[hours.Hour]int64, len(r.Rows)), window: r.Window, now: now}
+	for _, row := range r.Rows {
+		e.rows[row.Hour] += row.Calls
+	}
+	_, e.newest = callsOf(r.Rows)
+	return e
+}
+
+// usual returns how many calls are to be expected in an hour: as many as a week before, or in the mean of the days before, whichever is
 // less.
-func usualCalls(rows []wolkvox.Row) func(hours.Hour) float64 {
-	calls := make(map[hours.Hour]int64, len(rows))
-	for _, r := range rows {
-		calls[r.Hour] += r.Calls
+func (e *zoneEvidence) usual(h hours.Hour) float64 {
+	sum := int64(0)
+	for days := hours.Hour(1); days <= checkedDays; days++ {
+		sum += e.rows[h-days*hours.Day]
 	}
-	return func(h hours.Hour) float64 {
-		sum := int64(0)
-		for days := hours.Hour(1); days <= checkedDays; days++ {
-			sum += calls[h-days*hours.Day]
-		}
-		return min(float64(sum)/checkedDays, float64(calls[h-checkedDays*hours.Day]))
-	}
+	return min(float64(sum)/checkedDays, float64(e.rows[h-checkedDays*hours.Day]))
 }
 
-// fittingZone names a time zone that is so many hours to the west of the one given.
+// usualSince returns how many calls are usual from the end of an hour until now, without those that may not have ended.
+func (e *zoneEvidence) usualSince(newest hours.Hour) (calls float64) {
+	recently := e.now.Add(-farOff)
+	for h := max(newest+1, e.window.From); h <= e.calendar.HourAt(recently); h++ {
+		for _, start := range e.calendar.Starts(h) {
+			calls += e.usual(h) * max(0, min(1, recently.Sub(start).Hours()))
+		}
+	}
+	return calls
+}
+
+// usualAhead returns how many calls would be usual by now in the next hour, if that were the running one.
+func (e *zoneEvidence) usualAhead() float64 {
+	running := e.calendar.HourAt(e.now)
+	starts := e.calendar.Starts(running)
+	if next := running + 1; len(starts) == 1 && e.window.Contains(next) {
+		return e.usual(next) * e.now.Add(-farOff).Sub(starts[0]).Hours()
+	}
+	return 0
+}
+
+// whenToCheck says when a check can see whether the time zone fits: within a day, late in an hour that has enough calls, as the next one.
+func (e *zoneEvidence) whenToCheck() string {
+	const late, part = 40 * time.Minute, 0.4 // of the hour's calls have ended by then
+	running := e.calendar.HourAt(e.now)
+	if !e.window.Contains(running + 1) {
+		if running.Of() < 23 {
+			return "this API shows no hours ahead of now. Compare today's hours with wolkvox's own report"
+		}
+		running++
+	}
+	for h := running; h < running+hours.Day; h++ {
+		starts := e.calendar.Starts(h)
+		if len(starts) == 0 || h.Of() == 23 || part*e.usual(h) < significantCalls || part*e.usual(h+1) < significantCalls {
+			continue
+		}
+		if at := starts[0].Add(late); at.After(e.now) {
+			return fmt.Sprintf("check again at %s, when %.0f calls an hour are usual", at.In(e.calendar.Location).Format("2006-01-02 15:04 -07:00"), e.usual(h))
+		}
+	}
+	return "there are too few calls at any time of the day. Compare today's hours with wolkvox's own report"
+}
+
+// adviseZone says what to do about a wrong time zone, where another one fits, or none.
+func adviseZone(fitting string) string {
+	if fitting == "" {
+		return "no time zone is so far off, check this machine's clock"
+	}
+	return fmt.Sprintf("set timezone = %q, or what the operation's is at that distance from UTC. Rows that were written under the wrong hours stay in the "+
+		`database: see "Correcting the time zone" on the page of destinations`, fitting)
+}
+
+// fittingZone names a time zone that is so many hours to the west of the one given, "" if there is none.
 func fittingZone(location *time.Location, now time.Time, west int) string {
 	_, offset := now.In(location).Zone()
 	offset -= west * 3600
 	for _, name := range []string{
 		"America/Bogota", "America/Mexico_City", "America/Santiago", "America/La_Paz", "America/Argentina/Buenos_Aires",
-		"America/Hermosillo", "America/Tijuana", "Europe/Madrid", "UTC",
+		"America/Hermosillo", "America/Tijuana", "Europe/Madrid", "UTC", fmt.Sprintf("Etc/GMT%+d", -offset/3600),
 	} {
 		if candidate, err := time.LoadLocation(name); err == nil {
 			if _, seconds := now.In(candidate).Zone(); seconds == offset {
@@ -71,5 +134,5 @@ func fittingZone(location *time.Location, now time.Time, west int) string {
 			}
 		}
 	}
-	return fmt.Sprintf("Etc/GMT%+d", -offset/3600)
+	return ""
 }

@@ -35,9 +35,9 @@ sbom() {
 
 # documents FOLDER copies all that users may want to read, into the folders that its links expect.
 documents() {
-	for file in README*.md CHANGELOG.md sample.conf testdata/README*.md testdata/*.conf testdata/fleet/* testdata/bench/README*.md \
+	for file in README*.md CHANGELOG.md sample.conf testdata/README*.md testdata/*.conf testdata/outputs/* testdata/fleet/* testdata/bench/README*.md \
 		testdata/grafana/* plugins/common/host/README*.md plugins/inputs/wolkvox_ivr/*.md plugins/inputs/wolkvox_ivr/*.svg \
-		cmd/telegraf-wolkvox-ivr/README*.md $package/README*.md $package/kubernetes.yaml $package/telegraf.d.conf \
+		cmd/telegraf-wolkvox-ivr/README*.md $package/*.md $package/kubernetes.yaml $package/telegraf.d.conf \
 		$(find $package/container $package/systemd $package/windows -type f); do
 		if [ -f "$file" ]; then
 			mkdir -p "$1/$(dirname "$file")"

@@ -12,9 +12,14 @@ if [ ! -d /var/lib/telegraf ]; then
 fi
 
 if [ -n "$2" ]; then
-	echo "telegraf-wolkvox-ivr: to run the new version, restart Telegraf."
+	echo "telegraf-wolkvox-ivr: to run the new version: sudo systemctl restart telegraf"
 else
 	# Only the first time: from then on it is the administrator's.
 	chgrp telegraf /etc/telegraf/wolkvox_ivr.conf
-	echo "telegraf-wolkvox-ivr: set server and token in /etc/telegraf/wolkvox_ivr.conf, then restart Telegraf."
+	cat <<-'END'
+		telegraf-wolkvox-ivr: from here to metrics, set server and token, see whether they work, and restart Telegraf:
+		  sudoedit /etc/telegraf/wolkvox_ivr.conf
+		  sudo -u telegraf telegraf-wolkvox-ivr --config /etc/telegraf/wolkvox_ivr.conf --check
+		  sudo systemctl restart telegraf
+	END
 fi

@@ -27,7 +27,7 @@ func TestManualPage(t *testing.T) {
 
 It ends with 1 on failure.
 .hidden files are left out.
-`, "tool", "1.2.3", "2026-01-31")
+`, ".SH FILES\nnone\n", "tool", "1.2.3", "2026-01-31")
 	require.NoError(t, err)
 	require.Equal(t, `.TH TOOL 1 2026-01-31 "tool 1.2.3"
 .SH NAME
@@ -48,13 +48,15 @@ once
 .TP
 \fB\-v\fR
 say more
+.SH FILES
+none
 .SH SEE ALSO
 /usr/share/doc/tool/README.md
 `, page)
 
-	_, err = manualPage("usage: tool\n", "tool", "1.2.3", "2026-01-31")
+	_, err = manualPage("usage: tool\n", "", "tool", "1.2.3", "2026-01-31")
 	require.ErrorContains(t, err, `begins with "usage: tool"`)
-	_, err = manualPage("tool works\n\n --odd\n", "tool", "1.2.3", "2026-01-31")
+	_, err = manualPage("tool works\n\n --odd\n", "", "tool", "1.2.3", "2026-01-31")
 	require.ErrorContains(t, err, `" --odd"`)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -21,7 +22,7 @@ func manual(out io.Writer, version, program string) error {
 	if err != nil {
 		return fmt.Errorf("%s --help failed: %w", program, err)
 	}
-	page, err := manualPage(string(help), filepath.Base(program), version, at.Format("2006-01-02"))
+	page, err := manualPage(string(help), sections, filepath.Base(program), version, at.Format("2006-01-02"))
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,7 @@ func manual(out io.Writer, version, program string) error {
 	return err
 }
 
-func manualPage(help, name, version, date string) (string, error) {
+func manualPage(help, sections, name, version, date string) (string, error) {
 	first, rest, _ := strings.Cut(help, "\n")
 	summary, ok := strings.CutPrefix(first, name+" ")
 	if !ok {
@@ -62,9 +63,15 @@ func manualPage(help, name, version, date string) (string, error) {
 		fmt.Fprintf(&page, ".SH DESCRIPTION\n%s", description)
 	}
 	fmt.Fprintf(&page, ".SH OPTIONS\n%s", options.String())
+	page.WriteString(sections)
 	fmt.Fprintf(&page, ".SH SEE ALSO\n/usr/share/doc/%s/README.md\n", roff(name))
 	return page.String(), nil
 }
+
+// sections are those of the program's manual page that its help text has no room for.
+//
+//go:embed manual.roff
+var sections string
 
 func argument(name string) string {
 	if name == "" {

@@ -5,13 +5,30 @@
 rm -f "$DIST"/telegraf-wolkvox-ivr[-_]* "$DIST/SHA256SUMS"
 documents "$built/doc"
 cp $package/nfpm.yaml "$built"
-doc=/usr/share/doc/telegraf-wolkvox-ivr
-(cd "$built/doc" && find . -type d) | while read -r folder; do
-	echo "  - {type: dir, dst: '$doc/$folder', file_info: {mode: 0755}}"
-done >>"$built/nfpm.yaml"
-(cd "$built/doc" && find . -type f) | while read -r file; do
-	echo "  - {type: doc, src: '$built/doc/$file', dst: '$doc/$file', file_info: {mode: 0644}}"
-done >>"$built/nfpm.yaml"
+doc=/usr/share/doc/telegraf-wolkvox-ivr share=/usr/share/telegraf-wolkvox-ivr
+
+# list TYPE FROM TO lists the files of a folder for nfpm.
+list() {
+	echo "  - {type: dir, dst: '$3', file_info: {mode: 0755}}"
+	(cd "$2" && find * -type d) | while read -r folder; do
+		echo "  - {type: dir, dst: '$3/$folder', file_info: {mode: 0755}}"
+	done
+	(cd "$2" && find * -type f) | while read -r file; do
+		echo "  - {type: $1, src: '$2/$file', dst: '$3/$file', file_info: {mode: 0644}}"
+	done
+}
+
+# What users copy or point other programs at is no documentation, which small systems leave out; the guides refer to it by links.
+mkdir "$built/share"
+{
+	for file in $(cd "$built/doc/testdata" && ls outputs/* grafana/*.json grafana/*.yaml); do
+		mkdir -p "$built/share/$(dirname "$file")"
+		mv "$built/doc/testdata/$file" "$built/share/$file"
+		echo "  - {type: symlink, src: '../../../../telegraf-wolkvox-ivr/$file', dst: '$doc/testdata/$file'}"
+	done
+	list file "$built/share" $share
+	list doc "$built/doc" $doc
+} >>"$built/nfpm.yaml"
 
 # The program that is packaged may be another machine's: the help of this one's is the same.
 host=$(go env GOHOSTOS)_$(go env GOHOSTARCH)

@@ -21,5 +21,5 @@ notes=$DIST/NOTES.md
 go run ./$package notes "$VERSION" >"$notes" || fail "No release of $VERSION."
 
 "${MAKE:-make}" test
-"${MAKE:-make}" package image VERSION="$VERSION" DIST="$DIST"
+"${MAKE:-make}" package-all image VERSION="$VERSION" DIST="$DIST"
 echo "$DIST has all of $VERSION."

@@ -5,16 +5,20 @@ package configcheck
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"os/user"
 	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/compose-spec/compose-go/template"
 	"github.com/influxdata/telegraf"
@@ -181,10 +185,14 @@ var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 // Read reads the file at path, which may be a URL, and checks it.
 func Read(path string) (*File, error) {
 	content, _, err := config.LoadConfigFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("reading the configuration failed: %w. This is user %s: run it as Telegraf's user, with \"sudo -u telegraf\" before the "+
+			"command. If this is Telegraf's user: sudo chgrp telegraf %s && sudo chmod 640 %s", err, userName(), path, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration failed: %w", err)
 	}
-	f := &File{Path: path, Content: bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")), tables: make(map[string][]*ast.Table)}
+	f := &File{Path: path, Content: inUTF8(content), tables: make(map[string][]*ast.Table)}
 	root, err := toml.Parse(f.Content)
 	if err != nil {
 		return nil, f.syntaxError(err)
@@ -199,6 +207,34 @@ func Read(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %s", f.At(first.line), first.text)
 	}
 	return f, nil
+}
+
+// inUTF8 returns the content in UTF-8 without a byte order mark. Windows' PowerShell 5.1 writes UTF-16 when its output goes to a file.
+func inUTF8(content []byte) []byte {
+	var order binary.ByteOrder = binary.LittleEndian
+	switch {
+	case bytes.HasPrefix(content, []byte("\xff\xfe")):
+	case bytes.HasPrefix(content, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+	}
+	var units []uint16
+	for pair := range slices.Chunk(content[2:], 2) {
+		if len(pair) == 2 {
+			units = append(units, order.Uint16(pair))
+		}
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// userName returns the name of the user of this process, or the number where it has none.
+func userName() string {
+	current, err := user.Current()
+	if err != nil {
+		return strconv.Itoa(os.Getuid())
+	}
+	return current.Username
 }
 
 // checkTopLevel checks what stands at the top of the file. Tables that are none are left to the loader.
@@ -229,6 +265,8 @@ func (f *File) checkTopLevel(name string, node any) {
 			f.checkInputs(name, node) // as old as Telegraf, and still accepted there
 		case isInput:
 			f.report(lineOf(node), "unknown table %q: did you mean [[inputs.%s]]?", name, name)
+		case len(tablesOf(node)) == 0 && slices.Contains(agentOptions, name) && !slices.Contains(optionNames(&inputOptions{}), name):
+			f.report(lineOf(node), "option %q stands outside of any table: move it below [agent]", name)
 		case len(tablesOf(node)) == 0:
 			f.report(lineOf(node), "option %q stands outside of any table: move it below [agent] or an [[inputs.NAME]]", name)
 		default:
@@ -292,13 +330,19 @@ func (f *File) checkOptions(title string, tbl *ast.Table, targets ...any) {
 		for _, target := range targets {
 			missing, err := decode(key, node, target)
 			if err != nil && !substituted(node) {
-				f.report(lineOf(node), "invalid %q in %s: %v", key, title, err)
+				advice := ""
+				if strings.Contains(err.Error(), " in duration ") {
+					advice = `: write it as "90m", "12h" or "365d"`
+				}
+				f.report(lineOf(node), "invalid %q in %s: %v%s", key, title, err, advice)
 			}
 			if !slices.Contains(missing, key) {
 				unknown = missing
 			}
 		}
-		if slices.Contains(unknown, key) {
+		if slices.Contains(unknown, key) && slices.Contains(agentOptions, key) {
+			f.report(lineOf(node), "unknown option %q in %s: it belongs in the table [agent]", key, title)
+		} else if slices.Contains(unknown, key) {
 			f.report(lineOf(node), "unknown option %q in %s%s", key, title, nearest(key, optionNames(targets...)))
 		} else if len(unknown) > 0 {
 			f.report(lineOf(node), "unknown option %q in %q of %s", slices.Min(unknown), key, title)
@@ -467,8 +511,13 @@ func lineOf(node any) int {
 
 // nearest offers the candidate that name was most likely meant to be, if there is one.
 func nearest(name string, candidates []string) string {
+	const telling = 4 // letters that a name has to begin with
 	best, least := "", 1+max(2, len(name)/3)
 	for _, candidate := range candidates {
+		if len(name) >= telling && strings.HasPrefix(candidate, name) {
+			best = candidate
+			break
+		}
 		if d := distance(name, candidate); d < least {
 			best, least = candidate, d
 		}

@@ -135,8 +135,12 @@ func identify(instances []*instance) error {
 			byID[i.ID()] = make(map[string]*instance)
 		}
 		if other := byID[i.ID()][i.series()]; other != nil {
-			return fmt.Errorf("%s: this [[inputs.%s]] would write the same series as the one at %s: remove one, or give it its own tags or name_override",
-				i.at, i.Config.Name, other.at)
+			own := "tags or name_override"
+			if plugin, ok := i.Input.(interface{ SeriesOption() string }); ok {
+				own = plugin.SeriesOption()
+			}
+			return fmt.Errorf("%s: this [[inputs.%s]] would write the same series as the one at %s: remove one, or give it its own %s",
+				i.at, i.Config.Name, other.at, own)
 		}
 		byID[i.ID()][i.series()] = i
 	}

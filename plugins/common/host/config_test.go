@@ -85,7 +85,11 @@ func TestConfigErrors(t *testing.T) {
 
 		{"wrong type", "[[inputs.probe]]\nserver = 1234", `FILE:2: invalid "server" in [[inputs.probe]]: cannot unmarshal TOML integer into string`},
 		{"wrong duration", "[[inputs.probe]]\ntimeout = \"1 hour\"",
-			`FILE:2: invalid "timeout" in [[inputs.probe]]: time: unknown unit " hour" in duration "1 hour"`},
+			`FILE:2: invalid "timeout" in [[inputs.probe]]: time: unknown unit " hour" in duration "1 hour": write it as "90m", "12h" or "365d"`},
+		{"option of the agent", "[[inputs.plain]]\nstatefile = \"x\"",
+			`FILE:2: unknown option "statefile" in [[inputs.plain]]: it belongs in the table [agent]`},
+		{"option of the agent outside of tables", "statefile = \"x\"\n", `FILE:1: option "statefile" stands outside of any table: move it below [agent]`},
+		{"half of a name", "[[inputs.prob]]", `FILE:1: unknown input plugin "prob": did you mean "probe"?`},
 		{"common, type", "[[inputs.plain]]\nalias = 5", `FILE:2: invalid "alias" in [[inputs.plain]]: cannot unmarshal TOML integer into string`},
 		{"common, no duration", "[[inputs.plain]]\ninterval = 300", `FILE:2: invalid "interval" in [[inputs.plain]]: want a duration such as "5m"`},
 		{"common, below zero", "[[inputs.plain]]\ninterval = \"-5m\"", `FILE:2: invalid "interval" in [[inputs.plain]]: want a duration such as "5m"`},

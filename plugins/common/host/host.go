@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/common/shim"
+	"github.com/mattn/go-isatty"
 )
 
 const (
@@ -72,6 +74,10 @@ func run(opts *Options, logs *logWriter) error {
 	switch {
 	case opts.Test:
 		h.once, path = true, ""
+	case isatty.IsTerminal(os.Stdin.Fd()):
+		log.Warn("Started by hand: Telegraf starts this program by inputs.execd. It gathers and prints metrics until Ctrl-C, and leaves the state alone. " +
+			"To gather once, use --test; to check the configuration, --check")
+		path = ""
 	case err != nil:
 		log.Debugf("Whether Telegraf only tests cannot be told: %v", err)
 	case flag != "":
@@ -80,8 +86,11 @@ func run(opts *Options, logs *logWriter) error {
 	default:
 		h.tell = true
 	}
+	if h.tell && path == "" && isStateful(instances) {
+		log.Warn("No statefile in [agent]: what is missed while this program is down is not caught up, and a backfill is read again at each start")
+	}
 	if h.states, err = openStateFile(path); err != nil {
-		return fmt.Errorf("the state file %s cannot be used: %w", path, err)
+		return fmt.Errorf("the state file %s cannot be used: %w", path, explainStatefile(path, err))
 	}
 	defer h.states.close()
 	h.states.restore(instances)
@@ -98,6 +107,13 @@ func run(opts *Options, logs *logWriter) error {
 		return fmt.Errorf("gathering failed for %d of %d inputs", n, len(instances))
 	}
 	return nil
+}
+
+func isStateful(instances []*instance) bool {
+	return slices.ContainsFunc(instances, func(i *instance) bool {
+		_, stateful := i.Input.(telegraf.StatefulPlugin)
+		return stateful
+	})
 }
 
 func initialize(cfg *config.Config, instances []*instance) error {

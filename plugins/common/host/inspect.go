@@ -83,8 +83,12 @@ func (s *said) warnings() (texts []string) {
 var ErrHeld = errors.New("it is in use by another process")
 
 // CheckStatefile finds out whether this user could use the state file, which stays as it is. It returns ErrHeld where
-// another process does.
+// another process does, and else says who owns what can't be used, and the command that mends it.
 func CheckStatefile(path string) error {
+	return explainStatefile(path, checkStatefile(path))
+}
+
+func checkStatefile(path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -93,11 +97,13 @@ func CheckStatefile(path string) error {
 		return errors.New("it is no regular file")
 	}
 	if err == nil {
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		file.Close()
+		err = openable(path)
+	}
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		err = openable(path + tempSuffix)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".check-*")
 	if err != nil {
@@ -118,6 +124,14 @@ func CheckStatefile(path string) error {
 		return ErrHeld
 	}
 	return nil
+}
+
+func openable(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // ReadStates returns the states in a state file, as JSON by ID. It writes nothing and takes no lock: whoever uses the file replaces it in

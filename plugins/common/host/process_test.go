@@ -70,9 +70,11 @@ func TestProcessThatCannotStart(t *testing.T) {
 	for _, tt := range []struct{ name, conf, want string }{
 		{"configuration", "[[inputs.plan]]", `E! FILE:1: unknown input plugin "plan": did you mean "plain"?`},
 		{"init", "\n[[inputs.probe]]", "E! [inputs.probe] FILE:2: server is required"},
-		{"start", "[[inputs.probe]]\nserver = \"a\"\nat_start = \"no\\nway\"", "E! running input failed: failed to start input: [inputs.probe] FILE:1: no way"},
+		{"start", "[agent]\nstatefile = \"" + dir + "/state\"\n[[inputs.probe]]\nserver = \"a\"\nat_start = \"no\\nway\"",
+			"E! running input failed: failed to start input: [inputs.probe] FILE:3: no way"},
 		{"state file", "[agent]\nstatefile = \"" + dir + "/missing/state\"\n[[inputs.plain]]",
-			"E! the state file " + dir + "/missing/state cannot be used: open " + dir + "/missing/state.lock: no such file or directory"},
+			"E! the state file " + dir + "/missing/state cannot be used: open " + dir + "/missing/state.lock: no such file or directory: " +
+				"the folder " + dir + "/missing is missing: sudo install -d -o " + nameOf(os.Getuid()) + " -m 750 " + dir + "/missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := confFile(t, tt.conf)

@@ -40,6 +40,9 @@ const lockPatience = 2 * time.Second
 
 var errNoStates = errors.New("it is not a state file")
 
+// tempSuffix is that of the file that the next state is written to.
+const tempSuffix = ".tmp"
+
 // lockPath is the file that is locked for the state file.
 func lockPath(path string) string { return path + ".lock" }
 
@@ -94,7 +97,7 @@ func (f *stateFile) read() error {
 	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // a full disk is told of by the next save
 		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
 	}
-	f.existed = true
+	f.existed = len(bytes.TrimSpace(content)) > 0
 	if f.states, err = parseStates(content); err != nil {
 		f.states = make(map[string][]byte)
 		f.setAside(err)
@@ -102,7 +105,11 @@ func (f *stateFile) read() error {
 	return nil
 }
 
+// parseStates reads the content of a state file. An empty file has no states: somebody may have made it to give it an owner.
 func parseStates(content []byte) (states map[string][]byte, err error) {
+	if len(bytes.TrimSpace(content)) == 0 {
+		return make(map[string][]byte), nil
+	}
 	if err := json.Unmarshal(content, &states); err != nil || states == nil {
 		return nil, errNoStates
 	}
@@ -268,7 +275,7 @@ func (f *stateFile) write(content []byte) error {
 
 // createTemp opens the file that the next state is written to: always the same, so that a crash leaves no more than one.
 func (f *stateFile) createTemp() (*os.File, error) {
-	return os.OpenFile(f.path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0600)
+	return os.OpenFile(f.path+tempSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0600)
 }
 
 func (f *stateFile) close() {

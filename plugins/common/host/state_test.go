@@ -64,7 +64,6 @@ func TestStateFileIsTelegrafs(t *testing.T) {
 
 func TestUnusableStateFiles(t *testing.T) {
 	for _, tt := range []struct{ name, content, reason, left string }{
-		{"empty", "", "it is not a state file", ""},
 		{"cut off", `{"a":"eyJnYXRoZXJz`, "it is not a state file", ""},
 		{"other JSON", `[1]`, "it is not a state file", ""},
 		{"null", `null`, "it is not a state file", ""},
@@ -171,13 +170,28 @@ func TestRejectedStateWithoutStateFile(t *testing.T) {
 	require.NoFileExists(t, ".tmp")
 }
 
+// An administrator may have made it, to give it an owner.
+func TestEmptyStateFile(t *testing.T) {
+	out, _ := logTo(t, false)
+	path := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(path, []byte("\n"), 0600))
+	f := openStates(t, path)
+	f.restore(inputsByID("a", &probe{}))
+	require.Empty(t, out.String())
+	f.keep("a", []byte("1"))
+	f.save()
+	states, err := ReadStates(path)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]byte{"a": []byte("1")}, states)
+}
+
 func TestReadStates(t *testing.T) {
 	t.Chdir(t.TempDir())
 	_, err := ReadStates("state")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = ReadStates(".")
 	require.EqualError(t, err, "it is no regular file")
-	for _, content := range []string{"", "null", `{"a":`, "[1]", `{"a":5}`} {
+	for _, content := range []string{"null", `{"a":`, "[1]", `{"a":5}`} {
 		require.NoError(t, os.WriteFile("other", []byte(content), 0600))
 		_, err = ReadStates("other")
 		require.EqualError(t, err, "it is not a state file", content)

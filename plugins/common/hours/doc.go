@@ -15,9 +15,10 @@
 //     known calls, the hour lies between two of its rows or in a window no wider than the widest run of rows so far, and it comes after
 //     the earliest known calls. History that comes without any known calls makes no silence credible until it shows some again.
 //  5. A history window that fails or brings nothing new is halved. A single hour that fails, and silence that is not credible, is postponed
-//     for 1 hour, then 2, 4, up to 24. Nothing else waits for it.
+//     for 1 hour, then 2, 4, up to 24. Nothing else waits for it. Where windows of several days fail, live ones too, while narrower ones
+//     work, they are tried again at the same intervals, and live requests are for one day each.
 //
 // The files, from the ground up: hour, calendar and windows are the local clock and sets of hours; options, response, request and postponed
-// describe what goes in and out; state is what is known, and saved; ledger records a response; history and planner choose the next request;
-// restore goes on from a saved state, and status tells how complete the hours are.
+// describe what goes in and out; state is what is known, and saved; ledger records a response, wide how wide a window can be; history and
+// planner choose the next request; restore goes on from a saved state, and status tells how complete the hours are.
 package hours

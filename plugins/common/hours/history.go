@@ -32,6 +32,12 @@ func (h *history) openHours(to Hour, now time.Time) Set {
 
 // next returns the next request for hours up to `to`, if there is any to make. Its window ends at `end` at the latest.
 func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
+	q, found := h.choose(to, end, now)
+	q.Window = h.withinDay(q.Window, now)
+	return q, found
+}
+
+func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 	for _, d := range h.Postponed {
 		if d.From < d.FailingFrom {
 			middle := (d.From + d.FailingFrom) / 2
@@ -42,7 +48,7 @@ func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
 		if d.isDue(now) {
 			w := d.retryWindow(h.WidestRun)
 			if d.Reason == Doubtful && d.Tries%2 == 0 && len(h.Shown.Within(w)) == 0 {
-				w = h.window(w, end) // which can prove the silence, but may contain hours that fail
+				w = h.window(w, end, now) // which can prove the silence, but may contain hours that fail
 			}
 			return Request{Window: w, purpose: retry, of: d}, true
 		}
@@ -57,16 +63,25 @@ func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
 			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, of: d}, true
 		}
 	}
-	return Request{Window: h.window(newest, end), purpose: past}, true
+	return Request{Window: h.window(newest, end, now), purpose: past}, true
+}
+
+// width returns how many hours a request may span now.
+func (h *history) width(now time.Time) int {
+	if h.isTooWide(h.Width, now) {
+		return max(h.TooWide.Hours-Day, Day)
+	}
+	return h.Width
 }
 
 // window returns the newest part of the open hours that the width allows, in whole days unless it is less than a day.
-func (h *history) window(open Window, end Hour) Window {
-	w := Window{max(open.From, open.To-Hour(h.Width)), open.To}
-	if h.Width < Day {
+func (h *history) window(open Window, end Hour, now time.Time) Window {
+	width := h.width(now)
+	w := Window{max(open.From, open.To-Hour(width)), open.To}
+	if width < Day {
 		return w
 	}
-	days := Hour(h.Width / Day * Day)
+	days := Hour(width / Day * Day)
 	w.To = (w.To - 1).endOfDay()
 	if today := (end - 1).startOfDay(); w.To > today { // alone: the API may have it from elsewhere
 		return Window{today, end}
@@ -91,13 +106,13 @@ func (h *history) recorded(q Request, r *Result, now time.Time) {
 		h.postpone(r.doubtful, now)
 		switch {
 		case !r.HasCalls && q.Window.To > h.watermark(now): // it may be too wide to show the newest calls
-			if h.Width > Day {
-				h.narrow()
+			if h.width(now) > Day {
+				h.narrow(now)
 			}
 		case len(r.tooWide) == 0:
-			h.widen()
+			h.widen(now)
 		case !r.isNew && h.Width > 1:
-			h.narrow()
+			h.narrow(now)
 		case !r.isNew:
 			h.postpone(r.tooWide, now)
 		}
@@ -115,15 +130,15 @@ func (h *history) failed(q Request, now time.Time) {
 		h.retried(q.of, false, now)
 	case q.Window.Hours() == 1: // it is this hour, not the width
 		h.Postponed = append(h.Postponed, newPostponed(q.Window, Fails, now))
-		h.Width = h.GoodWidth
+		h.Width, h.TooWide = h.GoodWidth, TooWide{}
 	default:
-		h.narrow()
+		h.narrow(now)
 	}
 }
 
 // narrow halves the width, in whole days down to one.
-func (h *history) narrow() {
-	h.successes = 0
+func (h *history) narrow(now time.Time) {
+	h.Width, h.successes = h.width(now), 0
 	if h.Width >= 2*Day {
 		h.Width = h.Width / Day / 2 * Day
 		return
@@ -132,10 +147,14 @@ func (h *history) narrow() {
 }
 
 // widen doubles the width after some successes.
-func (h *history) widen() {
+func (h *history) widen(now time.Time) {
+	if h.isTooWide(h.Width, now) { // it was not for so many
+		return
+	}
 	h.GoodWidth = h.Width
-	if h.successes++; h.successes == widenAfter {
-		h.Width, h.successes = min(2*h.Width, longestWindow), 0
+	wider := min(2*h.Width, longestWindow)
+	if h.successes++; h.successes >= widenAfter && !h.isTooWide(wider, now) {
+		h.Width, h.successes = wider, 0
 	}
 }
 

@@ -22,6 +22,7 @@ type ledger struct {
 	State
 	readAt     map[Hour]time.Time // when a response last covered an hour that is not final
 	recordedAt time.Time          // the last response
+	suspect    int                // hours of the last request if it has failed and was for more than a day
 	// isHistoryHidden is set while history comes without any of its known calls: then it proves nothing about other hours either.
 	isHistoryHidden bool
 }

@@ -110,6 +110,9 @@ func (p *Planner) nextLive(now time.Time) Request {
 		to := q.Window.To - Hour(p.daysBack%(q.Window.Hours()/Day)*Day)
 		q.Window = Window{to - Day, to}
 	}
+	if p.isTooWide(q.Window.Hours(), now) { // today takes the place of the whole
+		q.Window.From = q.Window.To - Day
+	}
 	running := p.Calendar.HourAt(now)
 	switch q.form {
 	case untilNow:
@@ -119,6 +122,7 @@ func (p *Planner) nextLive(now time.Time) Request {
 	case ended:
 		q.Window = Window{min(q.Window.From, (running - 1).startOfDay()), min(q.Window.To, running)}
 	}
+	q.isRetried = q.isRetried || p.TooWide.Hours > 0 && wideness(q.Window) >= p.TooWide.Hours && !p.isDown
 	return q
 }
 
@@ -151,6 +155,9 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	}
 	p.unlucky = 0
 	p.hasFailed[q.IsLive()] = !isRepeated
+	if isRepeated {
+		p.widthFailed(q.Window)
+	}
 	p.isHistoryTurn = q.IsLive() == isRepeated // the repeated request is of the same kind, the one after that of the other
 	switch {
 	case !isRepeated:
@@ -164,7 +171,7 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 func (p *Planner) liveFailed(q Request, now time.Time) {
 	p.isDay = q.isDay
 	p.retryWhole = now.Add(retryPause)
-	if q.form == p.form { // else it was but tried again
+	if q.form == p.form && !q.isRetried { // else it was but tried again
 		p.form = (q.form + 1) % forms
 	}
 }
@@ -174,6 +181,7 @@ func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 	delete(p.hasFailed, q.IsLive())
 	p.unlucky = 0
 	p.isHistoryTurn = q.IsLive()
+	p.widthWorks(q.Window, now)
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())
 	isHiding := newest != 0 && response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()

@@ -108,6 +108,50 @@ func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
 	require.Equal(t, first/Day/2*Day, last, "hours after two failures and six general ones")
 }
 
+// While windows of several days fail and single days don't, those are requested: today every second time. Several days are tried again as a
+// probe after one hour, then two, four, up to a day, also after a restart, until they work.
+func TestOnlySingleDaysWork(t *testing.T) {
+	set := func(o *Options) { o.Lookback, o.Backfill = 48*time.Hour, 20*Day*time.Hour }
+	p := newPlanner(set)
+	var wide []time.Duration // since the start
+	days := make(map[string]int)
+	play := func(from time.Time, gathers int, works bool) (now time.Time) {
+		for now = from; gathers > 0; gathers-- {
+			p.Start(now)
+			if q := p.Next(now); works || q.Window.From.startOfDay() == (q.Window.To-1).startOfDay() {
+				if q.IsLive() {
+					days[q.Window.From.Format("02")]++
+				}
+				respond(p, q, now, everyHour)
+			} else {
+				require.True(t, q.IsProbe() || len(wide) < 2, "at first it is not known")
+				wide = append(wide, now.Sub(start).Round(time.Hour))
+				p.Fail(q, now, false)
+			}
+			now = now.Add(5 * time.Minute)
+		}
+		return now
+	}
+	now := play(start, 11, false)
+	require.Len(t, wide, 4, "of the latest days, and of history")
+	now = play(now, 4*24*12, false)
+	require.Greater(t, days["23"], days["22"], "today")
+	require.Positive(t, days["22"])
+	content, err := json.Marshal(p.State)
+	require.NoError(t, err)
+	require.Contains(t, string(content), `"too_wide":{"hours":48,`)
+	p = newPlanner(set)
+	require.NoError(t, json.Unmarshal(content, &p.State))
+	before := len(wide)
+	now = play(now, 20*24*12, false)
+	require.LessOrEqual(t, before, 18, "with pauses of 1, 2, 4, 8, 16 and 24 hours")
+	require.LessOrEqual(t, len(wide)-before, 2*20, "a try and its repetition a day")
+	require.True(t, p.Final.Contains(HourOf(2026, 11, 3, 0)))
+	require.Empty(t, p.Postponed)
+	play(now, 24*12, true)
+	require.Zero(t, p.TooWide)
+}
+
 // A window that is wider than a day is requested every second time, one of its days in between: today, if newer calls have appeared.
 func TestOneDayOfTheLiveWindow(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Lookback = 48 * time.Hour })

@@ -30,7 +30,7 @@ type Request struct {
 
 	form      form // of a live request
 	isDay     bool // it is for one day of the live window
-	isRetried bool // it is for the whole live window, which has failed before, while a narrower one works
+	isRetried bool // it is for the whole live window, or several days, which has failed before, while a narrower one works
 }
 
 // IsLive reports whether the request is for the live window, not for history.

@@ -37,6 +37,8 @@ type State struct {
 	Width     int `json:"width"`      // hours that a history request spans
 	GoodWidth int `json:"good_width"` // the widest that has succeeded lately
 
+	TooWide TooWide `json:"too_wide,omitzero"` // whatever is requested
+
 	StoppedCleanly bool `json:"stopped_cleanly"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // answer is a response before it is sent, or spoilt.
@@ -80,7 +81,7 @@ func (f Form) records(rows []string) answer {
 		msg = fmt.Sprintf("Se encontraron %d registros", count)
 	}
 	if len(rows) > 0 {
-		return f.envelope(http.StatusOK, http.StatusOK, "", msg, "["+strings.Join(rows, ",")+"]")
+		return f.envelope(http.StatusOK, http.StatusOK, "", msg, f.data(rows))
 	}
 	switch f.NoRecords {
 	case "empty":
@@ -89,6 +90,28 @@ func (f Form) records(rows []string) answer {
 		return f.envelope(http.StatusOK, http.StatusOK, "", msg, "null")
 	}
 	return f.refuse(errNoRecords.status, errNoRecords.status, errNoRecords.text)
+}
+
+// data writes rows, of which there are some.
+func (f Form) data(rows []string) string {
+	first := 0
+	switch f.Data {
+	case "row":
+		if len(rows) == 1 {
+			return rows[0]
+		}
+		fallthrough
+	default:
+		return "[" + strings.Join(rows, ",") + "]"
+	case "index-1":
+		first = 1
+	case "index":
+	}
+	named := make([]string, len(rows))
+	for i, row := range rows {
+		named[i] = fmt.Sprintf(`"%d":%s`, first+i, row)
+	}
+	return "{" + strings.Join(named, ",") + "}"
 }
 
 // row writes one row; rows without calls are written only where the form lists empty hours.
@@ -109,15 +132,28 @@ func (f Form) row(r row) (text string, listed bool) {
 			return "", false
 		}
 	}
+	return fmt.Sprintf(`{%s,"calls":%s,"ivr_minutes":%s}`, f.label(r.label), calls, minutes), true
+}
+
+// label writes what names an hour, with its key.
+func (f Form) label(hour time.Time) string {
+	switch {
+	case f.Key == "hour" && f.NumericDate:
+		return fmt.Sprintf(`"hour":%d`, hour.Hour())
+	case f.Key == "hour":
+		return hour.Format(`"hour":"15:04"`)
+	case f.Key == "date-hour":
+		return hour.Format(`"date":"2006-01-02","hour":"15"`)
+	}
 	key := f.Key
 	if key == "" {
 		key = "date"
 	}
-	label := r.label.Format(f.layout())
+	label := hour.Format(f.layout())
 	if !f.NumericDate || strings.Trim(label, "0123456789") != "" {
 		label = quote(label)
 	}
-	return fmt.Sprintf(`{%q:%s,"calls":%s,"ivr_minutes":%s}`, key, label, calls, minutes), true
+	return fmt.Sprintf("%q:%s", key, label)
 }
 
 // figures writes a sum as the two values of a row.

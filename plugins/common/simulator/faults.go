@@ -33,6 +33,8 @@ const (
 	FaultHTMLError        Fault = "html-error"
 	FaultEmptyBody        Fault = "empty-body"
 	FaultWrongShape       Fault = "wrong-shape"
+	FaultNotice           Fault = "notice"
+	FaultNoticeAfter      Fault = "notice-after"
 	FaultTruncated        Fault = "truncated"
 	FaultDropped          Fault = "dropped"
 	FaultDroppedChunk     Fault = "dropped-chunk"
@@ -66,6 +68,8 @@ var catalogue = []struct {
 	{FaultHTMLError, `502 with an HTML page`},
 	{FaultEmptyBody, `200 without a body`},
 	{FaultWrongShape, `200, data is a string`},
+	{FaultNotice, `the right answer behind a notice of PHP`},
+	{FaultNoticeAfter, `the right answer before a warning of PHP without tags`},
 	{FaultTruncated, `JSON cut in the middle, with the Content-Length of what is sent`},
 	{FaultDropped, `the connection closes before as many bytes as Content-Length says`},
 	{FaultDroppedChunk, `the connection closes before the last chunk`},
@@ -254,6 +258,11 @@ func (f Form) spoil(fault Fault, right answer) answer {
 		return answer{status: http.StatusOK, contentType: jsonType, measured: true}
 	case FaultWrongShape:
 		return f.envelope(http.StatusOK, http.StatusOK, "", "1 records were found", `"2026011819"`)
+	case FaultNotice:
+		right.body = "<br />\n<b>Notice</b>:  Undefined index: date_ini in <b>/var/www/html/api/v2/reports_manager.php</b> on line <b>512</b><br />\n" +
+			right.body
+	case FaultNoticeAfter:
+		right.body += "\nWarning: Undefined array key \"date_ini\" in /var/www/html/api/v2/reports_manager.php on line 512\n"
 	case FaultTruncated:
 		right.body = right.body[:len(right.body)/2]
 		right.measured = true

@@ -14,9 +14,10 @@ type Form struct {
 	Error string // where there is none: "null" (default): null; "empty": ""; "word": "null"
 	Msg   string // "english" (default): "3 records were found"; "miscounted": with a wrong count; "indented": with a leading blank; "spanish"
 
-	Key         string // of a row's hour: "date" (default) or "day"
+	Data        string // how data holds rows: "list" (default); "row": a single one in no list; "index": an object by index; "index-1": the same from 1
+	Key         string // of a row's hour: "date" (default); "day"; "hour": "08:00" without a date; "date-hour": a date alone in "date", "08" in "hour"
 	Layout      string // of a row's hour, as a layout of Go's package time; default "2006010215"
-	NumericDate bool   // the hour is a JSON number where it is all digits
+	NumericDate bool   // the hour is a JSON number where it is all digits, or without a date
 
 	Numbers bool // calls and minutes are JSON numbers, not strings
 	Comma   bool // minutes have a decimal comma, and are a string always
@@ -40,7 +41,8 @@ func (f Form) check() error {
 		{"Code", f.Code, []string{"number", "string", "blank"}},
 		{"Error", f.Error, []string{"null", "empty", "word"}},
 		{"Msg", f.Msg, []string{"english", "miscounted", "indented", "spanish"}},
-		{"Key", f.Key, []string{"date", "day"}},
+		{"Data", f.Data, []string{"list", "row", "index", "index-1"}},
+		{"Key", f.Key, []string{"date", "day", "hour", "date-hour"}},
 		{"EmptyHours", f.EmptyHours, []string{"omitted", "zeros", "empty", "blank", "dash", "null"}},
 		{"NoRecords", f.NoRecords, []string{"refused", "empty", "null"}},
 		{"Text", f.Text, []string{"both", "error", "msg"}},
@@ -82,6 +84,9 @@ func Presets() []Preset {
 		{"msg-indented", "msg has a leading blank", Form{Msg: "indented"}},
 		{"msg-spanish", "msg is in Spanish", Form{Msg: "spanish"}},
 		{"day", "the hour's key is day", Form{Key: "day"}},
+		{"hour", "08:00 without a date", Form{Key: "hour"}},
+		{"hour-number", "8 as a number without a date", Form{Key: "hour", NumericDate: true}},
+		{"date-hour", "the date and the hour have a key each", Form{Key: "date-hour"}},
 		{"date-dashes", "2026-01-18-19", Form{Layout: "2006-01-02-15"}},
 		{"date-blank", "2026-01-18 19", Form{Layout: "2006-01-02 15"}},
 		{"date-minutes", "2026-01-18 19:00", Form{Layout: "2006-01-02 15:04"}},
@@ -90,6 +95,9 @@ func Presets() []Preset {
 		{"date-t", "2026-01-18T19:00:00", Form{Layout: "2006-01-02T15:04:05"}},
 		{"date-digits", "20260118190000", Form{Layout: "20060102150405"}},
 		{"date-number", "2026011819 as a number", Form{NumericDate: true}},
+		{"data-row", "a single row is in no list", Form{Data: "row"}},
+		{"data-index", "rows are by index", Form{Data: "index"}},
+		{"data-index-1", "rows are by index from 1", Form{Data: "index-1"}},
 		{"numbers", "calls and minutes are numbers", Form{Numbers: true}},
 		{"comma", "minutes have a decimal comma", Form{Comma: true}},
 		{"clock", "minutes are HH:MM:SS", Form{Clock: true}},

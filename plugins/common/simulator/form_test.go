@@ -16,6 +16,15 @@ func TestSettledHoursAreTheTruthInEveryForm(t *testing.T) {
 			location := zone(t, defaultTimezone)
 			s := newTest(t, time.Date(2026, 3, 1, 0, 0, 0, 0, location), Operation{Form: preset.Form})
 			rows := readReport(t, s, "20260118000000", "20260120235959")
+			if preset.Form.Key == "hour" {
+				rows = nil
+				for _, day := range []string{"20260118", "20260119", "20260120"} {
+					for _, row := range readReport(t, s, day+"000000", day+"235959") {
+						row.label = day + row.label
+						rows = append(rows, row)
+					}
+				}
+			}
 			if preset.Form.Stray {
 				require.Equal(t, "2026011723", rows[0].label)
 				require.Positive(t, rows[0].Calls)
@@ -76,6 +85,13 @@ func TestForms(t *testing.T) {
 		"miscounted":   {Form{Msg: "miscounted"}, `{"code":200,"error":null,"msg":"2 records were found","data":[` + some + `]}`, no, 404},
 		"day, layout":  {Form{Key: "day", Layout: "2006/01/02T15:04"}, row(`{"day":"2026/01/19T10:00","calls":"115","ivr_minutes":"305.308"}`), no, 404},
 		"numeric date": {Form{NumericDate: true}, row(`{"date":2026011910,"calls":"115","ivr_minutes":"305.308"}`), no, 404},
+		"data row":     {Form{Data: "row"}, `{"code":200,"error":null,"msg":"1 records were found","data":` + some + `}`, no, 404},
+		"data index":   {Form{Data: "index"}, `{"code":200,"error":null,"msg":"1 records were found","data":{"0":` + some + `}}`, no, 404},
+		"data index 1": {Form{Data: "index-1"}, `{"code":200,"error":null,"msg":"1 records were found","data":{"1":` + some + `}}`, no, 404},
+		"hour":         {Form{Key: "hour"}, row(`{"hour":"10:00","calls":"115","ivr_minutes":"305.308"}`), no, 404},
+		"hour number": {Form{Key: "hour", NumericDate: true, EmptyHours: "zeros"}, row(`{"hour":10,"calls":"115","ivr_minutes":"305.308"}`),
+			row(`{"hour":3,"calls":"0","ivr_minutes":"0.000"}`), 200},
+		"date and hour": {Form{Key: "date-hour"}, row(`{"date":"2026-01-19","hour":"10","calls":"115","ivr_minutes":"305.308"}`), no, 404},
 		"not numeric": {Form{NumericDate: true, Layout: "2006-01-02-15"},
 			row(`{"date":"2026-01-19-10","calls":"115","ivr_minutes":"305.308"}`), no, 404},
 		"numbers": {Form{Numbers: true, EmptyHours: "zeros"}, row(`{"date":"2026011910","calls":115,"ivr_minutes":305.308}`),
@@ -105,7 +121,8 @@ func TestForms(t *testing.T) {
 func TestWrongFormsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, form := range []Form{
-		{Code: "x"}, {Error: "x"}, {Msg: "x"}, {Key: "x"}, {EmptyHours: "x"}, {NoRecords: "x"}, {Text: "x"}, {Layout: "2006-01-02"}, {Layout: "15"},
+		{Code: "x"}, {Data: "x"}, {Error: "x"}, {Msg: "x"}, {Key: "x"}, {EmptyHours: "x"}, {NoRecords: "x"}, {Text: "x"},
+		{Layout: "2006-01-02"}, {Layout: "15"},
 	} {
 		_, err := New(Options{Operations: []Operation{{Server: "0001", Token: token, Form: form}}})
 		require.ErrorContains(t, err, "form: ")

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -54,7 +55,7 @@ func ask(s *Simulator, target, token string) *httptest.ResponseRecorder {
 
 // reading of a row in any form; blank where it holds a placeholder.
 type reading struct {
-	label string // digits, ten of them
+	label string // digits, ten of them, or two without a date
 	Figures
 	blank bool
 }
@@ -65,13 +66,13 @@ var notDigits = regexp.MustCompile(`\D`)
 func read(t testing.TB, w *httptest.ResponseRecorder) []reading {
 	t.Helper()
 	var envelope struct {
-		Data []map[string]any `json:"data"`
+		Data any `json:"data"`
 	}
 	decoder := json.NewDecoder(w.Body)
 	decoder.UseNumber()
 	require.NoError(t, decoder.Decode(&envelope))
 	if w.Code == http.StatusNotFound {
-		require.Empty(t, envelope.Data)
+		require.Nil(t, envelope.Data)
 		return nil
 	}
 	require.Equal(t, http.StatusOK, w.Code)
@@ -89,13 +90,18 @@ func read(t testing.TB, w *httptest.ResponseRecorder) []reading {
 		return ""
 	}
 	var rows []reading
-	for _, fields := range envelope.Data {
-		require.Len(t, fields, 3)
-		label, found := fields["date"]
-		if !found {
-			label = fields["day"]
+	for _, fields := range list(t, envelope.Data) {
+		var parts strings.Builder
+		for _, key := range []string{"date", "day", "hour"} {
+			if part, found := fields[key]; found {
+				fmt.Fprintf(&parts, "%02s", notDigits.ReplaceAllString(text(part), ""))
+			}
 		}
-		row := reading{label: notDigits.ReplaceAllString(text(label), "")[:10]}
+		label := parts.String()
+		if label = label[:min(len(label), 10)]; fields["date"] == nil && fields["day"] == nil {
+			label = label[:2]
+		}
+		row := reading{label: label}
 		calls, minutes := text(fields["calls"]), text(fields["ivr_minutes"])
 		if calls == "" {
 			require.Empty(t, minutes)
@@ -117,6 +123,28 @@ func read(t testing.TB, w *httptest.ResponseRecorder) []reading {
 			require.NoError(t, err)
 		}
 		rows = append(rows, row)
+	}
+	return rows
+}
+
+// list returns the rows of data.
+func list(t testing.TB, data any) (rows []map[string]any) {
+	t.Helper()
+	switch data := data.(type) {
+	case []any:
+		for _, row := range data {
+			rows = append(rows, row.(map[string]any))
+		}
+	case map[string]any:
+		if _, isRow := data["calls"]; isRow {
+			return []map[string]any{data}
+		}
+		for i := range len(data) + 1 {
+			if row, found := data[strconv.Itoa(i)]; found {
+				rows = append(rows, row.(map[string]any))
+			}
+		}
+		require.Len(t, rows, len(data))
 	}
 	return rows
 }

@@ -201,7 +201,7 @@ func TestWrongOperationsAreRefused(t *testing.T) {
 		"licences":       {Server: "0001", Token: token, Licences: -1},
 		"peak calls":     {Server: "0001", Token: token, PeakCalls: -1},
 		"repeated hour":  {Server: "0001", Token: token, RepeatedHour: "thrice"},
-		"form: ":         {Server: "0001", Token: token, Form: Form{Key: "hour"}},
+		"form: ":         {Server: "0001", Token: token, Form: Form{Key: "hours"}},
 	} {
 		_, err := New(Options{Operations: []Operation{o}})
 		require.ErrorContains(t, err, text)

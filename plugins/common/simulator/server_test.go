@@ -85,6 +85,8 @@ func TestFaults(t *testing.T) {
 		FaultHTMLError:        {status: 502, text: "!<!DOCTYPE html>"},
 		FaultEmptyBody:        {status: 200, text: "!", header: "Content-Length"},
 		FaultWrongShape:       {status: 200, text: `"data":"`},
+		FaultNotice:           {status: 200, text: "!<br />\n<b>Notice</b>:  Undefined index: date_ini in <b>/var/www/html"},
+		FaultNoticeAfter:      {status: 200, text: `!{"code":200`},
 		FaultTruncated:        {status: 200, text: `!{"code":200`, header: "Content-Length"},
 		FaultDropped:          {status: 200, text: `!{"code":200`, err: "unexpected EOF", header: "Content-Length"},
 		FaultDroppedChunk:     {status: 200, text: `!{"code":200`, err: "unexpected EOF"},

@@ -1,5 +1,6 @@
 // Package wolkvox is a client for wolkvox's hourly IVR report, "1.2. IVR calls and minutes by time" in the vendor documentation: it makes
-// one request, and returns the rows of the hours that were requested, or a Failure with advice. It retries nothing and keeps no state.
+// one request, and returns the rows of the hours that were requested, or a Failure with advice. It retries nothing, and remembers nothing
+// but how the report writes decimals.
 package wolkvox
 
 import (
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/influxdata/telegraf"
@@ -45,6 +47,8 @@ type Client struct {
 	UserAgent string
 	Log       telegraf.Logger          // gets one debug line per request
 	OnRequest func(took time.Duration) // called after each request, if set; waiting for the token does not count
+
+	decimalComma atomic.Bool // the latest response that could tell had minutes with a decimal comma
 
 	redactor struct { // of the latest token
 		sync.Mutex

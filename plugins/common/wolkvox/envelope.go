@@ -25,6 +25,8 @@ const byteOrderMark = "\ufeff"
 // envelope is what a body has around its rows. Its texts may be numbers, null or missing, and numbers may be texts.
 type envelope struct {
 	code, error, message, data gjson.Result
+
+	shape shape // of data
 }
 
 // readEnvelope reads the body of a response. Keys are case-sensitive; of equal ones the last counts.
@@ -50,6 +52,7 @@ func readEnvelope(body []byte) (*envelope, error) {
 		}
 		return true
 	})
+	e.shape = shapeOf(e.data)
 	return e, nil
 }
 
@@ -68,14 +71,73 @@ func checkJSON(content []byte) error {
 	return err
 }
 
-// hasShape reports whether the data is a list, or nothing.
-func (e *envelope) hasShape() bool {
-	return e.data.IsArray() || isNothing(e.data)
+// shape is how data holds the rows.
+type shape int
+
+const (
+	noShape      shape = iota // not that of a report
+	shapeEmpty                // there are none
+	shapeList                 // as documented
+	shapeRow                  // one row in place of a list (seen in public clients of other endpoints)
+	shapeByIndex              // an object of rows by their index, as PHP writes a list with gaps
+)
+
+func shapeOf(data gjson.Result) shape {
+	switch {
+	case isNothing(data):
+		return shapeEmpty
+	case data.IsArray():
+		return shapeList
+	case !data.IsObject():
+		return noShape
+	}
+	if row := readRow(data); row.isWhole() {
+		return shapeRow
+	}
+	found := noShape
+	data.ForEach(func(key, value gjson.Result) bool {
+		switch {
+		case !isIndex(key.Str), !value.IsObject():
+			found = noShape
+		case found == shapeByIndex:
+			return true
+		default:
+			if row := readRow(value); row.isLabelled() {
+				found = shapeByIndex
+			}
+		}
+		return found == shapeByIndex
+	})
+	return found
 }
 
-// hasRows reports whether the data is a list that is not empty.
+// isIndex reports whether the key is that of a row, of which the API returns 60,000 at most: not a date or an hour with two digits.
+func isIndex(key string) bool {
+	return len(key) <= len("60000") && isDigits(key) && (key[0] != '0' || key == "0")
+}
+
+// hasShape reports whether the data is rows in a known shape, or nothing.
+func (e *envelope) hasShape() bool {
+	return e.shape != noShape
+}
+
+// hasRows reports whether the data is rows in a known shape.
 func (e *envelope) hasRows() bool {
-	return e.data.IsArray() && !isNothing(e.data)
+	return e.shape > shapeEmpty
+}
+
+// eachRow calls a function with each row, in order of appearance.
+func (e *envelope) eachRow(each func(row gjson.Result)) {
+	if e.shape == shapeRow {
+		each(e.data)
+		return
+	}
+	if e.hasRows() {
+		e.data.ForEach(func(_, row gjson.Result) bool {
+			each(row)
+			return true
+		})
+	}
 }
 
 // texts returns error and message of the body, once where they are the same, without those that mean nothing or repeat the status.
@@ -151,6 +213,10 @@ func normalize(text string) string {
 // failure returns the failure that status, code and texts of a response mean, or nil. err is that of reading the envelope.
 func (r *Response) failure(e *envelope, err error) *Failure {
 	if err != nil {
+		// A status of 404 may mean no records, and thus success.
+		if notice := r.notice(); notice != "" && (r.isSuccess() || r.HTTP.StatusCode == http.StatusNotFound) {
+			return r.newFailure(FailedPHP, fmt.Sprintf("HTTP status %d, %s", r.HTTP.StatusCode, Quote(notice, maxQuote)))
+		}
 		if r.isSuccess() {
 			return r.bodyFailure(err)
 		}

@@ -71,6 +71,28 @@ func TestClass(t *testing.T) {
 		{"long text", `{"msg": "ok` + strings.Repeat(" ", 2*maxText) + `x", "data": []}`, 200, FailedResponse, 0},
 		{"very long text", `{"msg": "` + strings.Repeat(long, 20) + `"}`, 200, FailedResponse, 0},
 		{"data is an object", `{"data": {"2026-01-18-16": {"calls": 1}}}`, 200, FailedResponse, 0},
+		{"data is a row", `{"data": ` + testRow + `}`, 200, nil, 1},
+		{"data is a row of placeholders", `{"data": {"date": "", "calls": "", "ivr_minutes": ""}}`, 200, nil, 0},
+		{"data is a row of an hour", `{"data": {"hour": "2", "calls": 1, "ivr_minutes": 2}}`, 200, nil, 1},
+		{"data is a row without calls", `{"data": {"date": "2026010100", "ivr_minutes": 2}}`, 200, FailedResponse, 0},
+		{"data is a row without an hour", `{"data": {"calls": 1, "ivr_minutes": 2}}`, 200, FailedResponse, 0},
+		{"data has columns", `{"data": {"date": ["2026010100"], "calls": [1], "ivr_minutes": [2]}}`, 200, FailedResponse, 0},
+		{"data is an error", `{"data": {"message": "many"}}`, 200, FailedResponse, 0},
+		{"rows by index", `{"data": {"0": ` + testRow + `, "1": {"date": "2026010101", "calls": 3, "ivr_minutes": 4}}}`, 200, nil, 2},
+		{"rows by index, from 1 and in any order", `{"data": {"2": ` + testRow + `, "1": {"date": "2026010101", "calls": 3, "ivr_minutes": 4}}}`, 200, nil, 2},
+		{"rows by index, with gaps", `{"data": {"7": ` + testRow + `, "60000": {"date": "2026010101", "calls": 3, "ivr_minutes": 4}}}`, 200, nil, 2},
+		{"rows by index and success beside", `{"msg": "2 records were found", "data": {"0": ` + testRow + `}}`, 200, nil, 1},
+		{"rows by index and 404", `{"code": 404, "error": "Validate dates entered", "data": {"0": ` + testRow + `}}`, 404, FailedNotFound, 0},
+		{"rows by index and another key", `{"data": {"0": ` + testRow + `, "total": ` + testRow + `}}`, 200, FailedResponse, 0},
+		{"rows by index and a number", `{"data": {"0": ` + testRow + `, "1": 5}}`, 200, FailedResponse, 0},
+		{"rows by date", `{"data": {"20260101": ` + testRow + `}}`, 200, FailedResponse, 0},
+		{"rows by hour", `{"data": {"00": ` + testRow + `}}`, 200, FailedResponse, 0},
+		{"rows by hour alone", `{"data": {"8": {"calls": 1, "ivr_minutes": 2}, "9": {"calls": 1, "ivr_minutes": 2}}}`, 200, FailedResponse, 0},
+		{"rows by names", `{"data": {"": ` + testRow + `, "x": ` + testRow + `}}`, 200, FailedResponse, 0},
+		{"PHP notice", "<br />\n<b>Notice</b>:  x in <b>/x.php</b> on line <b>3</b><br />\n" + testReport, 200, FailedPHP, 0},
+		{"PHP notice and no records", "\nNotice: x in /x.php on line 3\n" + `{"error": "Validate dates entered"}`, 404, FailedPHP, 0},
+		{"PHP notice and another status", "\nNotice: x in /x.php on line 3\n", 500, FailedServer, 0},
+		{"PHP notice within", `{"msg": "1 records were found", "data": [{"x": "Notice: x in /x.php on line 3", ` + testRow[1:] + `]}`, 200, nil, 1},
 		{"data is a text", `{"data": "many", "msg": "no records found"}`, 200, FailedResponse, 0},
 		{"list", "[]", 200, FailedResponse, 0},
 		{"null", "null", 200, FailedResponse, 0},
@@ -164,6 +186,48 @@ func TestFailureText(t *testing.T) {
 	r.BodyErr = errors.New("connection broke")
 	_, err = inUTC().Parse(r, newYear)
 	require.ErrorContains(t, err, "connection broke; HTTP status 200")
+}
+
+// A notice of PHP is named as such, wherever it stands. What it stands around is not a whole response.
+func TestPHPNotice(t *testing.T) {
+	t.Parallel()
+	const (
+		tagged = "<br />\n<b>Notice</b>:  Undefined index: x in <b>/var/www/x.php</b> on line <b>3</b><br />\n"
+		quoted = `HTTP status 200, "Notice: Undefined index: x in /var/www/x.php on line 3"): this is a fault of wolkvox's server`
+	)
+	plain := anyTag.ReplaceAllString(tagged, "")
+	for _, c := range []struct{ name, body, expected string }{
+		{"before", tagged + testReport, quoted},
+		{"after", testReport + tagged, quoted},
+		{"many", strings.Repeat(tagged, 1000) + testReport, quoted},
+		{"after many rows", `{"data": [` + strings.Repeat(testRow+",", 1000) + testRow + "]}" + tagged, quoted},
+		{"plain before", plain + testReport, quoted},
+		{"plain after", testReport + plain, quoted},
+		{"alone", tagged, quoted},
+		{"after a mark", byteOrderMark + tagged + testReport, quoted},
+		{"of the command line", "PHP " + strings.TrimSpace(plain) + "\n" + testReport, quoted},
+		{"warning", strings.Replace(tagged, "Notice", "Warning", 1) + testReport, `"Warning: Undefined index: x in /var/www/x.php on line 3"`},
+		{"deprecated", strings.Replace(plain, "Notice", "Deprecated", 1) + testReport, `"Deprecated: Undefined index: x in`},
+		{"fatal error", strings.Replace(tagged, "Notice", "Fatal error", 1), `"Fatal error: Undefined index: x in`},
+		{"token", strings.Replace(tagged, "index: x", "index: "+testToken+" in &quot;a&quot;", 1),
+			`"Notice: Undefined index: <token> in \"a\" in /var/www/x.php on line 3"`},
+		{"long", strings.Replace(tagged, "index: x", strings.Repeat("x", 3000), 1), strings.Repeat("x", maxQuote-len("Notice: Undefined ")) + `"…`},
+	} {
+		_, err := inUTC().Parse(respond(200, c.body), newYear)
+		requireClass(t, FailedPHP, err)
+		require.ErrorContains(t, err, c.expected, c.name)
+		require.NotContains(t, err.Error(), "\n")
+	}
+	for _, body := range []string{
+		"<html>Notice: we are closed</html>", "Notice: x", "ThisNotice: x in /x.php on line 3", "<br />\n<b>Notice</b>:  Undefined index: x", testReport[:100],
+	} {
+		_, err := inUTC().Parse(respond(200, body), newYear)
+		requireClass(t, FailedResponse, err)
+	}
+	r := respond(200, tagged)
+	r.BodyErr = errors.New("connection broke")
+	_, err := inUTC().Parse(r, newYear)
+	requireClass(t, FailedResponse, err)
 }
 
 func TestClasses(t *testing.T) {

@@ -43,6 +43,8 @@ var (
 		Advice: "the hours missed are read later"}
 	FailedResponse = &Class{Name: "response", What: "the response is not a report",
 		Advice: "check url and any proxy in between; if they are right, wait: the hours missed are read later"}
+	FailedPHP = &Class{Name: "php", What: "the server wrote a PHP notice into its response",
+		Advice: "this is a fault of wolkvox's server: wait, the hours missed are read later; if it lasts, tell wolkvox's support"}
 	// FailedConnection means that there was no connection at all. One that ends without a response is of FailedServer, as it may depend on
 	// the request.
 	FailedConnection = &Class{Name: "connection", What: "the server can't be reached", General: true,
@@ -56,7 +58,7 @@ var (
 
 	// Classes are all classes of failures.
 	Classes = []*Class{FailedToken, FailedQuota, FailedBusy, FailedDisabled, FailedRequest, FailedNotFound, FailedOverload,
-		FailedServer, FailedResponse, FailedConnection, FailedTimeout, FailedTLS, FailedRedirect}
+		FailedServer, FailedResponse, FailedPHP, FailedConnection, FailedTimeout, FailedTLS, FailedRedirect}
 )
 
 // Failure is the error of a failed request. Its texts are bounded, on one line, and without the token.

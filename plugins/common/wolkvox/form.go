@@ -9,7 +9,7 @@ import (
 
 // Form is how a report writes its rows, as far as they show it. Forms are comparable.
 type Form struct {
-	key     string // of the hour: "date" or "day"
+	key     string // of the hour: "date", "day", "hour", "date and hour" or "day and hour"
 	layout  string // of the hour, such as YYYY-MM-DD-HH
 	calls   string // "strings" or "numbers"
 	minutes string // the same
@@ -41,9 +41,9 @@ func (f Form) Or(other Form) Form {
 }
 
 // learn adds what a row shows that can be read, and whose hour is under the key.
-func (f *Form) learn(key, date string, raw *rawRow) {
+func (f *Form) learn(l *label, raw *rawRow) {
 	if f.key == "" {
-		f.key, f.layout = key, layoutOf(date)
+		f.key, f.layout = l.form()
 	}
 	if f.calls == "" {
 		f.calls = typeOf(raw.calls)
@@ -74,9 +74,20 @@ func typeOf(v gjson.Result) string {
 	return "numbers"
 }
 
-// layoutOf returns the layout of a date that parseHour can read: its digits are in order those of year, month, day, hour, minute, second.
-func layoutOf(date string) string {
-	rest := "YYYYMMDDHHMMSS"
+// form returns the key and the layout of a label.
+func (l *label) form() (key, layout string) {
+	switch {
+	case l.field == "hour":
+		return l.field, layoutOf(l.text, "HHMMSS")
+	case l.clock != "":
+		return l.field + " and hour", layoutOf(l.text+" "+l.clock, "YYYYMMDDHHMMSS")
+	}
+	return l.field, layoutOf(l.text, "YYYYMMDDHHMMSS")
+}
+
+// layoutOf returns the layout of a date or hour that can be read: its digits become these letters in order.
+func layoutOf(date, letters string) string {
+	rest := letters
 	return strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' || rest == "" {
 			return r

@@ -67,18 +67,21 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 		return nil, failure
 	}
 
-	report := &Report{Window: w, Time: r.Time()}
 	if !e.hasRows() {
-		return report, nil
+		return &Report{Window: w, Time: r.Time()}, nil
 	}
-	f := newFiling(c.Calendar, report, r.redact)
-	e.data.ForEach(func(_, row gjson.Result) bool {
-		report.Listed++
-		f.add(row)
-		return true
-	})
-	f.finish()
+	isDecimal := c.decimalComma.Load()
+	f := c.file(r, e, w, isDecimal)
+	if decided := f.commas.areDecimal(isDecimal); decided != isDecimal {
+		c.decimalComma.Store(decided)
+		if f.commas.areAmbiguous {
+			f = c.file(r, e, w, decided)
+		}
+	}
+	report := f.report
 	switch {
+	case f.isDateless && w.From.Of()+w.Hours() > hours.Day:
+		return nil, r.newFailure(FailedResponse, "its rows have an hour without a date, which can be read if a single day is requested, not several")
 	case report.Unreadable > 0 && len(report.Rows)+report.Strays+f.ignored == 0:
 		p := report.Problems[0]
 		return nil, r.newFailure(FailedResponse, fmt.Sprintf("none of its %d row(s) can be read, such as row %d: %s", report.Listed, p.Position, p.Reason))
@@ -88,15 +91,30 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	return report, nil
 }
 
+// file sorts the rows of a response by the hours of w. A comma in minutes that may mean thousands is decimal if isDecimal, else refused.
+func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal bool) *filing {
+	f := newFiling(c.Calendar, &Report{Window: w, Time: r.Time()}, r.redact)
+	f.isDecimal = isDecimal
+	e.eachRow(func(row gjson.Result) {
+		f.report.Listed++
+		f.add(row)
+	})
+	f.finish()
+	return f
+}
+
 // filing sorts rows by the hours of a window.
 type filing struct {
-	report   *Report
-	calendar hours.Calendar
-	changes  bool // the clock changes within the window or near it
-	redact   func(string) string
-	slots    []slot     // one for each hour of the window
-	stray    hours.Hour // the last one
-	ignored  int        // rows of nothing but placeholders, and zeros of hours that the clock skips
+	report     *Report
+	calendar   hours.Calendar
+	changes    bool // the clock changes within the window or near it
+	redact     func(string) string
+	slots      []slot     // one for each hour of the window
+	stray      hours.Hour // the last one
+	ignored    int        // rows of nothing but placeholders, and zeros of hours that the clock skips
+	isDateless bool       // there are rows of an hour without a date: it is taken as one of the window's first day
+	isDecimal  bool       // how to read a comma in minutes that may mean thousands
+	commas     commas
 }
 
 // slot is an hour of the window with its rows.
@@ -134,6 +152,7 @@ func (f *filing) starts(h hours.Hour) int {
 type rawRow struct {
 	date    gjson.Result // the hour in the field tables of the vendor documentation
 	day     gjson.Result // the same, in one of its samples
+	hour    gjson.Result // the hour of the day, with or without a date beside it (seen in public clients of sibling reports)
 	calls   gjson.Result
 	minutes gjson.Result
 }
@@ -146,6 +165,8 @@ func readRow(row gjson.Result) rawRow {
 			raw.date = value
 		case "day":
 			raw.day = value
+		case "hour":
+			raw.hour = value
 		case "calls":
 			raw.calls = value
 		case "ivr_minutes":
@@ -156,6 +177,77 @@ func readRow(row gjson.Result) rawRow {
 	return raw
 }
 
+// isLabelled reports whether the row has something to name its hour.
+func (raw *rawRow) isLabelled() bool {
+	return raw.date.Exists() || raw.day.Exists() || raw.hour.Exists()
+}
+
+// isWhole reports whether an object is a row: it has all of its columns.
+func (raw *rawRow) isWhole() bool {
+	_, hasCalls := textOf(raw.calls)
+	_, hasMinutes := textOf(raw.minutes)
+	return hasCalls && hasMinutes && raw.isLabelled()
+}
+
+// label is what names the hour of a row.
+type label struct {
+	field  string // "date", "day", or "hour" where there is no date
+	value  gjson.Result
+	text   string // of the value
+	isText bool   // the value has one
+	clock  string // of the field "hour" beside a date
+}
+
+func labelOf(raw *rawRow) label {
+	l := label{field: "date", value: raw.date}
+	l.text, l.isText = textOf(raw.date)
+	if day, isText := textOf(raw.day); isText && isPlaceholder(l.text) {
+		l.field, l.value, l.text, l.isText = "day", raw.day, day, true
+	}
+	clock, _ := textOf(raw.hour)
+	switch {
+	case isPlaceholder(clock):
+	case l.isText && !isPlaceholder(l.text):
+		l.clock = clock
+	case l.isText || !l.value.Exists():
+		l.field, l.value, l.text, l.isText = "hour", raw.hour, clock, true
+	}
+	return l
+}
+
+// hourOf reads the hour of a row; or the reason why it can't be read.
+func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
+	if l.field == "hour" {
+		of, ok := parseClock(l.text)
+		if !ok {
+			return 0, f.describe(l.field, l.value, "hour of the day such as 08 or 08:00")
+		}
+		f.isDateless = true
+		from := f.report.Window.From
+		return from - hours.Hour(from.Of()-of), ""
+	}
+	hour, ok := parseHour(l.text)
+	if l.clock != "" {
+		of, isClock := parseClock(l.clock)
+		switch {
+		case ok && isClock && of != hour.Of():
+			return 0, f.describe(l.field, l.value, "hour that agrees with "+Quote(f.redact(l.clock), maxClock)+` in field "hour"`)
+		case ok: // it needs no other
+			l.clock = ""
+		case isClock:
+			hour, ok = parseHour(l.text + " 00") // a date alone
+			hour += hours.Hour(of)
+		}
+	}
+	if !l.isText || !ok {
+		return 0, f.describe(l.field, l.value, "hour such as 2026-01-18-19")
+	}
+	return hour, ""
+}
+
+// maxClock bounds a quoted hour of the day.
+const maxClock = 10
+
 // add files the next row of the report.
 func (f *filing) add(content gjson.Result) {
 	r := f.report
@@ -165,27 +257,22 @@ func (f *filing) add(content gjson.Result) {
 		return
 	}
 	raw := readRow(content)
-	field, key := "date", raw.date
-	date, ok := textOf(key)
-	if day, isText := textOf(raw.day); isText && isPlaceholder(date) {
-		field, key, date, ok = "day", raw.day, day, true
-	}
+	l := labelOf(&raw)
 	row, reason := f.figures(&raw)
 	isZero := reason == "" && row.Calls == 0 && row.Minutes == 0
-	if ok && isPlaceholder(date) && isZero {
+	if l.isText && isPlaceholder(l.text) && isZero {
 		f.ignored++
 		return
 	}
-	if ok {
-		row.Hour, ok = parseHour(date)
-	}
-	if !ok {
+	hour, unreadable := f.hourOf(&l)
+	if unreadable != "" {
 		r.Undated = true
-		r.problem(r.Listed, f.describe(field, key, "hour such as 2026-01-18-19"))
+		r.problem(r.Listed, unreadable)
 		return
 	}
+	row.Hour = hour
 	if reason == "" {
-		r.Form.learn(field, date, &raw)
+		r.Form.learn(&l, &raw)
 	}
 	if !r.Window.Contains(row.Hour) {
 		r.Strays++
@@ -235,18 +322,20 @@ func (f *filing) finish() {
 
 // figures reads calls and minutes; or the reason why they can't be read.
 func (f *filing) figures(raw *rawRow) (row Row, reason string) {
-	text, ok := textOf(raw.calls)
+	calls, ok := textOf(raw.calls)
 	if ok {
-		row.Calls, ok = parseCalls(text)
+		row.Calls, ok = parseCalls(calls)
 	}
+	text, isText := textOf(raw.minutes)
+	f.commas.see(text, row.Calls)
 	if !ok {
+		f.commas.seeCalls(calls)
 		return Row{}, f.describe("calls", raw.calls, "whole number of calls")
 	}
-	text, ok = textOf(raw.minutes)
-	if ok {
-		row.Minutes, ok = parseMinutes(text)
+	if isText {
+		row.Minutes, isText = parseMinutes(text, f.isDecimal)
 	}
-	if !ok {
+	if !isText {
 		return Row{}, f.describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")
 	}
 	row.NoMinutes = row.Calls > 0 && isPlaceholder(text)

@@ -59,6 +59,20 @@ func TestParse(t *testing.T) {
 		{"zeros", `{"date": "2026010100", "calls": "0", "ivr_minutes": "-"}`, Report{Listed: 1, Rows: []Row{{Hour: at(0)}}}},
 		{"no minutes", `{"date": "2026010100", "calls": "5", "ivr_minutes": null}`,
 			Report{Listed: 1, Rows: []Row{{Hour: at(0), Figures: hours.Figures{Calls: 5}, NoMinutes: true}}}},
+		{"hour of the day", `{"hour": "3", "calls": 1, "ivr_minutes": 2.5}, {"hour": 0, "calls": 3, "ivr_minutes": 4},
+			{"hour": "01:00", "calls": 5, "ivr_minutes": 6}, {"date": null, "hour": "02:00:00", "calls": 7, "ivr_minutes": 8},
+			{"hour": "23", "calls": 9, "ivr_minutes": 9}, {"hour": "24", "calls": 9, "ivr_minutes": 9}`, Report{Listed: 6, Strays: 1,
+			Rows: []Row{{Hour: at(0), Figures: hours.Figures{Calls: 3, Minutes: 4}}, {Hour: at(1), Figures: hours.Figures{Calls: 5, Minutes: 6}},
+				{Hour: at(2), Figures: hours.Figures{Calls: 7, Minutes: 8}}, {Hour: at(3), Figures: first.Figures}},
+			Unreadable: 1, Undated: true, Problems: []Problem{{6, `field "hour" is "24", which is no hour of the day such as 08 or 08:00`}}}},
+		{"date and hour", `{"date": "2026-01-01", "hour": "1", "calls": 3, "ivr_minutes": 4},
+			{"day": 20260101, "hour": "00:00", "calls": 1, "ivr_minutes": 2.5},
+			{"date": "2026-01-02", "hour": "00", "calls": 9, "ivr_minutes": 9}`, Report{Listed: 3, Strays: 1, Rows: []Row{first, second}}},
+		{"date with an hour, and hour", `{"date": "2026010100", "hour": "00", "calls": 1, "ivr_minutes": 2.5}, {"date": "2026010101", "hour": "x",
+			"calls": 3, "ivr_minutes": 4}, {"date": "2026-01-01 00:00:00", "hour": "08", "calls": 9, "ivr_minutes": 9}`, Report{Listed: 3,
+			Rows: []Row{first, second}, Unreadable: 1, Undated: true, Problems: []Problem{
+				{3, `field "date" is "2026-01-01 00:00:00", which is no hour that agrees with "08" in field "hour"`}}}},
+		{"placeholder of an hour", one + `, {"date": "", "hour": "-", "calls": "", "ivr_minutes": ""}`, Report{Listed: 2, Rows: []Row{first}}},
 		{"strays", one + `, {"date": "2026010104", "calls": "x"}, {"date": "2025123123", "calls": 1, "ivr_minutes": 1}`,
 			Report{Listed: 3, Rows: []Row{first}, Strays: 2}},
 		{"strays and unreadable", `{"date": "2026010100", "calls": "x"}, {"date": "2025123123", "calls": 1, "ivr_minutes": 1}`,
@@ -133,6 +147,10 @@ func TestUnreadableRow(t *testing.T) {
 		{`{"date": {"hour": 1}, "calls": 1, "ivr_minutes": 2}`, `field "date" is an object, ` + hour},
 		{`{"day": "01", "calls": 1, "ivr_minutes": 2}`, `field "day" is "01", ` + hour},
 		{`{"date": "-", "day": "01", "calls": 1, "ivr_minutes": 2}`, `field "day" is "01", ` + hour},
+		{`{"day": "01", "hour": "02", "calls": 1, "ivr_minutes": 2}`, `field "day" is "01", ` + hour},
+		{`{"date": "20260101", "hour": "noon", "calls": 1, "ivr_minutes": 2}`, `field "date" is "20260101", ` + hour},
+		{`{"date": {"hour": 1}, "hour": "02", "calls": 1, "ivr_minutes": 2}`, `field "date" is an object, ` + hour},
+		{`{"hour": true, "calls": 1, "ivr_minutes": 2}`, `field "date" is missing`},
 		{`{"date": "2026010100", "Calls": 1, "ivr_minutes": 2}`, `field "calls" is missing`},
 		{`{"date": "2026010100", "calls": true, "ivr_minutes": 2}`, `field "calls" is a boolean, ` + calls},
 		{`{"date": "2026010100", "calls": [1], "ivr_minutes": 2}`, `field "calls" is a list, ` + calls},
@@ -229,6 +247,86 @@ func TestClockChanges(t *testing.T) {
 	require.Empty(t, report.UnreadableHours, "no hour of the operation can't be read")
 }
 
+// An hour without a date is one of the requested day, whichever hours of it are requested.
+func TestHourWithoutADate(t *testing.T) {
+	t.Parallel()
+	c, from := inUTC(), newYear.From
+	r := respond(200, `{"data": [{"hour": "8", "calls": 1, "ivr_minutes": 2}, {"hour": "23", "calls": 3, "ivr_minutes": 4}]}`)
+	for _, w := range []hours.Window{{From: from, To: from + 24}, {From: from + 8, To: from + 24}, {From: from + 6, To: from + 23}} {
+		report, err := c.Parse(r, w)
+		require.NoError(t, err)
+		require.Equal(t, "2026-01-01 08:00", report.Rows[0].Hour.String())
+		require.Len(t, report.Rows, 2-report.Strays)
+		require.Equal(t, "key hour, H, figures as numbers", report.Form.String())
+	}
+	for _, w := range []hours.Window{{From: from, To: from + 25}, {From: from - 1, To: from + 1}, {From: from, To: from + 48}} {
+		_, err := c.Parse(r, w)
+		requireClass(t, FailedResponse, err)
+		require.ErrorContains(t, err, "its rows have an hour without a date")
+	}
+	r = respond(200, `{"data": [{"date": "2026-01-02", "hour": "08:00", "calls": 1, "ivr_minutes": 2}]}`)
+	report, err := c.Parse(r, hours.Window{From: from, To: from + 48})
+	require.NoError(t, err)
+	require.Equal(t, "2026-01-02 08:00", report.Rows[0].Hour.String())
+	require.Equal(t, "key date and hour, YYYY-MM-DD HH:MM, figures as numbers", report.Form.String())
+
+	r = respond(200, `{"data": [{"hour": "8", "calls": 1, "ivr_minutes": 2}]}`)
+	require.False(t, r.HasRows(), "a narrower window may have some")
+	require.True(t, respond(200, `{"data": [{"hour": "8", "date": "x", "calls": 1, "ivr_minutes": 2}]}`).HasRows())
+	require.True(t, respond(200, `{"data": {"3": 7, "date": "x", "calls": 1, "ivr_minutes": 2}}`).HasRows())
+	require.False(t, respond(200, `{"data": {"3": 7}}`).HasRows())
+}
+
+// A comma before three digits is decimal if anything in the response shows that, and nothing speaks against it.
+func TestDecimalComma(t *testing.T) {
+	t.Parallel()
+	at := func(hour, calls int, minutes string) string {
+		return fmt.Sprintf(`{"date": "20260101%02d", "calls": %d, "ivr_minutes": %q}`, hour, calls, minutes)
+	}
+	ambiguous := at(0, 400, "305,117")                                               // 0.8 minutes a call, or 763
+	const thousands = `{"date": "2026010100", "calls": 100, "ivr_minutes": "3,051"}` // 0.03 minutes a call, or 30.5
+	for _, c := range []struct {
+		name, rows string
+		readable   int // rows
+		later      int // the same of thousands in a later response
+	}{
+		{"two digits", thousands + "," + at(1, 7, "2,88"), 2, 1},
+		{"four digits", thousands + "," + at(1, 7, "2,8875"), 2, 1},
+		{"no whole", thousands + "," + at(1, 7, "0,887"), 2, 1},
+		{"four digits before it", thousands + "," + at(1, 7, "1234,567"), 2, 1},
+		{"absurd thousands", ambiguous, 1, 1},
+		{"absurd in the mean", ambiguous + "," + at(1, 400, "1,117") + "," + at(2, 0, "-"), 3, 1},
+		{"nothing else", thousands + "," + at(1, 7, "3"), 1, 0},
+		{"absurd decimals", at(0, 141, "1,234") + "," + at(1, 98, "201,5"), 1, 0},
+		{"no calls", at(0, 0, "305,117") + "," + at(1, 7, "3"), 1, 0},
+		{"point beside", ambiguous + "," + at(1, 7, "2.5"), 1, 0},
+		{"point and proof beside", ambiguous + "," + at(1, 7, "2.5") + "," + at(2, 7, "2,5"), 2, 0},
+		{"thousands and a point beside", ambiguous + "," + at(1, 7, "1,234.5") + "," + at(2, 7, "2,5"), 1, 0},
+		{"the other way round", ambiguous + "," + at(1, 7, "1.234,5") + "," + at(2, 7, "2,5"), 1, 0},
+		{"millions beside", ambiguous + "," + at(1, 7, "1,234,567") + "," + at(2, 7, "2,5"), 1, 0},
+		{"thousands of calls beside", ambiguous + `, {"date": "2026010101", "calls": "1,234", "ivr_minutes": 5}, ` + at(2, 7, "2,5"), 1, 0},
+		{"duration beside", ambiguous + "," + at(1, 7, "02:02:47"), 2, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			client := inUTC()
+			parse := func(rows string) int {
+				report, err := client.Parse(respond(200, `{"data": [`+rows+`, `+at(3, 1, "7")+`]}`), newYear)
+				require.NoError(t, err)
+				for _, row := range report.Rows {
+					require.Less(t, row.Minutes, 2000.0)
+				}
+				require.Equal(t, report.Listed, len(report.Rows)+report.Unreadable)
+				return len(report.Rows) - 1
+			}
+			require.Equal(t, c.readable, parse(c.rows))
+			require.Equal(t, c.later, parse(thousands))
+			require.Equal(t, 1, parse(thousands+","+at(1, 7, "2.5")), "what speaks against it counts")
+			require.Zero(t, parse(thousands), "later, too")
+		})
+	}
+}
+
 func TestForm(t *testing.T) {
 	t.Parallel()
 	report, err := parseRows(`{"day": "2026/01/01 00:30", "calls": 1, "ivr_minutes": "-"}, {"day": "2026010101", "calls": "1", "ivr_minutes": "2,5"}`)
@@ -271,6 +369,23 @@ func TestParseHour(t *testing.T) {
 	}
 }
 
+func TestParseClock(t *testing.T) {
+	t.Parallel()
+	for text, expected := range map[string]int{
+		"0": 0, "8": 8, "08": 8, "08:00": 8, "8:00": 8, "08:00:00": 8, "23:59:59": 23, "8:30": 8, "23": 23,
+	} {
+		hour, ok := parseClock(text)
+		require.True(t, ok, text)
+		require.Equal(t, expected, hour, text)
+	}
+	for _, text := range []string{
+		"", "-", "24", "008", "-8", "+8", "8.0", "8h", "08:", "08:0", "08:60", "08:00:", "08:00:60", "08:00:00:00", ":00", "08 AM", "0800", "08-09", "٨",
+	} {
+		_, ok := parseClock(text)
+		require.False(t, ok, text)
+	}
+}
+
 func TestParseCalls(t *testing.T) {
 	t.Parallel()
 	good := map[string]int64{
@@ -300,7 +415,7 @@ func TestParseMinutes(t *testing.T) {
 		"02:02:47": 122 + 47.0/60, "00:00:00": 0, "0:00:30": 0.5, "100:00:00": 6000, "00:59:59": 59 + 59.0/60, "4294967295:00:00": 4294967295 * 60,
 	}
 	for text, expected := range good {
-		minutes, ok := parseMinutes(text)
+		minutes, ok := parseMinutes(text, false)
 		require.True(t, ok, text)
 		require.InDelta(t, expected, minutes, 1e-9, text)
 	}
@@ -310,7 +425,7 @@ func TestParseMinutes(t *testing.T) {
 		":00:00", "00::00", "aa:00:00", "00:00:0x", "4294967296:00:00", "1:00:00.5", strings.Repeat("9", 400), "١٢",
 	}
 	for _, text := range bad {
-		_, ok := parseMinutes(text)
+		_, ok := parseMinutes(text, false)
 		require.False(t, ok, text)
 	}
 }
@@ -330,6 +445,8 @@ func TestSample(t *testing.T) {
 	for _, c := range []struct{ name, body, expected string }{
 		{"row", `{"date":"2026-01-18-19","calls":"12","agent":"Invented Name"}`, `{"date":"2026-01-18-19","calls":"12","agent":"Inv Nam"}`},
 		{"list", `{"data":[{"a":1},{"a":2}],"next":null,"more":true}`, `{"data":[{"a":1}],"next":null,"more":true}`},
+		{"rows by index", `{"data":{"1":{"a":1},"0":{"a":2}},"more":true}`, `{"data":{"1":{"a":1}},"more":true}`},
+		{"keys beside an index", `{"1":1,"a":2,"2":3}`, `{"1":1,"a":2,"2":3}`},
 		{"list of lists", "[[1.50,2],[3]]", "[[1.50]]"},
 		{"with a mark", byteOrderMark + `[ ]`, "[]"},
 		{"control characters", `["a\u0007\nb"]`, `["a  b"]`},
@@ -349,6 +466,13 @@ func TestSample(t *testing.T) {
 	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2, testToken))
 	require.Empty(t, SampleRow(body, 3, testToken))
 	require.Empty(t, SampleRow([]byte(`{"data": {}}`), 1, testToken))
+	body = []byte(`{"data": {"2": {"date": "x"}, "1": {"name": "Invented Name"}}}`)
+	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2, testToken))
+	require.Empty(t, SampleRow(body, 3, testToken))
+	require.Empty(t, SampleRow(body, 0, testToken))
+	body = []byte(`{"data": {"date": "2026", "calls": 1, "ivr_minutes": 2}}`)
+	require.JSONEq(t, `{"date": "2026", "calls": 1, "ivr_minutes": 2}`, SampleRow(body, 1, testToken))
+	require.Empty(t, SampleRow(body, 2, testToken))
 }
 
 func TestFindQuota(t *testing.T) {
@@ -378,6 +502,8 @@ func FuzzReport(f *testing.F) {
 	f.Add([]byte(testReport))
 	f.Add([]byte(`{"data":[{"day":"2026102502","calls":1,"ivr_minutes":"02:02:47"},{"date":"2026-10-25 02:00:00","calls":"2","ivr_minutes":"2,5"}]}`))
 	f.Add([]byte(`{"code":"404","error":"Validate dates entered","data":null}`))
+	f.Add([]byte(`{"data":{"1":{"hour":"2","calls":1,"ivr_minutes":"305,117"},"0":{"day":"20261025","hour":"03:00","calls":9,"ivr_minutes":"2,5"}}}`))
+	f.Add([]byte(`{"data":{"hour":2,"calls":1,"ivr_minutes":"1,234.5"}}`))
 	f.Add([]byte(`{"data":[1,null,"x",{},{"date":"2026\/10\/25 03:59:59","calls":"-","ivr_minutes":null}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		report, err := c.Parse(respond(200, string(body)), window)
@@ -448,7 +574,7 @@ func FuzzFigures(f *testing.F) {
 		calls, ok := parseCalls(text)
 		require.True(t, ok || calls == 0 || calls == math.MaxInt64)
 		require.GreaterOrEqual(t, calls, int64(0))
-		minutes, ok := parseMinutes(text)
+		minutes, ok := parseMinutes(text, calls%2 == 0)
 		if ok {
 			require.GreaterOrEqual(t, minutes, 0.0)
 			require.False(t, math.IsInf(minutes, 0))

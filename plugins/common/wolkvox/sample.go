@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/tidwall/gjson"
 )
 
 const (
@@ -14,8 +16,8 @@ const (
 	maxSampleText = 40
 )
 
-// Sample returns what shows the form of a body and little of its content: of each list the first item, digits as they are, words shortened
-// to three letters. It is without the token, so it can be sent to a stranger. It is empty if the body is not JSON.
+// Sample returns what shows the form of a body and little of its content: of each list, or rows by index, the first item, digits as they
+// are, words shortened to three letters. It is without the token, so it can be sent to a stranger. It is empty if the body is not JSON.
 func Sample(body []byte, token string) string {
 	redact := Redactor(token)
 	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
@@ -33,10 +35,13 @@ func SampleRow(body []byte, position int, token string) string {
 	if err != nil {
 		return ""
 	}
-	if rows := e.data.Array(); e.data.IsArray() && position >= 1 && position <= len(rows) {
-		return Sample([]byte(rows[position-1].Raw), token)
-	}
-	return ""
+	sample := ""
+	e.eachRow(func(row gjson.Result) {
+		if position--; position == 0 {
+			sample = Sample([]byte(row.Raw), token)
+		}
+	})
+	return sample
 }
 
 // writeSample writes the sample of the next value. It ends with an error where the JSON is wrong, or the sample is long enough.
@@ -54,8 +59,18 @@ func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string
 		return nil
 	}
 	out.WriteString(opening.String())
+	isLikeFirst := opening == '['
 	for n := 0; decoder.More(); n++ {
-		if opening == '[' && n > 0 { // the others are like the first
+		key := ""
+		if opening == '{' {
+			next, err := decoder.Token()
+			if err != nil {
+				return err
+			}
+			key = fmt.Sprint(next)
+			isLikeFirst = isIndex(key) && (n == 0 || isLikeFirst)
+		}
+		if n > 0 && isLikeFirst {
 			var other json.RawMessage
 			if err := decoder.Decode(&other); err != nil {
 				return err
@@ -66,11 +81,7 @@ func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string
 			out.WriteByte(',')
 		}
 		if opening == '{' {
-			key, err := decoder.Token()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(out, "%s:", Quote(redact(fmt.Sprint(key)), maxSampleText))
+			fmt.Fprintf(out, "%s:", Quote(redact(key), maxSampleText))
 		}
 		if err := writeSample(out, decoder, redact); err != nil {
 			return err

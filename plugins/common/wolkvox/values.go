@@ -69,6 +69,21 @@ func parseHour(date string) (hours.Hour, bool) {
 	return hours.HourOf(year, month, day, hour), true
 }
 
+// parseClock reads an hour of the day such as 8, 08, 08:00 or 08:00:00.
+func parseClock(text string) (hour int, ok bool) {
+	digits, rest, hasRest := strings.Cut(text, ":")
+	minutes, seconds, hasSeconds := strings.Cut(rest, ":")
+	_, isMinutes := parseSixty(minutes)
+	_, isSeconds := parseSixty(seconds)
+	if len(digits) > 2 || !isDigits(digits) || hasRest && !isMinutes || hasSeconds && !isSeconds {
+		return 0, false
+	}
+	for _, digit := range []byte(digits) {
+		hour = hour*10 + int(digit-'0')
+	}
+	return hour, hour < hours.Day
+}
+
 func daysIn(year, month int) int {
 	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
@@ -87,15 +102,15 @@ func parseCalls(text string) (int64, bool) {
 }
 
 // parseMinutes reads minutes with a decimal point or comma, or a duration HH:MM:SS. A placeholder is 0. Three digits after a comma may be
-// thousands and are refused; after a point they are decimals (vendor documentation: "2.887").
-func parseMinutes(text string) (float64, bool) {
+// thousands and are refused unless isDecimal; after a point they are decimals (vendor documentation: "2.887").
+func parseMinutes(text string, isDecimal bool) (float64, bool) {
 	if isPlaceholder(text) {
 		return 0, true
 	}
 	if strings.Contains(text, ":") {
 		return parseDuration(text)
 	}
-	if whole, fraction, comma := strings.Cut(text, ","); comma && len(fraction) == 3 && len(whole) <= 3 && whole[:min(len(whole), 1)] != "0" {
+	if whole, fraction, comma := strings.Cut(text, ","); comma && !isDecimal && mayBeThousands(whole, fraction) {
 		return 0, false
 	}
 	text = strings.Replace(text, ",", ".", 1)
@@ -105,6 +120,11 @@ func parseMinutes(text string) (float64, bool) {
 	}
 	minutes, err := strconv.ParseFloat(text, 64)
 	return minutes, err == nil
+}
+
+// mayBeThousands reports whether a comma between digits may separate thousands.
+func mayBeThousands(whole, fraction string) bool {
+	return len(fraction) == 3 && len(whole) <= 3 && whole[:min(len(whole), 1)] != "0"
 }
 
 // parseDuration reads the minutes of HH:MM:SS.

@@ -27,8 +27,8 @@ var (
 	// unsetVariable matches what Telegraf leaves of a reference to an environment variable that isn't set.
 	unsetVariable = regexp.MustCompile(`\$\{[^}]*\}|^\$[A-Za-z_]\w*$`)
 
-	digits    = regexp.MustCompile(`^[0-9]+$`)
-	hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,59}[a-z0-9])?$`) // with the "wv" before it, of 63 characters at most
+	// digits are those of a server's host name, whose part before the first dot has 63 characters at most, "wv" included.
+	digits = regexp.MustCompile(`^[0-9]{1,61}$`)
 )
 
 // textOption takes a number, too, for Init to say what is wrong with it.
@@ -52,8 +52,9 @@ func serverName(option string) (string, error) {
 		return "", fmt.Errorf("the environment variable of server = %q isn't set: set it where Telegraf is started", option)
 	case digits.MatchString(name) && len(name) < 4:
 		return "", fmt.Errorf("server = %q has fewer than four digits: a number without quotes loses its zeros, write server = \"%04s\"", option, name)
-	case !hostLabel.MatchString(name):
-		return "", fmt.Errorf("server = %s is no server: write its digits alone, e.g. \"0001\" for https://wv0001.wolkvox.com", wolkvox.Quote(option, 80))
+	case !digits.MatchString(name): // which may be the token, and isn't quoted
+		return "", errors.New(`server has no digits of a server: write those of wvNNNN in the address that the browser shows after login at ` +
+			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`)
 	}
 	return name, nil
 }

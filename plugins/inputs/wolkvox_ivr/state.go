@@ -67,6 +67,11 @@ func (w *WolkvoxIVR) SetState(saved interface{}) error {
 	if err := planner.Restore(s.State); err != nil {
 		return err
 	}
+	if before, now := s.Timezone, w.options.Calendar.Location.String(); before != now {
+		w.Log.Warnf("%s: timezone has changed from %q to %q: all hours are read and sent once more. What was sent before has other values of the tag "+
+			"\"hour\", so databases keep both, and sums count calls twice: delete the old rows as the page of destinations says under \"Correcting the time "+
+			"zone\", and let reread name their days", w.name(), before, now)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.planner, w.restored, w.requested = planner, &s.State, s.Requested

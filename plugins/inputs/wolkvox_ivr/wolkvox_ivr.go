@@ -157,6 +157,9 @@ func (w *WolkvoxIVR) ID() string {
 	return strings.TrimSuffix("inputs.wolkvox_ivr "+w.source+" "+w.Operation, " ")
 }
 
+// SeriesOption names the option that gives two tables of one server series of their own.
+func (*WolkvoxIVR) SeriesOption() string { return "operation" }
+
 // Client returns the client of the operation, for checks.
 func (w *WolkvoxIVR) Client() *wolkvox.Client { return w.client }
 

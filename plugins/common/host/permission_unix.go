@@ -1,0 +1,32 @@
+//go:build unix
+
+package host
+
+import (
+	"os"
+	"syscall"
+)
+
+// ownerOf returns the user that a file belongs to, if that is known.
+func ownerOf(path string) (uid int, known bool) {
+	stat, known := statOf(path)
+	if !known {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
+
+// isRoots reports whether a folder belongs to root and its group.
+func isRoots(folder string) bool {
+	stat, known := statOf(folder)
+	return known && stat.Uid == 0 && stat.Gid == 0
+}
+
+func statOf(path string) (stat *syscall.Stat_t, known bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false
+	}
+	stat, known = info.Sys().(*syscall.Stat_t)
+	return stat, known
+}
