@@ -93,6 +93,44 @@ func TestTimezoneIsCorrectedLate(t *testing.T) {
 	require.Equal(t, sumOf(truth), db.sum(from, to))
 }
 
+// TestRejectedRows: Telegraf drops what InfluxDB rejects, and the page of destinations has what its log says, and what brings the rows.
+func TestRejectedRows(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ log, prepare string }{
+		{"field type conflict: ", "CREATE DATABASE telegraf"},
+		{"points beyond retention policy", "CREATE DATABASE telegraf WITH DURATION 24h"},
+	} {
+		t.Run(tt.log, func(t *testing.T) {
+			t.Parallel()
+			w, start, db := startWolkvox(t, near), time.Now(), startInfluxDB(t)
+			today := hourOf(t, near, start)
+			today = today.Add(-time.Duration(today.Hour()) * time.Hour)
+			from, to := settled(t, near, today, 48*time.Hour)
+			truth := w.truth(t, near, from, to)
+			db.query(tt.prepare)
+			if strings.HasPrefix(tt.log, "field") {
+				db.write(fmt.Sprintf("wolkvox_ivr,hour=08,source=wv0001.wolkvox.com calls=5.0 %d", start.Add(-time.Hour).UnixNano()))
+			}
+			tg := newRecipe(t, "influxdb.conf", remembering+w.table(near, `backfill = "96h"`, often), "INFLUX_URL="+db.url())
+			tg.start()
+			tg.awaitLog(pastRead)
+			tg.stop()
+			page := regexp.MustCompile("(?m)^\\| `(" + regexp.QuoteMeta(tt.log) + ".*?)`.* \\| `(influx .*?)`.*\\|$").FindStringSubmatch(readDoc(t, "testdata/README.md"))
+			require.NotNil(t, page)
+			require.Contains(t, tg.log(), page[1])
+			require.Less(t, db.count(from, to), len(truth))
+
+			db.execute(page[2], nil)
+			days := start.Add(-120*time.Hour).Format(time.DateOnly) + "/" + start.Format(time.DateOnly)
+			tg.write("wolkvox_ivr.conf", remembering+w.table(near, `backfill = "96h"`, often, fmt.Sprintf("reread = %q", days)))
+			tg.start()
+			tg.await("all to be there", func() bool { return db.count(from, to) == len(truth) })
+			tg.stop()
+			require.Equal(t, sumOf(truth), db.sum(from, to))
+		})
+	}
+}
+
 // TestHostIsRenamed: the machine that gathers is no part of the figures, so another one's rows overwrite them.
 func TestHostIsRenamed(t *testing.T) {
 	t.Parallel()
