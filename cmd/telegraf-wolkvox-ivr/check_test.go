@@ -139,7 +139,16 @@ func TestCheck(t *testing.T) {
 		{name: "server_before_login", config: "[[inputs.wolkvox_ivr]]\nserver = \"manager.wolkvox.com\"\ntoken = \"" + checkedToken + "\"\n"},
 		{name: "server_address", config: "[[inputs.wolkvox_ivr]]\nserver = \"https://wv0001.wolkvox.com\"\ntoken = \"" + checkedToken + "\"\n"},
 		{name: "token_in_quotes", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = '\"" + checkedToken + "\"'\nurl = \"URL\"\n"},
-		{name: "token_of_two_operations", config: tableOf("a") + strings.ReplaceAll(tableOf("b"), "0001", "0002")},
+		{name: "token_of_two_operations", config: tableOf("a") + strings.ReplaceAll(tableOf("b"), "0001", "0002"), // in whichever order
+			handler: info(`{"data":[{"token_limit":"1000","token_use_today":"0","all_token_today":"0","available_consumption_options":"1000"}]}`)},
+		{name: "token_not_utf8", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${CHECKED_TOKEN}\"\nurl = \"URL\"\n",
+			prepare: func(t *testing.T) { t.Setenv("CHECKED_TOKEN", "t\xf3ken-abc123") }},
+		{name: "config_latin1", options: "operation = \"Atenci\xf3n\""},
+		{name: "config_typographic_quotes", options: "timezone = “America/Bogota”"},
+		{name: "config_agent_twice", options: "[agent]\ninterval = \"5m\""},
+		{name: "config_server_in_agent", agent: "server = \"0001\""},
+		{name: "config_backfill_without_unit", options: "backfill = 365"},
+		{name: "state_tilde", agent: `statefile = "~/x.state"`},
 		{name: "state_empty", prepare: func(t *testing.T) { require.NoError(t, os.WriteFile("x.state", nil, 0o600)) }},
 		{name: "config_internal", config: "[agent]\nstatefile = \"x.state\"\n[[inputs.internal]]\n" + tableOf("a")},
 		{name: "config_internal_refused", config: "[[inputs.internal]]\nname_override = \"#x\"\n" + tableOf("a")},
@@ -252,6 +261,11 @@ func TestCheck(t *testing.T) {
 		{name: "zone_hour_ends_one_east", now: time.Date(2026, 11, 18, 15, 55, 0, 0, time.UTC), options: `timezone = "America/Caracas"`},
 		{name: "zone_before_midnight", now: time.Date(2026, 11, 19, 4, 40, 0, 0, time.UTC)},
 		{name: "zone_clock_unknown", now: time.Date(2026, 11, 18, 15, 55, 0, 0, time.UTC), options: `timezone = "America/Costa_Rica"`, handler: date("")},
+		{name: "zone_far_west_at_night", now: time.Date(2026, 11, 18, 20, 40, 0, 0, time.UTC), options: `timezone = "America/Los_Angeles"`,
+			handler: reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				fail(w, http.StatusOK, `{"code":200,"data":[{"date":"2026111823","calls":"50","ivr_minutes":"90.5"}]}`)
+			})},
+		{name: "zone_clock_unknown_but_right", handler: date("")},
 		{name: "zone_few_calls", operation: simulator.Operation{PeakCalls: 5}},
 		{name: "zone_report_late", handler: reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			var rows []string

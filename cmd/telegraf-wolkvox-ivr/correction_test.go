@@ -30,7 +30,7 @@ func TestTimezoneIsCorrected(t *testing.T) {
 		}},
 		{"InfluxDB 2", func(t *testing.T) (summing, string, []string) {
 			db := startInfluxDB2(t)
-			return db, "influxdb_v2.conf", []string{"INFLUX_URL=" + db.url(), "INFLUX_TOKEN=" + db.token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf"}
+			return db, "influxdb_v2.conf", []string{"INFLUX2_URL=" + db.url(), "INFLUX_TOKEN=" + db.token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf"}
 		}},
 		{"PostgreSQL", func(t *testing.T) (summing, string, []string) {
 			db := startPostgreSQL(t)

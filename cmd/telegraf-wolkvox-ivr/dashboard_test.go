@@ -250,7 +250,7 @@ func gathered(t *testing.T, w *wolkvox, db *influxdb, tables ...string) {
 		recipe = "influxdb_v2.conf"
 	}
 	tg := newRecipe(t, recipe, remembering+"[[inputs.internal]]\ninterval = \"1s\"\n"+strings.Join(tables, ""),
-		"INFLUX_URL="+db.url(), "INFLUX_TOKEN="+db.token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf")
+		"INFLUX_URL="+db.url(), "INFLUX2_URL="+db.url(), "INFLUX_TOKEN="+db.token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf")
 	tg.start()
 	tg.await("all of the past to be read", func() bool { return strings.Count(tg.log(), pastRead) == len(tables) })
 	gathers := len(w.Ledger())

@@ -413,7 +413,7 @@ func TestInfluxDB(t *testing.T) {
 			tg := newRecipe(t, tt.recipe, remembering+
 				w.table(near, `backfill = "744h"`, often)+
 				w.table(far, `backfill = "744h"`, often, `operation = "far"`),
-				append(tt.env, "INFLUX_URL="+db.url())...)
+				append(tt.env, "INFLUX_URL="+db.url(), "INFLUX2_URL="+db.url())...)
 
 			tg.start()
 			db.awaitMonth(tg, truth)
@@ -573,7 +573,7 @@ func TestRelay(t *testing.T) {
 		w.table(near, `backfill = "744h"`, often),
 		w.table(far, `backfill = "744h"`, often, `operation = "far"`),
 	} {
-		edge := newRecipe(t, "influxdb_v2.conf", remembering+table, "INFLUX_URL=http://"+listen, "INFLUX_TOKEN="+token)
+		edge := newRecipe(t, "influxdb_v2.conf", remembering+table, "INFLUX2_URL=http://"+listen, "INFLUX_TOKEN="+token)
 		edge.start()
 		edges = append(edges, edge)
 	}
@@ -599,7 +599,7 @@ func TestRelay(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, m.Fields()["calls"], w.At(o.Token, m.Time(), start).Calls, m.Time())
 	}
-	wrong := newRecipe(t, "influxdb_v2.conf", remembering+w.table(near, `empty_hours = "zero"`), "INFLUX_URL=http://"+listen, "INFLUX_TOKEN=wrong")
+	wrong := newRecipe(t, "influxdb_v2.conf", remembering+w.table(near, `empty_hours = "zero"`), "INFLUX2_URL=http://"+listen, "INFLUX_TOKEN=wrong")
 	relay.start()
 	wrong.start()
 	wrong.awaitLog("401 Unauthorized")

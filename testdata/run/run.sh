@@ -63,7 +63,7 @@ export INFLUXDB_HTTP_BIND_ADDRESS=127.0.0.1:0 INFLUXDB_BIND_ADDRESS=127.0.0.1:0 
 serve influxd bin/influxd run
 influxd=$server
 INFLUX_URL=$(address influxd) LINES_FILE=$dir/lines
-export INFLUX_URL LINES_FILE
+export INFLUX_URL LINES_FILE INFLUX_DATABASE=telegraf INFLUX_USER= INFLUX_PASSWORD=
 
 query() { bin/influx -port "${INFLUX_URL##*:}" -database telegraf -format csv -execute "$1" 2>/dev/null; }
 hours() { query 'SELECT count("calls") FROM "wolkvox_ivr"' | sed -n 's/^wolkvox_ivr,0,//p'; }

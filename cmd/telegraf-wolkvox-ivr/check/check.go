@@ -174,9 +174,10 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 			"no statefile: what is missed while the program is down is not caught up; name one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"")
 		return
 	}
+	rootsFiles := host.LeftByRoot(conf.Statefile)
 	switch err := host.CheckStatefile(conf.Statefile); {
-	case err == nil && host.IsLeftByRoot(conf.Statefile):
-		c.add("state", warn, fmt.Sprintf("%s belongs to root, and Telegraf's user can't use it: sudo chown telegraf %s*", conf.Statefile, conf.Statefile))
+	case err == nil && rootsFiles != "":
+		c.add("state", warn, "root has run this program before, and Telegraf's user can't use the files of then: sudo chown telegraf "+rootsFiles)
 	case err == nil:
 		c.add("state", good, conf.Statefile+" can be kept by the user who runs this check")
 	case errors.Is(err, host.ErrHeld):

@@ -32,6 +32,9 @@ func (t *table) checkZone(r *wolkvox.Report) {
 	zone, ahead := e.calendar.Location, int(e.newest-running)
 	fitting, missed := fittingZone(zone, t.now, -ahead), e.usualSince(e.newest)
 	switch {
+	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)) && e.newest == e.window.To-1:
+		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls up to the end of the day there, at least %d hour(s) ahead of now. "+
+			"Check again after midnight there, to see which zone fits", zone, ahead)
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)):
 		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) ahead of now: %s", zone, ahead, adviseZone(fitting))
 	case missed >= significantCalls && fitting == "":
@@ -42,6 +45,8 @@ func (t *table) checkZone(r *wolkvox.Report) {
 			"since. Compare its hours with wolkvox's own report of today. If they agree, it is late, and newer calls come when it shows them. If they "+
 			"differ, %s",
 			zone, -ahead, missed, adviseZone(fitting))
+	case e.newest == running && e.usualAhead() >= significantCalls && !t.isTimeKnown:
+		t.add("time zone", warn, "timezone = %q fits if this machine's clock is right: the report shows calls of the running hour, and none ahead of now", zone)
 	case e.newest == running && e.usualAhead() >= significantCalls:
 		t.add("time zone", good, "timezone = %q fits: the report shows calls of the running hour, and none ahead of now", zone)
 	default:

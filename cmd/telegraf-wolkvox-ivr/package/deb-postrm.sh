@@ -12,7 +12,8 @@ remove* | "abort-install again")
 	;;
 purge*)
 	rm -f $file.removed $state $state.lock $state.tmp $state.rejected-*
-	rmdir /var/lib/telegraf 2>/dev/null || true # Telegraf's own state is there too
+	# Telegraf's own, if it is there.
+	[ -e /usr/bin/telegraf ] || rmdir /var/lib/telegraf 2>/dev/null || true
 	echo "telegraf-wolkvox-ivr: what stays is not the package's alone: the user and the group telegraf, and what was copied into /etc/telegraf."
 	;;
 esac

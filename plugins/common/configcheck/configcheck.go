@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/template"
 	"github.com/influxdata/telegraf"
@@ -172,12 +173,18 @@ func (f *File) syntaxError(err error) error {
 	lines := bytes.SplitAfter(f.Content, []byte("\n"))
 	for line := min(last, len(lines)); line > max(0, last-maxStatement); line-- {
 		if _, err := toml.Parse(bytes.Join(lines[:line-1], nil)); err == nil {
+			if quote := typographic.Find(lines[line-1]); quote != nil {
+				return fmt.Errorf("%s: invalid TOML syntax: %q is a typographic character: write \" around texts, and plain blanks", f.At(line), quote)
+			}
 			return fmt.Errorf("%s: invalid TOML syntax: a quote, a bracket or an equals sign is missing, "+
 				"or a backslash in double quotes is not doubled", f.At(line))
 		}
 	}
 	return f.LoaderError(err, nil)
 }
+
+// typographic matches what text processors and web pages make of quotes and blanks.
+var typographic = regexp.MustCompile("[“”„‘’«»\u00a0]")
 
 // zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
 var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
@@ -189,10 +196,18 @@ func Read(path string) (*File, error) {
 		return nil, fmt.Errorf("reading the configuration failed: %w. This is user %s: run it as Telegraf's user, with \"sudo -u telegraf\" before the "+
 			"command. If this is Telegraf's user: sudo chgrp telegraf %s && sudo chmod 640 %s", err, userName(), path, path)
 	}
+	if err != nil && strings.Contains(err.Error(), "not a TOML file") {
+		return nil, fmt.Errorf("reading the configuration failed: %w: save it as UTF-8 text", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration failed: %w", err)
 	}
 	f := &File{Path: path, Content: inUTF8(content), tables: make(map[string][]*ast.Table)}
+	for n, line := range bytes.Split(f.Content, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return nil, fmt.Errorf("%s: a character that is not of UTF-8: save the file as UTF-8 text", f.At(1+n))
+		}
+	}
 	root, err := toml.Parse(f.Content)
 	if err != nil {
 		return nil, f.syntaxError(err)
@@ -343,11 +358,25 @@ func (f *File) checkOptions(title string, tbl *ast.Table, targets ...any) {
 		if slices.Contains(unknown, key) && slices.Contains(agentOptions, key) {
 			f.report(lineOf(node), "unknown option %q in %s: it belongs in the table [agent]", key, title)
 		} else if slices.Contains(unknown, key) {
-			f.report(lineOf(node), "unknown option %q in %s%s", key, title, nearest(key, optionNames(targets...)))
+			advice := nearest(key, optionNames(targets...))
+			if owner := inputWith(key); advice == "" && owner != "" {
+				advice = fmt.Sprintf(": it belongs in a table [[inputs.%s]]", owner)
+			}
+			f.report(lineOf(node), "unknown option %q in %s%s", key, title, advice)
 		} else if len(unknown) > 0 {
 			f.report(lineOf(node), "unknown option %q in %q of %s", slices.Min(unknown), key, title)
 		}
 	}
+}
+
+// inputWith returns an input that has the option, or "".
+func inputWith(option string) string {
+	for _, name := range slices.Sorted(maps.Keys(inputs.Inputs)) {
+		if slices.Contains(optionNames(inputs.Inputs[name]()), option) {
+			return name
+		}
+	}
+	return ""
 }
 
 // decode sets one option of the target, and returns which keys the target does not know.
@@ -451,6 +480,9 @@ func (f *File) LoaderError(err error, loaded map[string]int) error {
 		if strings.HasPrefix(reason, "unknown secret store") {
 			reason += ": put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"
 		}
+	}
+	if strings.Contains(reason, "is in conflict with") {
+		reason += ": write each table and each option once"
 	}
 	return fmt.Errorf("%s: %s", f.At(line), reason)
 }

@@ -44,7 +44,8 @@ func TestConfigErrors(t *testing.T) {
 		{"unclosed list", "[[inputs.probe]]\nservers = [\n\"a\",\n\"b\"\n\n[[inputs.probe]]\n", "FILE:2: " + syntax},
 		{"unclosed long text", "[[inputs.probe]]\nserver = \"\"\"\n" + strings.Repeat("\n", 200), "FILE:203: invalid TOML syntax"},
 		{"number with zeros", "[[inputs.plain]]\nserver = 0042\n", `FILE:2: a number can't begin with 0: write it in quotes`},
-		{"option twice", "[[inputs.probe]]\nserver = \"a\"\nserver = \"b\"", "FILE:3: key `server' is in conflict with line 2"},
+		{"option twice", "[[inputs.probe]]\nserver = \"a\"\nserver = \"b\"",
+			"FILE:3: key `server' is in conflict with line 2: write each table and each option once"},
 
 		{"unknown table", "[agents]\n", `FILE:1: unknown table "agents": did you mean "agent"?`},
 		{"nothing like it", "\n[[things.x]]\n", `FILE:2: unknown table "things"`},

@@ -71,12 +71,11 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 		return &Report{Window: w, Time: r.Time()}, nil
 	}
 	isDecimal := c.decimalComma.Load()
-	f := c.file(r, e, w, isDecimal)
-	if decided := f.commas.areDecimal(isDecimal); decided != isDecimal {
-		c.decimalComma.Store(decided)
-		if f.commas.areAmbiguous {
-			f = c.file(r, e, w, decided)
-		}
+	f := c.file(r, e, w, isDecimal, false)
+	decided, refusesPoints := f.commas.areDecimal(isDecimal), f.commas.refusesPoints(isDecimal)
+	c.decimalComma.Store(decided)
+	if decided != isDecimal && f.commas.areAmbiguous || refusesPoints {
+		f = c.file(r, e, w, decided, refusesPoints)
 	}
 	report := f.report
 	switch {
@@ -91,10 +90,11 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	return report, nil
 }
 
-// file sorts the rows of a response by the hours of w. A comma in minutes that may mean thousands is decimal if isDecimal, else refused.
-func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal bool) *filing {
+// file sorts the rows of a response by the hours of w. A comma in minutes that may mean thousands is decimal if isDecimal, else refused; a
+// point is decimal unless refusesPoints.
+func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal, refusesPoints bool) *filing {
 	f := newFiling(c.Calendar, &Report{Window: w, Time: r.Time()}, r.redact)
-	f.isDecimal = isDecimal
+	f.isDecimal, f.refusesPoints = isDecimal, refusesPoints
 	e.eachRow(func(row gjson.Result) {
 		f.report.Listed++
 		f.add(row)
@@ -105,16 +105,17 @@ func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal bool) 
 
 // filing sorts rows by the hours of a window.
 type filing struct {
-	report     *Report
-	calendar   hours.Calendar
-	changes    bool // the clock changes within the window or near it
-	redact     func(string) string
-	slots      []slot     // one for each hour of the window
-	stray      hours.Hour // the last one
-	ignored    int        // rows of nothing but placeholders, and zeros of hours that the clock skips
-	isDateless bool       // there are rows of an hour without a date: it is taken as one of the window's first day
-	isDecimal  bool       // how to read a comma in minutes that may mean thousands
-	commas     commas
+	report        *Report
+	calendar      hours.Calendar
+	changes       bool // the clock changes within the window or near it
+	redact        func(string) string
+	slots         []slot     // one for each hour of the window
+	stray         hours.Hour // the last one
+	ignored       int        // rows of nothing but placeholders, and zeros of hours that the clock skips
+	isDateless    bool       // there are rows of an hour without a date: it is taken as one of the window's first day
+	isDecimal     bool       // how to read a comma in minutes that may mean thousands
+	refusesPoints bool       // that may mean thousands
+	commas        commas
 }
 
 // slot is an hour of the window with its rows.
@@ -334,6 +335,7 @@ func (f *filing) figures(raw *rawRow) (row Row, reason string) {
 	}
 	if isText {
 		row.Minutes, isText = parseMinutes(text, f.isDecimal)
+		isText = isText && !(f.refusesPoints && isPointOfThousands(text))
 	}
 	if !isText {
 		return Row{}, f.describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")

@@ -581,3 +581,37 @@ func FuzzFigures(f *testing.F) {
 		}
 	})
 }
+
+// A point before three digits is decimal, as the vendor has it, unless the report has commas or durations elsewhere: then it may mean
+// thousands, and nothing is ever off by a thousand.
+func TestPointsThatMayMeanThousands(t *testing.T) {
+	t.Parallel()
+	const ambiguous = `{"date": "2026010100", "calls": "700", "ivr_minutes": "1.234"}`
+	for other, isRefused := range map[string]bool{
+		`{"date": "2026010101", "calls": "12", "ivr_minutes": "20,5"}`:                                                               true,
+		`{"date": "2026010101", "calls": "12", "ivr_minutes": "1.234,50"}, {"date": "2026010102", "calls": "1", "ivr_minutes": "1"}`: true,
+		`{"date": "2026010101", "calls": "12", "ivr_minutes": "08:32:10"}`:                                                           true,
+		`{"date": "2026010101", "calls": "12", "ivr_minutes": "20.5"}`:                                                               false,
+		`{"date": "2026010101", "calls": "12", "ivr_minutes": "12"}`:                                                                 false,
+	} {
+		report, err := parseRows(ambiguous + "," + other)
+		require.NoError(t, err, other)
+		require.Equal(t, isRefused, slices.Contains(report.UnreadableHours, newYear.From), other)
+	}
+
+	c := inUTC()
+	parse := func(rows string) (*Report, error) { return c.Parse(respond(200, `{"data": [`+rows+`]}`), newYear) }
+	_, err := parse(`{"date": "2026010101", "calls": "12", "ivr_minutes": "20,5"}`)
+	require.NoError(t, err)
+	_, err = parse(ambiguous)
+	require.ErrorContains(t, err, `field "ivr_minutes" is "1.234"`)
+	report, err := parse(ambiguous + `, {"date": "2026010101", "calls": "12", "ivr_minutes": "20.5"}`)
+	require.NoError(t, err)
+	require.Len(t, report.Rows, 2, "the report has changed to points")
+}
+
+func TestTokenThatIsNoText(t *testing.T) {
+	t.Parallel()
+	redact := Redactor("t\xf3ken-abc123", "invented-token")
+	require.Equal(t, `"<token>" <token>`, redact(fmt.Sprintf("%q invented-token", "t\xf3ken-abc123")))
+}

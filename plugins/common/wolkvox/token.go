@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // unsetVariable matches what Telegraf leaves of a reference to an environment variable that is not set.
@@ -96,7 +97,7 @@ func Redactor(secrets ...string) func(string) string {
 	var forms []string
 	for _, secret := range secrets {
 		for _, form := range []string{secret, strings.Trim(strconv.Quote(secret), `"`), url.QueryEscape(secret)} {
-			if form != "" {
+			if form != "" && utf8.ValidString(form) { // else it is no token, and messages have it quoted
 				forms = append(forms, regexp.QuoteMeta(form))
 			}
 		}

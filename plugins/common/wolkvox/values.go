@@ -122,9 +122,15 @@ func parseMinutes(text string, isDecimal bool) (float64, bool) {
 	return minutes, err == nil
 }
 
-// mayBeThousands reports whether a comma between digits may separate thousands.
+// mayBeThousands reports whether what is between digits may separate thousands.
 func mayBeThousands(whole, fraction string) bool {
 	return len(fraction) == 3 && len(whole) <= 3 && whole[:min(len(whole), 1)] != "0"
+}
+
+// isPointOfThousands reports whether a point between digits may separate thousands.
+func isPointOfThousands(text string) bool {
+	whole, fraction, found := strings.Cut(text, ".")
+	return found && isDigits(whole) && isDigits(fraction) && mayBeThousands(whole, fraction)
 }
 
 // parseDuration reads the minutes of HH:MM:SS.

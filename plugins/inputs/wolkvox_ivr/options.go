@@ -109,10 +109,12 @@ func (w *WolkvoxIVR) checkRanges() error {
 	case w.Lookback < 0 || time.Duration(w.Lookback) > maxLookback:
 		return fmt.Errorf("lookback = \"%s\" is out of range: set it between \"0s\" and \"720h\"; for older hours there is backfill",
 			time.Duration(w.Lookback))
-	case w.Lookback > 0 && time.Duration(w.Lookback) < time.Minute, w.Backfill > 0 && time.Duration(w.Backfill) < time.Minute:
-		return errors.New(`lookback or backfill is less than a minute: a number alone counts seconds, write hours as "3h"`)
+	case w.Lookback > 0 && time.Duration(w.Lookback) < time.Minute:
+		return fmt.Errorf("lookback = \"%s\" is less than a minute: a number alone counts seconds, write hours as \"3h\"", time.Duration(w.Lookback))
+	case w.Backfill > 0 && time.Duration(w.Backfill) < time.Hour:
+		return fmt.Errorf("backfill = \"%s\" is less than an hour: a number alone counts seconds, write days as \"365d\"", time.Duration(w.Backfill))
 	case w.Backfill < 0 || time.Duration(w.Backfill) > maxBackfill:
-		return fmt.Errorf("backfill = \"%s\" is out of range: set it between \"0s\" and ten years, e.g. \"8760h\" for one",
+		return fmt.Errorf("backfill = \"%s\" is out of range: set it between \"0s\" and ten years, e.g. \"365d\" for one",
 			time.Duration(w.Backfill))
 	case w.Timeout <= 0:
 		return fmt.Errorf("timeout = \"%s\" is out of range: set it above \"0s\", e.g. \"60s\"", time.Duration(w.Timeout))

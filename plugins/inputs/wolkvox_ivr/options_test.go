@@ -28,7 +28,6 @@ func TestInitFail(t *testing.T) {
 		noURL  = `: write one such as "https://wv{server}.wolkvox.com"`
 		noZone = ` is unknown: write the name that the IANA database gives the operation's time zone, such as "America/Bogota", ` +
 			`or "Etc/GMT+5" for five hours behind UTC`
-		noUnit   = `lookback or backfill is less than a minute: a number alone counts seconds, write hours as "3h"`
 		noBlank  = "the token has blanks or characters that no wolkvox-token has: copy it again"
 		noPlain  = ` would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)`
 		noServer = `server has no digits of a server: write those of wvNNNN in the address that the browser shows after login at ` +
@@ -77,16 +76,18 @@ func TestInitFail(t *testing.T) {
 		{"timezone unknown", func(w *WolkvoxIVR) { w.Timezone = "America/Nowhere" }, `timezone = "America/Nowhere"` + noZone},
 		{"timezone path", func(w *WolkvoxIVR) { w.Timezone = "../../etc/passwd" }, `timezone = "../../etc/passwd"` + noZone},
 		{"timezone of the machine", func(w *WolkvoxIVR) { w.Timezone = "Local" }, `timezone = "Local"` + noZone},
-		{"lookback without unit", func(w *WolkvoxIVR) { w.Lookback = config.Duration(3 * time.Second) }, noUnit},
-		{"backfill without unit", func(w *WolkvoxIVR) { w.Backfill = config.Duration(48 * time.Second) }, noUnit},
+		{"lookback without unit", func(w *WolkvoxIVR) { w.Lookback = config.Duration(3 * time.Second) },
+			`lookback = "3s" is less than a minute: a number alone counts seconds, write hours as "3h"`},
+		{"backfill without unit", func(w *WolkvoxIVR) { w.Backfill = config.Duration(365 * time.Second) },
+			`backfill = "6m5s" is less than an hour: a number alone counts seconds, write days as "365d"`},
 		{"lookback negative", func(w *WolkvoxIVR) { w.Lookback = config.Duration(-time.Second) },
 			`lookback = "-1s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
 		{"lookback long", func(w *WolkvoxIVR) { w.Lookback = config.Duration(721 * time.Hour) },
 			`lookback = "721h0m0s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
 		{"backfill negative", func(w *WolkvoxIVR) { w.Backfill = config.Duration(-time.Hour) },
-			`backfill = "-1h0m0s" is out of range: set it between "0s" and ten years, e.g. "8760h" for one`},
+			`backfill = "-1h0m0s" is out of range: set it between "0s" and ten years, e.g. "365d" for one`},
 		{"backfill long", func(w *WolkvoxIVR) { w.Backfill = config.Duration(maxBackfill + time.Hour) },
-			`backfill = "87841h0m0s" is out of range: set it between "0s" and ten years, e.g. "8760h" for one`},
+			`backfill = "87841h0m0s" is out of range: set it between "0s" and ten years, e.g. "365d" for one`},
 		{"timeout zero", func(w *WolkvoxIVR) { w.Timeout = 0 }, `timeout = "0s" is out of range: set it above "0s", e.g. "60s"`},
 		{"timeout negative", func(w *WolkvoxIVR) { w.Timeout = -1 }, `timeout = "-1ns" is out of range: set it above "0s", e.g. "60s"`},
 		{"hours", func(w *WolkvoxIVR) { w.Hours = "yes" }, `hours = "yes" is unknown: set it to "all", "ended" or "final"`},
