@@ -33,6 +33,7 @@ const (
 	unset     = "Telegraf leaves a variable that is not set as it is"
 	sameTwice = "Telegraf has each of the two gather"
 	noLines   = "lines that begin with # are none to execd"
+	noText    = "Telegraf takes bytes that are no text, which are replaced in a tag for good"
 	ownHost   = "the file's [agent] is not Telegraf's"
 )
 
@@ -142,7 +143,7 @@ var comparisons = []comparison{
 	{name: "wrong escape", conf: "TABLE\ntags = {a = \"\\q\"}", says: "FILE:6: "},
 	{name: "keys in quotes", conf: "TABLE\n\"alias\" = 'x'"},
 	{name: "lists over lines", conf: "TABLE\nnamepass = [\n  'a', # first\n  'wolk*',\n]"},
-	{name: "not UTF-8", conf: "TABLE\ntags = {a = \"\xff\xfe\"}"},
+	{name: "not UTF-8", conf: "TABLE\ntags = {a = \"\xff\xfe\"}", says: "FILE:6: a character that is not of UTF-8", differs: noText},
 	{name: "table of old", conf: "[inputs.wolkvox_ivr]\nOPTIONS"},
 	{name: "table of old without inputs", conf: "[wolkvox_ivr]\nOPTIONS"},
 	{name: "tables without inputs", conf: "[[wolkvox_ivr]]\nOPTIONS", says: `FILE:1: unknown table "wolkvox_ivr": did you mean [[inputs.wolkvox_ivr]]?`},
