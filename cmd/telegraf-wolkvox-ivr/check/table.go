@@ -261,9 +261,9 @@ func (t *table) checkClock(r *wolkvox.Response) {
 	case size <= slightlyOff:
 		t.add("clock", good, "this machine's is within two minutes of the server's")
 	case size <= farOff:
-		t.add("clock", warn, "this machine's is %s %s the server's, by which hours go: set it", size, side)
+		t.add("clock", warn, "this machine's is %s %s the server's: set it. The plugin goes by the server's time", size, side)
 	default:
-		t.add("clock", fail, "this machine's is %s %s the server's, by which hours go: set it, as TLS and Telegraf go by it", size, side)
+		t.add("clock", fail, "this machine's is %s %s the server's: set it. The plugin goes by the server's time, but TLS and Telegraf do not", size, side)
 	}
 }
 

@@ -92,7 +92,7 @@ func (f Form) records(rows []string) answer {
 	return f.refuse(errNoRecords.status, errNoRecords.status, errNoRecords.text)
 }
 
-// data writes rows, of which there are some.
+// data writes one or more rows as the form has them.
 func (f Form) data(rows []string) string {
 	first := 0
 	switch f.Data {

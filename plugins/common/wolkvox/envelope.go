@@ -111,7 +111,7 @@ func shapeOf(data gjson.Result) shape {
 	return found
 }
 
-// isIndex reports whether the key is that of a row, of which the API returns 60,000 at most: not a date or an hour with two digits.
+// isIndex reports whether the key is a row's index, 60,000 at most (vendor documentation). Keys such as "08" or "2026011808" are not.
 func isIndex(key string) bool {
 	return len(key) <= len("60000") && isDigits(key) && (key[0] != '0' || key == "0")
 }
