@@ -13,7 +13,7 @@ import (
 
 	"telegraf-wolkvox-ivr/plugins/common/host"
 	"telegraf-wolkvox-ivr/plugins/common/hours"
-	api "telegraf-wolkvox-ivr/plugins/common/wolkvox"
+	"telegraf-wolkvox-ivr/plugins/common/redact"
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
@@ -84,7 +84,7 @@ func readStatus(opts host.Options) *fileStatus {
 	s := &fileStatus{Tables: make([]*tableStatus, 0)}
 	conf, err := host.Inspect(opts)
 	if err != nil {
-		s.Error = strings.ReplaceAll(err.Error(), "\n", " ")
+		s.Error = redact.URLs(strings.ReplaceAll(err.Error(), "\n", " "))
 		return s
 	}
 	s.Statefile = conf.Statefile
@@ -118,24 +118,25 @@ func readStates(path string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("no state yet: %s is written after the first gather of a service with this configuration", path)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: use --status as the user whom Telegraf runs as", err)
+	case errors.Is(err, host.ErrDamaged):
+		return nil, fmt.Errorf("%s can't be read: %w. A service that starts with it sets it aside, and begins without", path, err)
 	case err != nil:
-		return nil, fmt.Errorf("%s can't be read: %w. Check statefile in [agent]; a service that starts with a damaged file sets it aside and begins without",
-			path, err)
+		return nil, fmt.Errorf("%s can't be read: %w. Check statefile in [agent]", path, err)
 	}
 	return states, nil
 }
 
 // tableStatusOf returns what the states show of a table.
 func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states map[string][]byte) *tableStatus {
-	redact := redactorOf(plugin)
+	secrets := secretsOf(plugin)
 	t := &tableStatus{
-		At: input.At, Server: redact(string(plugin.Server)), Operation: redact(plugin.Operation),
+		At: input.At, Server: secrets.Redact(string(plugin.Server)), Operation: secrets.Redact(plugin.Operation),
 		Final: make([]hourRange, 0), Open: make([]openRange, 0),
 	}
 	saved, found := states[input.StateID()]
 	switch {
 	case input.Err != nil:
-		t.Error = redact(input.Err.Error())
+		t.Error = redact.URLs(secrets.Redact(input.Err.Error()))
 	case !found:
 		t.Error = "no state yet: the file has none of this table, which is written after its first gather"
 	default:
@@ -152,17 +153,14 @@ func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states
 	return t
 }
 
-// redactorOf returns a function that removes the token from options, in which it may stand by mistake.
-func redactorOf(plugin *wolkvox_ivr.WolkvoxIVR) func(string) string {
-	if plugin.Token.Empty() {
-		return api.Redactor()
+// secretsOf returns the token, which may stand in other options by mistake.
+func secretsOf(plugin *wolkvox_ivr.WolkvoxIVR) *redact.Secrets {
+	secrets := redact.NewSecrets()
+	if secret, err := plugin.Token.Get(); err == nil {
+		secrets.Add(strings.TrimSpace(secret.String()))
+		secret.Destroy()
 	}
-	secret, err := plugin.Token.Get()
-	if err != nil {
-		return api.Redactor()
-	}
-	defer secret.Destroy()
-	return api.Redactor(strings.TrimSpace(secret.String()))
+	return secrets
 }
 
 // fill takes in the status.

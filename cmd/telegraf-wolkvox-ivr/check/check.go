@@ -18,7 +18,7 @@ import (
 	"github.com/fatih/color"
 
 	"telegraf-wolkvox-ivr/plugins/common/host"
-	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
 // maxChecks is how many tables are checked at a time: a fleet's file has hundreds, and each may have to wait for its timeout.
@@ -53,7 +53,7 @@ type result struct {
 func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &check{out: out, redact: wolkvox.Redactor()}
+	c := &check{out: out, secrets: redact.NewSecrets()}
 	c.result = result{OK: true, Findings: make([]finding, 0), Tables: make([]*table, 0)}
 	if asJSON {
 		c.out = io.Discard
@@ -64,12 +64,12 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 		c.add("configuration", fail, strings.ReplaceAll(err.Error(), "\n", " "))
 	} else {
 		c.result.Tables = tablesOf(conf)
-		c.redact = redactorOf(c.result.Tables)
+		c.secrets = secretsOf(c.result.Tables)
 		c.addConfiguration(conf)
 	}
 	start(ctx, c.result.Tables)
 	for _, t := range c.result.Tables {
-		t.Server, t.Operation = c.redact(t.Server), c.redact(t.Operation)
+		t.Server, t.Operation = c.redacted(t.Server), c.redacted(t.Operation)
 		c.print("")
 		c.print(t.title())
 		for f := range t.found {
@@ -111,20 +111,23 @@ func start(ctx context.Context, tables []*table) {
 
 // check is a check under way.
 type check struct {
-	out    io.Writer
-	failed error // of the last print that failed
-	redact func(string) string
-	result result
+	out     io.Writer
+	failed  error // of the last print that failed
+	secrets *redact.Secrets
+	result  result
 }
+
+// redacted returns a text without any table's token, and without logins and queries of URLs.
+func (c *check) redacted(text string) string { return redact.URLs(c.secrets.Redact(text)) }
 
 // add adds and prints a finding about the configuration as a whole.
 func (c *check) add(step string, s status, text string) {
 	c.result.Findings = append(c.result.Findings, c.show(finding{step, s, text}))
 }
 
-// show prints a finding on a line, and returns it as printed: without any table's token.
+// show prints a finding on a line, and returns it as printed.
 func (c *check) show(f finding) finding {
-	f.Text = c.redact(f.Text)
+	f.Text = c.redacted(f.Text)
 	mark := color.GreenString("ok  ")
 	switch f.Status {
 	case warn:
@@ -177,11 +180,13 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 	rootsFiles := host.LeftByRoot(conf.Statefile)
 	switch err := host.CheckStatefile(conf.Statefile); {
 	case err == nil && rootsFiles != "":
-		c.add("state", warn, "root has run this program before, and Telegraf's user can't use the files of then: sudo chown telegraf "+rootsFiles)
+		c.add("state", warn, "root has run this program before, and Telegraf's user can't use the files of then: sudo chown -h telegraf "+rootsFiles)
 	case err == nil:
 		c.add("state", good, conf.Statefile+" can be kept by the user who runs this check")
 	case errors.Is(err, host.ErrHeld):
 		c.add("state", good, conf.Statefile+" is in use by a service that is running, which this check leaves alone")
+	case errors.Is(err, host.ErrDamaged):
+		c.add("state", warn, conf.Statefile+" is damaged: a service that starts with it sets it aside, and begins without")
 	default:
 		c.add("state", fail, fmt.Sprintf("%s can't be used: %v", conf.Statefile, err))
 	}

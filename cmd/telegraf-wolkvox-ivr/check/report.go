@@ -100,7 +100,7 @@ func (t *table) addFailure(a *attempt) {
 	case wolkvox.FailedTimeout:
 		step = "server"
 	case wolkvox.FailedResponse:
-		shown = bugReport(wolkvox.Sample(a.response.Body, t.token))
+		shown = bugReport(wolkvox.Sample(a.response.Body))
 	}
 	t.add(step, fail, "asking for %s failed: %v%s", a.Window, a.err, shown)
 }
@@ -139,7 +139,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 		}
 		p := r.Problems[0]
 		text += fmt.Sprintf("; %d row(s) can't be read, such as row %d: %s%s", r.Unreadable, p.Position, p.Reason,
-			bugReport(wolkvox.SampleRow(a.response.Body, p.Position, t.token)))
+			bugReport(wolkvox.SampleRow(a.response.Body, p.Position)))
 	}
 	t.add("report", s, "%s", text)
 }

@@ -11,6 +11,7 @@ import (
 
 	"telegraf-wolkvox-ivr/plugins/common/host"
 	"telegraf-wolkvox-ivr/plugins/common/hours"
+	"telegraf-wolkvox-ivr/plugins/common/redact"
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
@@ -90,15 +91,16 @@ func tablesOf(conf *host.Inspection) []*table {
 	return tables
 }
 
-// redactorOf returns a function that removes the tokens of all tables from a text.
-func redactorOf(tables []*table) func(string) string {
-	tokens := make([]string, 0, len(tables))
+// secretsOf returns the tokens and proxies' passwords of all tables.
+func secretsOf(tables []*table) *redact.Secrets {
+	secrets := redact.NewSecrets()
 	for _, t := range tables {
-		if len(t.token) >= shortToken {
-			tokens = append(tokens, t.token)
+		secrets.Add(t.proxyPassword())
+		if len(t.token) >= shortToken { // of a shorter one nothing is left to hide, and our own words would suffer
+			secrets.Add(t.token)
 		}
 	}
-	return wolkvox.Redactor(tokens...)
+	return secrets
 }
 
 // sharesQuota reports whether both are of one operation, by name or by token, so that wolkvox counts their requests together.
@@ -119,13 +121,9 @@ func (t *table) title() string {
 	return fmt.Sprintf("[[inputs.wolkvox_ivr]] at %s (%s)", t.At, name)
 }
 
-// add adds a finding, in which nothing that a server has sent may show the token.
+// add adds a finding.
 func (t *table) add(step string, s status, format string, args ...any) {
-	secrets := []string{t.proxyPassword()}
-	if len(t.token) >= shortToken { // of a shorter one nothing is left to hide, and our own words would suffer
-		secrets = append(secrets, t.token)
-	}
-	t.found <- finding{step, s, wolkvox.Redactor(secrets...)(fmt.Sprintf(format, args...))}
+	t.found <- finding{step, s, fmt.Sprintf(format, args...)}
 }
 
 // check finds what can be known at once, in the order in which things fail. It makes four requests at most.
@@ -153,6 +151,10 @@ func (t *table) checkOptions() {
 	if t.plugin.Backfill > 0 && !t.hasState {
 		s = warn
 		texts = append(texts, "backfill without a statefile is read again at each start: name a statefile in [agent]")
+	}
+	if t.plugin.InsecureSkipVerify {
+		s = warn
+		texts = append(texts, "insecure_skip_verify sends the token to whoever answers in the place of the server: set tls_ca instead")
 	}
 	t.add("options", s, "%s", strings.Join(texts, "; "))
 }
@@ -218,6 +220,9 @@ func (t *table) request(ctx context.Context, path string, query url.Values) (*wo
 	}
 	var c tracedConnection
 	r, err := t.client.Do(c.in(ctx), path, query)
+	if r != nil {
+		r.Release() // few tables are checked at a time
+	}
 	return r, c.seen(), err
 }
 

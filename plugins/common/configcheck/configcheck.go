@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"os/user"
 	"reflect"
@@ -28,6 +30,8 @@ import (
 	"github.com/influxdata/telegraf/plugins/secretstores"
 	"github.com/influxdata/toml"
 	"github.com/influxdata/toml/ast"
+
+	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
 // inputOptions are the options that Telegraf gives to every input. It accepts more with every plugin, "delay" or
@@ -189,9 +193,16 @@ var typographic = regexp.MustCompile("[“”„‘’«»\u00a0]")
 // zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
 var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 
-// Read reads the file at path, which may be a URL, and checks it.
+// Read reads the file at path, which may be a URL, and checks it. Names and errors have no login and no query of the URL.
 func Read(path string) (*File, error) {
-	content, _, err := config.LoadConfigFile(path)
+	if u, err := url.Parse(path); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+		return nil, fmt.Errorf("reading the configuration failed: %s would come over the network unencrypted, secrets included: use https",
+			redact.URLs(path))
+	}
+	content, isURL, err := config.LoadConfigFile(path)
+	if err != nil && isURL {
+		return nil, fmt.Errorf("reading the configuration failed: %s", redact.URLs(err.Error()))
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("reading the configuration failed: %w. This is user %s: run it as Telegraf's user, with \"sudo -u telegraf\" before the "+
 			"command. If this is Telegraf's user: sudo chgrp telegraf %s && sudo chmod 640 %s", err, userName(), path, path)
@@ -202,7 +213,7 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration failed: %w", err)
 	}
-	f := &File{Path: path, Content: inUTF8(content), tables: make(map[string][]*ast.Table)}
+	f := &File{Path: redact.URLs(path), Content: inUTF8(content), tables: make(map[string][]*ast.Table)}
 	for n, line := range bytes.Split(f.Content, []byte("\n")) {
 		if !utf8.Valid(line) {
 			return nil, fmt.Errorf("%s: a character that is not of UTF-8: save the file as UTF-8 text", f.At(1+n))

@@ -14,6 +14,8 @@ import (
 	"github.com/influxdata/telegraf/logger"
 	"github.com/influxdata/telegraf/models"
 	"github.com/sirupsen/logrus"
+
+	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
 // maxLogLine bounds a line of the log: execd's reader gives up for good at one of 64 KiB.
@@ -26,7 +28,7 @@ var log telegraf.Logger = logger.New("", "", "")
 const levelAttribute = "log_level"
 
 // logWriter prints what Telegraf's logger is given in the form that execd classifies, "I! [inputs.x::alias] message",
-// one line after the other. Telegraf calls it before it looks at levels, so it does that itself.
+// one line after the other and without logins and queries of URLs. Telegraf calls it before it looks at levels, so it does that itself.
 type logWriter struct {
 	level atomic.Int64
 	mu    sync.Mutex
@@ -95,7 +97,7 @@ func (w *logWriter) print(level telegraf.LogLevel, _ time.Time, source string, a
 	}
 	var text strings.Builder
 	for line := range strings.SplitSeq(strings.TrimRight(fmt.Sprint(args...), "\r\n"), "\n") {
-		text.WriteString(logLine(prefix + strings.TrimSuffix(line, "\r")))
+		text.WriteString(logLine(prefix + redact.URLs(strings.TrimSuffix(line, "\r"))))
 		text.WriteByte('\n')
 	}
 	w.mu.Lock()

@@ -13,10 +13,11 @@ func (r *Response) HasRows() bool {
 		return false
 	}
 	hasRows := false
-	e.eachRow(func(row gjson.Result) {
+	e.eachRow(func(row gjson.Result) bool {
 		raw := readRow(row)
 		l := labelOf(&raw)
-		hasRows = hasRows || l.field != "hour"
+		hasRows = l.field != "hour"
+		return !hasRows
 	})
 	return hasRows
 }

@@ -6,13 +6,10 @@ package wolkvox
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +30,6 @@ const (
 
 	// MaxHeaderBytes is what HTTP's transport should accept of response headers.
 	MaxHeaderBytes = 64 << 10
-	// maxBody bounds a body, uncompressed. The API's own limit of 60,000 records (vendor documentation) needs about half of it.
-	maxBody = 8 << 20
 )
 
 // Client makes requests to one operation's server. Its methods may be called concurrently.
@@ -49,12 +44,6 @@ type Client struct {
 	OnRequest func(took time.Duration) // called after each request, if set; waiting for the token does not count
 
 	decimalComma atomic.Bool // the latest response that could tell had minutes with a decimal comma
-
-	redactor struct { // of the latest token
-		sync.Mutex
-		token string
-		apply func(string) string
-	}
 }
 
 // Report requests the report of the hours of w. Its error is a *Failure, or ctx's once ctx has ended.
@@ -63,6 +52,7 @@ func (c *Client) Report(ctx context.Context, w hours.Window) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer r.Release()
 	return c.Parse(r, w)
 }
 
@@ -80,14 +70,14 @@ func (*Client) Query(w hours.Window) url.Values {
 // Response is a response of the API with whatever status, as Client.Do makes it.
 type Response struct {
 	HTTP    *http.Response // whose own body has been read
-	Body    []byte         // uncompressed, up to the limit of 8 MiB
+	Body    []byte         // uncompressed, up to the limit of 2 MiB
 	BodyErr error          // of reading the body
 
-	redact func(string) string // removes the token of the request from a text
+	isLarge bool // it takes one of largeBodies
 }
 
 // Do makes one GET request with the token, as soon as no other request of this process uses it, and reads the body. Its error is a
-// *Failure where there is no response, or ctx's once ctx has ended.
+// *Failure where there is no response, or ctx's once ctx has ended. The response has to be released, as few may be large at a time.
 func (c *Client) Do(ctx context.Context, path string, query url.Values) (*Response, error) {
 	token, err := c.CurrentToken()
 	if err != nil {
@@ -105,6 +95,9 @@ func (c *Client) Do(ctx context.Context, path string, query url.Values) (*Respon
 		c.OnRequest(time.Since(start))
 	}
 	if ctx.Err() != nil && (err != nil || r.BodyErr != nil) {
+		if r != nil {
+			r.Release()
+		}
 		return nil, ctx.Err()
 	}
 	return r, err
@@ -115,27 +108,24 @@ func (c *Client) request(ctx context.Context, path string, query url.Values, tok
 	defer cancel()
 	connected := false
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
-	redact := c.redact(token)
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+path+"?"+query.Encode(), nil)
 	if err != nil {
-		return nil, requestFailure(err, connected, redact)
+		return nil, requestFailure(err, connected)
 	}
 	req.Header.Set("wolkvox-token", token)
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "identity") // or else net/http decompresses, which takes 40 KiB for each response under way
 	req.Header.Set("User-Agent", c.UserAgent)
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		c.Log.Debugf("Requested %s: no response", query.Encode())
-		return nil, requestFailure(err, connected, redact)
+		return nil, requestFailure(err, connected)
 	}
 	defer resp.Body.Close()
 
-	r := &Response{HTTP: resp, redact: redact}
-	r.Body, r.BodyErr = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if r.BodyErr == nil && len(r.Body) > maxBody {
-		r.Body, r.BodyErr = r.Body[:maxBody], errTooLong
-	}
+	r := &Response{HTTP: resp}
+	r.readBody(ctx)
 	c.Log.Debugf("Requested %s: HTTP status %d, %d bytes", query.Encode(), resp.StatusCode, len(r.Body))
 	return r, nil
 }
@@ -149,8 +139,6 @@ func RefuseRedirect(*http.Request, []*http.Request) error {
 
 // ErrRedirect is the error of RefuseRedirect.
 var ErrRedirect = errors.New("redirected, which was refused")
-
-var errTooLong = fmt.Errorf("longer than %d MiB", maxBody>>20)
 
 func (r *Response) isSuccess() bool {
 	return r.HTTP.StatusCode >= 200 && r.HTTP.StatusCode <= 299
@@ -186,5 +174,5 @@ func (r *Response) retryAfter() time.Duration {
 
 // contentType returns the header of that name for messages.
 func (r *Response) contentType() string {
-	return Quote(r.redact(r.HTTP.Header.Get("Content-Type")), 80)
+	return Quote(redacted(r.HTTP.Header.Get("Content-Type")), 80)
 }

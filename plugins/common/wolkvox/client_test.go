@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,6 +119,7 @@ func TestRequest(t *testing.T) {
 	require.Equal(t, []string{testToken}, r.Header.Values("wolkvox-token"))
 	require.Equal(t, "invented/1", r.Header.Get("User-Agent"))
 	require.Equal(t, "application/json", r.Header.Get("Accept"))
+	require.Equal(t, "identity", r.Header.Get("Accept-Encoding"))
 	require.Len(t, logger.Messages(), 1)
 	require.Equal(t, fmt.Sprintf("Requested %s: HTTP status 200, %d bytes", r.URL.RawQuery, len(testReport)), logger.Messages()[0].Text)
 }
@@ -298,6 +300,44 @@ func TestWaitForToken(t *testing.T) {
 	defer tokens.Unlock()
 	for _, lock := range tokens.locks {
 		require.Positive(t, lock.users, "locks that nobody needs are forgotten")
+	}
+}
+
+// A server, or a gateway that operations share, may send any operation's token back in any place and form.
+func TestTokensInResponses(t *testing.T) {
+	t.Parallel()
+	own, others := "Invented/token+1", "Other/invented+token"
+	HideToken(others)
+	php := func(text string) string { return strings.ReplaceAll(text, "/", `\/`) }
+	for _, sent := range []string{own, others} {
+		for name, body := range map[string]string{
+			"text":             `{"error": "no such token: ` + php(sent) + `"}`,
+			"object as error":  `{"error": {"token": "` + php(sent) + `"}}`,
+			"list as error":    `{"error": ["` + php(sent) + `", 1]}`,
+			"object as msg":    `{"code": 500, "msg": {"headers": {"wolkvox-token": ["` + php(sent) + `"]}}}`,
+			"list as code":     `{"code": ["` + php(sent) + `"]}`,
+			"key of an object": `{"code": {"` + php(sent) + `": 1}}`,
+			"path":             `{"error": "GET /` + url.PathEscape(sent) + ` failed"}`,
+			"query":            `{"error": "GET /?token=` + url.QueryEscape(sent) + ` failed"}`,
+			"code points":      `{"error": {"a": "` + strings.ReplaceAll(sent, "n", `\u006e`) + `"}}`,
+			"JSON in a text":   `{"error": "{\"token\": \"` + strings.ReplaceAll(sent, "/", `\\/`) + `\"}"}`,
+			"HTML":             `{"error": "<b>` + strings.ReplaceAll(sent, "/", "&#x2F;") + `</b>"}`,
+			"a row":            `{"data": [{"date": "` + php(sent) + `", "calls": 1, "ivr_minutes": 2}]}`,
+			"calls":            `{"data": [{"date": "2026-01-18-10", "calls": "` + php(sent) + `", "ivr_minutes": 2}]}`,
+			"PHP's notice":     `Notice: Undefined index: ` + sent + ` in /var/www/x.php on line 3 {"data": []}`,
+		} {
+			client, logger := newClient(t, serve(t, always(http.StatusOK, body)))
+			token := config.NewSecret([]byte(own))
+			client.Token = &token
+			_, err := client.Report(t.Context(), testDay)
+			require.Error(t, err, name)
+			require.Contains(t, err.Error(), "<token>", name)
+			require.NotContains(t, strings.ToLower(err.Error()), "token+", name)
+			require.NotContains(t, strings.ToLower(err.Error()), "invented", name)
+			for _, message := range logger.Messages() {
+				require.NotContains(t, message.Text, sent)
+			}
+		}
 	}
 }
 

@@ -126,17 +126,14 @@ func (e *envelope) hasRows() bool {
 	return e.shape > shapeEmpty
 }
 
-// eachRow calls a function with each row, in order of appearance.
-func (e *envelope) eachRow(each func(row gjson.Result)) {
+// eachRow calls a function with each row, in order of appearance, until it returns false.
+func (e *envelope) eachRow(each func(row gjson.Result) bool) {
 	if e.shape == shapeRow {
 		each(e.data)
 		return
 	}
 	if e.hasRows() {
-		e.data.ForEach(func(_, row gjson.Result) bool {
-			each(row)
-			return true
-		})
+		e.data.ForEach(func(_, row gjson.Result) bool { return each(row) })
 	}
 }
 
@@ -252,10 +249,10 @@ func (r *Response) failure(e *envelope, err error) *Failure {
 	text := strings.Join(texts, " ")
 	detail := fmt.Sprintf("HTTP status %d, no message", r.HTTP.StatusCode)
 	if text != "" {
-		detail = fmt.Sprintf("HTTP status %d, %s", r.HTTP.StatusCode, Quote(r.redact(text), maxQuote))
+		detail = fmt.Sprintf("HTTP status %d, %s", r.HTTP.StatusCode, Quote(redacted(text), maxQuote))
 	}
 	if code != "" && code != strconv.Itoa(r.HTTP.StatusCode) {
-		detail += ", code " + Quote(r.redact(code), maxQuote)
+		detail += ", code " + Quote(redacted(code), maxQuote)
 	}
 	return r.newFailure(classOf(status, text), detail)
 }

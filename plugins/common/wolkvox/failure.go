@@ -86,14 +86,14 @@ func (f *Failure) Summary() string {
 const maxQuote = 200
 
 // requestFailure returns the failure of a request without a response.
-func requestFailure(err error, connected bool, redact func(string) string) *Failure {
+func requestFailure(err error, connected bool) *Failure {
 	failure := &Failure{Class: FailedConnection, Cause: err}
 	// net/http puts the URL before the reason, which messages have already.
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
 	}
-	failure.Detail = Quote(redact(err.Error()), maxQuote)
+	failure.Detail = Quote(redacted(err.Error()), maxQuote)
 
 	var verification *tls.CertificateVerificationError
 	var expired x509.CertificateInvalidError
@@ -130,7 +130,7 @@ func isTimeout(err error) bool {
 
 // bodyFailure returns the failure of a response with a status of success, whose body is not a report.
 func (r *Response) bodyFailure(err error) *Failure {
-	reason := r.redact(err.Error())
+	reason := redacted(err.Error())
 	var op *net.OpError
 	switch {
 	case isTimeout(err):

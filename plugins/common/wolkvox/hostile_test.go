@@ -2,6 +2,7 @@ package wolkvox
 
 import (
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/influxdata/telegraf/config"
 )
 
 // maxHeap is what a request may add to the memory of a process that is to stay below 64 MiB.
@@ -29,17 +32,17 @@ func TestHostileServer(t *testing.T) {
 		timeout  time.Duration // the default's, if 0
 		expected string
 	}{
-		{"endless text", endless("", head, strings.Repeat("x", 4096)), 0, "longer than 8 MiB"},
-		{"endless words", endless("", head, strings.Repeat("x ", 2048)), 0, "longer than 8 MiB"},
-		{"endless blanks", endless("", "", strings.Repeat(" ", 4096)), 0, "longer than 8 MiB"},
-		{"endless blanks after the report", endless("", testReport, strings.Repeat("\n", 4096)), 0, "longer than 8 MiB"},
-		{"endless rows", endless("", `{"data": [`, strings.Repeat(row, 50)), 0, "longer than 8 MiB"},
+		{"endless text", endless("", head, strings.Repeat("x", 4096)), 0, "longer than 2 MiB"},
+		{"endless words", endless("", head, strings.Repeat("x ", 2048)), 0, "longer than 2 MiB"},
+		{"endless blanks", endless("", "", strings.Repeat(" ", 4096)), 0, "longer than 2 MiB"},
+		{"endless blanks after the report", endless("", testReport, strings.Repeat("\n", 4096)), 0, "longer than 2 MiB"},
+		{"endless rows", endless("", `{"data": [`, strings.Repeat(row, 50)), 0, "longer than 2 MiB"},
 		{"endless unreadable rows",
-			endless("", `{"data": [`, strings.Repeat(`{"date": "soon", "calls": "141", "ivr_minutes": "305.117"},`, 50)), 0, "longer than 8 MiB"},
-		{"endless keys", endless("", `{`, strings.Repeat(`"`+strings.Repeat("x", 500)+`":1,`, 10)), 0, "longer than 8 MiB"},
-		{"endless row", endless("", `{"data": [{`, strings.Repeat(`"x":"y",`, 500)), 0, "longer than 8 MiB"},
-		{"gzip bomb", endless("gzip", head, strings.Repeat("x", 64<<10)), 0, "longer than 8 MiB"},
-		{"gzip bomb of rows", endless("gzip", `{"data": [`, strings.Repeat(row, 1000)), 0, "longer than 8 MiB"},
+			endless("", `{"data": [`, strings.Repeat(`{"date": "soon", "calls": "141", "ivr_minutes": "305.117"},`, 50)), 0, "longer than 2 MiB"},
+		{"endless keys", endless("", `{`, strings.Repeat(`"`+strings.Repeat("x", 500)+`":1,`, 10)), 0, "longer than 2 MiB"},
+		{"endless row", endless("", `{"data": [{`, strings.Repeat(`"x":"y",`, 500)), 0, "longer than 2 MiB"},
+		{"gzip bomb", endless("gzip", head, strings.Repeat("x", 64<<10)), 0, "longer than 2 MiB"},
+		{"gzip bomb of rows", endless("gzip", `{"data": [`, strings.Repeat(row, 1000)), 0, "longer than 2 MiB"},
 		{"a million rows", func(w http.ResponseWriter, _ *http.Request) {
 			begin := `{"data": [`
 			for range 1_000_000 / 50 {
@@ -48,14 +51,14 @@ func TestHostileServer(t *testing.T) {
 				}
 				begin = ""
 			}
-		}, 0, "longer than 8 MiB"},
+		}, 0, "longer than 2 MiB"},
 		{"a failure without end", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadGateway)
 			endless("", head, strings.Repeat("x", 4096))(w, r)
 		}, 0, "the server failed (HTTP status 502"},
-		{"deep lists", endless("", `{"data": `, strings.Repeat("[", 4096)), 0, "longer than 8 MiB"},
-		{"deep rows", endless("", `{"data": [`, strings.Repeat("[", 4096)), 0, "longer than 8 MiB"},
-		{"deep objects", endless("", `{"x": `, strings.Repeat(`{"x":`, 1000)), 0, "longer than 8 MiB"},
+		{"deep lists", endless("", `{"data": `, strings.Repeat("[", 4096)), 0, "longer than 2 MiB"},
+		{"deep rows", endless("", `{"data": [`, strings.Repeat("[", 4096)), 0, "longer than 2 MiB"},
+		{"deep objects", endless("", `{"x": `, strings.Repeat(`{"x":`, 1000)), 0, "longer than 2 MiB"},
 		{"endless headers", endlessHead("HTTP/1.1 200 OK\r\n", strings.Repeat("X: y\r\n", 500)), 0, "server response headers exceeded 65536 bytes"},
 		{"endless header", endlessHead("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 65536 bytes"},
 		{"endless status", endlessHead("HTTP/1.1 200 ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 65536 bytes"},
@@ -113,6 +116,104 @@ func TestHostileServer(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, report.Rows, 4)
 		})
+	}
+}
+
+// The largest responses that are accepted, and those just above.
+func TestResponsesAtTheLimits(t *testing.T) {
+	window, month := reportOf(744)
+	wide := strings.ReplaceAll(month, `,"calls"`, `,"x":"`+strings.Repeat("y", 2700)+`","calls"`)
+	for name, c := range map[string]struct {
+		body     string
+		expected string
+	}{
+		"744 rows of 2.8 KiB":     {wide, ""},
+		"blanks up to the limit":  {month + strings.Repeat(" ", maxBody-len(month)), ""},
+		"blanks above the limit":  {month + strings.Repeat(" ", maxBody-len(month)+1), "longer than 2 MiB"},
+		"60,000 rows of a digit":  {`{"data":[` + strings.Repeat("0,", maxRows-1) + "0]}", "none of its 60000 row(s) can be read"},
+		"a million of a digit":    {`{"data":[` + strings.Repeat("0,", 1_000_000) + "0]}", "more than 60000 rows"},
+		"many objects":            {`{"data":[` + strings.Repeat("{},", 600_000) + "{}]}", "more than 60000 rows"},
+		"rows by index":           {`{"data":{` + strings.Repeat(`"1":{"day":""},`, 100_000) + `"1":{}}}`, "more than 60000 rows"},
+		"many keys":               {"{" + strings.Repeat(`"x":1,`, 300_000) + `"data":[0]}`, "none of its 1 row(s) can be read"},
+		"keys of a row":           {`{"data":[{` + strings.Repeat(`"calls":1,`, 200_000) + `"x":1}]}`, "none of its 1 row(s) can be read"},
+		"a small body":            {month[:smallBody-1], "empty or cut short"},
+		"just no small body":      {month[:smallBody], "empty or cut short"},
+		"a text of escapes":       {`{"error":"` + strings.Repeat(`\u0025`, 250_000) + `"}`, "the response is not a report"},
+		"a list in place of text": {`{"error":[` + strings.Repeat(`"%25",`, 300_000) + `0]}`, "the response is not a report"},
+	} {
+		for _, encoding := range []string{"", "gzip"} {
+			if encoding != "" && !strings.Contains(name, "million") && !strings.Contains(name, "744") {
+				continue
+			}
+			t.Run(name+" "+encoding, func(t *testing.T) {
+				client, _ := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Encoding", encoding)
+					var body io.Writer = w
+					if encoding != "" {
+						zipped := gzip.NewWriter(w)
+						defer zipped.Close()
+						body = zipped
+					}
+					if _, err := io.WriteString(body, c.body); err != nil {
+						panic(http.ErrAbortHandler)
+					}
+				}))
+				var err error
+				require.Less(t, peak(func() { _, err = client.Report(t.Context(), window) }), uint64(maxHeap))
+				if c.expected == "" {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorContains(t, err, c.expected)
+			})
+		}
+	}
+}
+
+// Large responses take turns, so that many at a time don't take much memory. Those of a day go on meanwhile.
+func TestLargeResponsesTakeTurns(t *testing.T) {
+	var isHostile atomic.Bool
+	isHostile.Store(true)
+	blanks := strings.Repeat(" ", maxBody-1)
+	window, month := reportOf(744)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !isHostile.Load() {
+			always(http.StatusOK, month)(w, r)
+			return
+		}
+		always(http.StatusOK, blanks)(w, r)
+		if err := http.NewResponseController(w).Flush(); err == nil {
+			<-r.Context().Done()
+		}
+	})
+	errs := make(chan error)
+	const operations = 100
+	request := func(timeout time.Duration) {
+		for i := range operations {
+			client, _ := newClient(t, url)
+			token := config.NewSecret(fmt.Appendf(nil, "%s-%d", testToken, i))
+			client.Token, client.Timeout = &token, timeout
+			go func() {
+				_, err := client.Report(t.Context(), window)
+				errs <- err
+			}()
+		}
+	}
+	require.Less(t, peak(func() {
+		request(time.Second)
+		time.Sleep(500 * time.Millisecond)
+		day, _ := newClient(t, serve(t, always(http.StatusOK, testReport)))
+		_, err := day.Report(t.Context(), testDay)
+		require.NoError(t, err)
+		for range operations {
+			requireClass(t, FailedTimeout, <-errs)
+		}
+	}), uint64(maxHeap))
+
+	isHostile.Store(false)
+	request(time.Minute)
+	for range operations {
+		require.NoError(t, <-errs)
 	}
 }
 

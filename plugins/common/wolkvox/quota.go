@@ -2,9 +2,10 @@ package wolkvox
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"strings"
+	"slices"
+
+	"github.com/tidwall/gjson"
 )
 
 // Quota is how many requests an operation may make and has made in a day, by the response of QuotaAPI (vendor documentation).
@@ -22,19 +23,19 @@ func (q Quota) String() string {
 
 // FindQuota looks for the names of the quota in whatever form they come: no response with them has been published.
 func FindQuota(body []byte) (q Quota, found bool) {
-	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
-	decoder.UseNumber()
-	var content any
-	if decoder.Decode(&content) != nil {
+	content := bytes.TrimSpace(bytes.TrimPrefix(body, []byte(byteOrderMark)))
+	if checkJSON(content) != nil {
 		return Quota{}, false
 	}
-	if q.Limit, found = findNumber(content, "token_limit"); !found || q.Limit == 0 {
+	numbers := make(map[string]int)
+	findNumbers(gjson.ParseBytes(content), maxDepth, numbers)
+	if q.Limit = numbers["token_limit"]; q.Limit == 0 {
 		return Quota{}, false
 	}
-	q.ByToken, _ = findNumber(content, "token_use_today")
-	all, hasAll := findNumber(content, "all_token_today")
+	q.ByToken = numbers["token_use_today"]
+	all, hasAll := numbers["all_token_today"]
 	q.Used = max(all, q.ByToken)
-	available, hasAvailable := findNumber(content, "available_consumption_options")
+	available, hasAvailable := numbers["available_consumption_options"]
 	switch {
 	case !hasAvailable:
 		q.Available = max(q.Limit-q.Used, 0)
@@ -46,27 +47,27 @@ func FindQuota(body []byte) (q Quota, found bool) {
 	return q, true
 }
 
-// mostCalls is more than any quota.
-const mostCalls = 1_000_000_000
+const (
+	mostCalls = 1_000_000_000 // is more than any quota
+	maxDepth  = 8             // of objects and lists around a number
+)
 
-// findNumber looks for a whole number, or a string that is one, under the name at any depth.
-func findNumber(content any, name string) (number int, found bool) {
-	switch v := content.(type) {
-	case map[string]any:
-		if n, ok := parseCalls(strings.TrimSpace(fmt.Sprint(v[name]))); ok && n < mostCalls {
-			return int(n), true
-		}
-		for _, inner := range v {
-			if n, found := findNumber(inner, name); found {
-				return n, true
-			}
-		}
-	case []any:
-		for _, inner := range v {
-			if n, found := findNumber(inner, name); found {
-				return n, true
-			}
-		}
+// quotaNames are the keys of a quota (vendor documentation).
+var quotaNames = []string{"token_limit", "token_use_today", "all_token_today", "available_consumption_options"}
+
+// findNumbers adds the whole numbers, and strings that are one, under the names of a quota. Of several the first counts.
+func findNumbers(content gjson.Result, depth int, numbers map[string]int) {
+	if depth == 0 || !content.IsObject() && !content.IsArray() {
+		return
 	}
-	return 0, false
+	content.ForEach(func(key, value gjson.Result) bool {
+		_, found := numbers[key.Str]
+		if text, _ := textOf(value); !found && !isPlaceholder(text) && slices.Contains(quotaNames, key.Str) {
+			if n, ok := parseCalls(text); ok && n < mostCalls {
+				numbers[key.Str] = int(n)
+			}
+		}
+		findNumbers(value, depth-1, numbers)
+		return true
+	})
 }

@@ -46,7 +46,11 @@ func (p Problem) String() string {
 	return fmt.Sprintf("row %d can't be read: %s", p.Position, p.Reason)
 }
 
-const maxProblems = 5
+const (
+	maxProblems = 5
+	// maxRows is how many rows a report has at most (vendor documentation).
+	maxRows = 60_000
+)
 
 func (r *Report) problem(position int, reason string) {
 	r.Unreadable++
@@ -79,6 +83,8 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	}
 	report := f.report
 	switch {
+	case report.Listed > maxRows:
+		return nil, r.newFailure(FailedResponse, fmt.Sprintf("more than %d rows", maxRows))
 	case f.isDateless && w.From.Of()+w.Hours() > hours.Day:
 		return nil, r.newFailure(FailedResponse, "its rows have an hour without a date, which can be read if a single day is requested, not several")
 	case report.Unreadable > 0 && len(report.Rows)+report.Strays+f.ignored == 0:
@@ -93,11 +99,12 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 // file sorts the rows of a response by the hours of w. A comma in minutes that may mean thousands is decimal if isDecimal, else refused; a
 // point is decimal unless refusesPoints.
 func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal, refusesPoints bool) *filing {
-	f := newFiling(c.Calendar, &Report{Window: w, Time: r.Time()}, r.redact)
+	f := newFiling(c.Calendar, &Report{Window: w, Time: r.Time()})
 	f.isDecimal, f.refusesPoints = isDecimal, refusesPoints
-	e.eachRow(func(row gjson.Result) {
+	e.eachRow(func(row gjson.Result) bool {
 		f.report.Listed++
 		f.add(row)
+		return f.report.Listed <= maxRows
 	})
 	f.finish()
 	return f
@@ -107,8 +114,7 @@ func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal, refus
 type filing struct {
 	report        *Report
 	calendar      hours.Calendar
-	changes       bool // the clock changes within the window or near it
-	redact        func(string) string
+	changes       bool       // the clock changes within the window or near it
 	slots         []slot     // one for each hour of the window
 	stray         hours.Hour // the last one
 	ignored       int        // rows of nothing but placeholders, and zeros of hours that the clock skips
@@ -132,8 +138,8 @@ type filed struct {
 	content string
 }
 
-func newFiling(calendar hours.Calendar, report *Report, redact func(string) string) *filing {
-	f := &filing{report: report, calendar: calendar, redact: redact, slots: make([]slot, report.Window.Hours())}
+func newFiling(calendar hours.Calendar, report *Report) *filing {
+	f := &filing{report: report, calendar: calendar, slots: make([]slot, report.Window.Hours())}
 	// Two days are more than any clock differs from UTC and was ever changed by.
 	const far = 48 * 60 * 60
 	_, change := time.Unix(int64(report.Window.From)*3600-far, 0).In(calendar.Location).ZoneBounds()
@@ -232,7 +238,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		of, isClock := parseClock(l.clock)
 		switch {
 		case ok && isClock && of != hour.Of():
-			return 0, f.describe(l.field, l.value, "hour that agrees with "+Quote(f.redact(l.clock), maxClock)+` in field "hour"`)
+			return 0, f.describe(l.field, l.value, "hour that agrees with "+Quote(redacted(l.clock), maxClock)+` in field "hour"`)
 		case ok: // it needs no other
 			l.clock = ""
 		case isClock:
@@ -352,7 +358,7 @@ func (f *filing) describe(field string, v gjson.Result, wanted string) string {
 	is := "a boolean"
 	switch text, ok := textOf(v); {
 	case ok:
-		is = Quote(f.redact(text), 40)
+		is = Quote(redacted(text), 40)
 	case v.IsObject():
 		is = "an object"
 	case v.IsArray():

@@ -32,11 +32,12 @@ func in(t testing.TB, zone string) *Client {
 
 // respond returns a response with a body and headers as pairs.
 func respond(status int, body string, headers ...string) *Response {
+	HideToken(testToken)
 	header := make(http.Header, len(headers)/2)
 	for pair := range slices.Chunk(headers, 2) {
 		header.Set(pair[0], pair[1])
 	}
-	return &Response{HTTP: &http.Response{StatusCode: status, Header: header}, Body: []byte(body), redact: Redactor(testToken)}
+	return &Response{HTTP: &http.Response{StatusCode: status, Header: header}, Body: []byte(body)}
 }
 
 // parseRows parses a response with these rows for the new year.
@@ -194,7 +195,7 @@ func TestManyLongRowsOfOneHour(t *testing.T) {
 	row := `{"date": "2026010101", "calls": 3, "ivr_minutes": 4, "x": [` + strings.Repeat("0, ", 500_000) + `0]}`
 	short := `{"calls": 3, "date": "2026010101", "ivr_minutes": 4},`
 	require.Less(t, peak(func() {
-		report, err := parseRows(strings.Repeat(short, 60000) + row + `, {"date": "2026010100", "calls": 3, "ivr_minutes": 4}`)
+		report, err := parseRows(strings.Repeat(short, maxRows-2) + row + `, {"date": "2026010100", "calls": 3, "ivr_minutes": 4}`)
 		require.NoError(t, err)
 		require.Len(t, report.Rows, 1)
 	}), uint64(maxHeap))
@@ -442,6 +443,7 @@ func TestQuote(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	t.Parallel()
+	HideToken(testToken)
 	for _, c := range []struct{ name, body, expected string }{
 		{"row", `{"date":"2026-01-18-19","calls":"12","agent":"Invented Name"}`, `{"date":"2026-01-18-19","calls":"12","agent":"Inv Nam"}`},
 		{"list", `{"data":[{"a":1},{"a":2}],"next":null,"more":true}`, `{"data":[{"a":1}],"next":null,"more":true}`},
@@ -457,22 +459,22 @@ func TestSample(t *testing.T) {
 		{"cut short", `{"data":[{"a":`, ""},
 		{"nothing", "", ""},
 	} {
-		require.Equal(t, c.expected, Sample([]byte(c.body), testToken), c.name)
+		require.Equal(t, c.expected, Sample([]byte(c.body)), c.name)
 	}
 	for _, nested := range []string{strings.Repeat("[", 4<<20), "[1," + strings.Repeat("[", 4<<20), strings.Repeat(`{"a":`, 1<<20)} {
-		require.LessOrEqual(t, len(Sample([]byte(nested), testToken)), maxSample+len("…"))
+		require.LessOrEqual(t, len(Sample([]byte(nested))), maxSample+len("…"))
 	}
 	body := []byte(byteOrderMark + `{"data": [1, {"name": "Invented Name"}]}`)
-	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2, testToken))
-	require.Empty(t, SampleRow(body, 3, testToken))
-	require.Empty(t, SampleRow([]byte(`{"data": {}}`), 1, testToken))
+	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2))
+	require.Empty(t, SampleRow(body, 3))
+	require.Empty(t, SampleRow([]byte(`{"data": {}}`), 1))
 	body = []byte(`{"data": {"2": {"date": "x"}, "1": {"name": "Invented Name"}}}`)
-	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2, testToken))
-	require.Empty(t, SampleRow(body, 3, testToken))
-	require.Empty(t, SampleRow(body, 0, testToken))
+	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2))
+	require.Empty(t, SampleRow(body, 3))
+	require.Empty(t, SampleRow(body, 0))
 	body = []byte(`{"data": {"date": "2026", "calls": 1, "ivr_minutes": 2}}`)
-	require.JSONEq(t, `{"date": "2026", "calls": 1, "ivr_minutes": 2}`, SampleRow(body, 1, testToken))
-	require.Empty(t, SampleRow(body, 2, testToken))
+	require.JSONEq(t, `{"date": "2026", "calls": 1, "ivr_minutes": 2}`, SampleRow(body, 1))
+	require.Empty(t, SampleRow(body, 2))
 }
 
 func TestFindQuota(t *testing.T) {
@@ -608,10 +610,4 @@ func TestPointsThatMayMeanThousands(t *testing.T) {
 	report, err := parse(ambiguous + `, {"date": "2026010101", "calls": "12", "ivr_minutes": "20.5"}`)
 	require.NoError(t, err)
 	require.Len(t, report.Rows, 2, "the report has changed to points")
-}
-
-func TestTokenThatIsNoText(t *testing.T) {
-	t.Parallel()
-	redact := Redactor("t\xf3ken-abc123", "invented-token")
-	require.Equal(t, `"<token>" <token>`, redact(fmt.Sprintf("%q invented-token", "t\xf3ken-abc123")))
 }

@@ -17,35 +17,35 @@ const (
 )
 
 // Sample returns what shows the form of a body and little of its content: of each list, or rows by index, the first item, digits as they
-// are, words shortened to three letters. It is without the token, so it can be sent to a stranger. It is empty if the body is not JSON.
-func Sample(body []byte, token string) string {
-	redact := Redactor(token)
+// are, words shortened to three letters. It is without tokens, so it can be sent to a stranger. It is empty if the body is not JSON.
+func Sample(body []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
 	decoder.UseNumber()
 	var out strings.Builder
-	if err := writeSample(&out, decoder, redact); err != nil && out.Len() < maxSample {
+	if err := writeSample(&out, decoder); err != nil && out.Len() < maxSample {
 		return ""
 	}
-	return Bound(redact(out.String()), maxSample)
+	return Bound(redacted(out.String()), maxSample)
 }
 
 // SampleRow returns the Sample of a row of a report, at a position from 1.
-func SampleRow(body []byte, position int, token string) string {
+func SampleRow(body []byte, position int) string {
 	e, err := readEnvelope(body)
 	if err != nil {
 		return ""
 	}
 	sample := ""
-	e.eachRow(func(row gjson.Result) {
+	e.eachRow(func(row gjson.Result) bool {
 		if position--; position == 0 {
-			sample = Sample([]byte(row.Raw), token)
+			sample = Sample([]byte(row.Raw))
 		}
+		return position > 0
 	})
 	return sample
 }
 
 // writeSample writes the sample of the next value. It ends with an error where the JSON is wrong, or the sample is long enough.
-func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string) string) error {
+func writeSample(out *strings.Builder, decoder *json.Decoder) error {
 	if out.Len() >= maxSample {
 		return errTooLong
 	}
@@ -55,7 +55,7 @@ func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string
 	}
 	opening, isNested := next.(json.Delim)
 	if !isNested {
-		out.WriteString(sampleOf(next, redact))
+		out.WriteString(sampleOf(next))
 		return nil
 	}
 	out.WriteString(opening.String())
@@ -81,9 +81,9 @@ func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string
 			out.WriteByte(',')
 		}
 		if opening == '{' {
-			fmt.Fprintf(out, "%s:", Quote(redact(key), maxSampleText))
+			fmt.Fprintf(out, "%s:", Quote(redacted(key), maxSampleText))
 		}
-		if err := writeSample(out, decoder, redact); err != nil {
+		if err := writeSample(out, decoder); err != nil {
 			return err
 		}
 	}
@@ -95,12 +95,12 @@ func writeSample(out *strings.Builder, decoder *json.Decoder, redact func(string
 }
 
 // sampleOf returns a string shortened, and numbers, booleans and null as they are.
-func sampleOf(scalar json.Token, redact func(string) string) string {
+func sampleOf(scalar json.Token) string {
 	switch v := scalar.(type) {
 	case nil:
 		return "null"
 	case string:
-		return Quote(shorten(redact(v)), maxSampleText)
+		return Quote(shorten(redacted(v)), maxSampleText)
 	}
 	return fmt.Sprint(scalar)
 }

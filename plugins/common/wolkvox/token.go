@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"net/url"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
+
+	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
 // unsetVariable matches what Telegraf leaves of a reference to an environment variable that is not set.
@@ -20,10 +18,11 @@ var unsetVariable = regexp.MustCompile(`\$\{[^}]*\}|^\$[A-Za-z_]\w*$`)
 func (c *Client) CurrentToken() (string, error) {
 	secret, err := c.Token.Get()
 	if err != nil {
-		return "", &Failure{Class: FailedToken, Detail: "getting the token failed: " + Quote(err.Error(), maxQuote)}
+		return "", &Failure{Class: FailedToken, Detail: "getting the token failed: " + Quote(redacted(err.Error()), maxQuote)}
 	}
 	defer secret.Destroy()
 	token := strings.TrimSpace(secret.String()) // stores such as docker's keep the line's end
+	HideToken(token)
 	if err := CheckToken(token); err != nil {
 		return "", &Failure{Class: FailedToken, Detail: err.Error()}
 	}
@@ -82,30 +81,11 @@ func acquire(ctx context.Context, token string) (release func(), err error) {
 	}
 }
 
-// redact returns a function that removes the token from texts of others, since a server may send it back.
-func (c *Client) redact(token string) func(string) string {
-	c.redactor.Lock()
-	defer c.redactor.Unlock()
-	if c.redactor.apply == nil || c.redactor.token != token {
-		c.redactor.token, c.redactor.apply = token, Redactor(token)
-	}
-	return c.redactor.apply
-}
+// known are the tokens of all operations in this process: a gateway that they share may send back another's.
+var known redact.Secrets
 
-// Redactor returns a function that replaces all of the secrets in a text by "<token>": plain, quoted or as part of a URL, in any case.
-func Redactor(secrets ...string) func(string) string {
-	var forms []string
-	for _, secret := range secrets {
-		for _, form := range []string{secret, strings.Trim(strconv.Quote(secret), `"`), url.QueryEscape(secret)} {
-			if form != "" && utf8.ValidString(form) { // else it is no token, and messages have it quoted
-				forms = append(forms, regexp.QuoteMeta(form))
-			}
-		}
-	}
-	if len(forms) == 0 {
-		return func(text string) string { return text }
-	}
-	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
-	anyForm := regexp.MustCompile("(?i)" + strings.Join(forms, "|"))
-	return func(text string) string { return anyForm.ReplaceAllLiteralString(text, "<token>") }
-}
+// HideToken has the token removed from all texts of this package, whatever client they are of.
+func HideToken(token string) { known.Add(token) }
+
+// redacted returns a text of others without tokens, and without logins and queries of URLs.
+func redacted(text string) string { return redact.URLs(known.Redact(text)) }

@@ -566,7 +566,8 @@ func TestSetStateRefuses(t *testing.T) {
 		{`"version":3`, `"version":2`}:          "state has version 2, this program reads version 3",
 		{`"width":744`, `"width":0`}:            "state has a width of 0 or 744 hours, which must be 1 to 744",
 		{`"good_width":744`, `"good_width":-1`}: "state has a width of 744 or -1 hours, which must be 1 to 744",
-		{`"newest":"2026`, `"newest":"1999`}:    "state has hours that are not in order",
+		{`"newest":"2026`, `"newest":"2025`}:    "state has hours that are not in order",
+		{`"newest":"2026`, `"newest":"1999`}:    "state has hours of other years than 2000 to 2200",
 	} {
 		require.Contains(t, good, change[0])
 		require.EqualError(t, setState(t, plugin, []byte(strings.Replace(good, change[0], change[1], 1))), expected)

@@ -68,20 +68,19 @@ func baseURL(option, server string) (string, error) {
 	switch {
 	case err != nil:
 		return "", errors.New(`url can't be read: write one such as "https://wv{server}.wolkvox.com"`)
-	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("url = %q is no URL of a server: write one such as \"https://wv{server}.wolkvox.com\"", u.Redacted())
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "", errors.New("url has a user, a query or a fragment: leave them out, as the token alone gives access")
+	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("url = %q is no URL of a server: write one such as \"https://wv{server}.wolkvox.com\"", option)
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return "", fmt.Errorf("url = %q would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)",
-			u.Redacted())
+			option)
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
 func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func loadLocation(option string) (*time.Location, error) {
@@ -99,6 +98,8 @@ func checkOperation(option string) error {
 		return fmt.Errorf("the environment variable of operation = %q isn't set: set it where Telegraf is started", option)
 	case option != strings.TrimSpace(option) || strings.ContainsFunc(option, unicode.IsControl):
 		return fmt.Errorf("operation = %q has blanks around it or control characters: write a plain name", option)
+	case strings.HasSuffix(option, `\`): // line protocol can't write it at the end of a tag
+		return fmt.Errorf("operation = %q ends with a backslash, which would be lost: write a plain name", option)
 	}
 	return nil
 }
@@ -167,6 +168,8 @@ func parseDays(option string) (hours.Window, error) {
 			wolkvox.Quote(option, 80))
 	case last.Before(first):
 		return hours.Window{}, fmt.Errorf("reread = %q ends before it begins: write the earlier day first", option)
+	case !hours.IsKnown(dayOf(first)) || !hours.IsKnown(dayOf(last)):
+		return hours.Window{}, fmt.Errorf("reread = %q is not of the years 2000 to 2200: write days of reports", option)
 	case last.Sub(first) > maxBackfill:
 		return hours.Window{}, fmt.Errorf("reread = %q is longer than ten years: write a shorter range", option)
 	}
@@ -187,7 +190,9 @@ func (w *WolkvoxIVR) checkToken() error {
 		return nil
 	}
 	defer secret.Destroy()
-	return wolkvox.CheckToken(strings.TrimSpace(secret.String()))
+	token := strings.TrimSpace(secret.String())
+	wolkvox.HideToken(token) // before the first request of any operation
+	return wolkvox.CheckToken(token)
 }
 
 // transport returns the HTTP transport of the common options.
@@ -214,6 +219,9 @@ func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 	// On a connection that is kept, net/http logs what a server sends unasked, be it the token, and may send a request again
 	// that nobody counts.
 	transport.DisableKeepAlives = true
+	// HTTP/2 is of no use for a request a connection, and GODEBUG=http2debug=2 prints the token.
+	transport.Protocols = &http.Protocols{}
+	transport.Protocols.SetHTTP1(true)
 
 	// Telegraf's options ignore the minimal version where no other TLS option is set.
 	if w.TLSMinVersion != "" && (w.Enable == nil || *w.Enable) {

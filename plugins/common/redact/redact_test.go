@@ -1,0 +1,98 @@
+package redact
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const secret = `Invented/Token+1"%41&%25é`
+
+// A secret is found however a server, a library or a message escapes it.
+func TestSecrets(t *testing.T) {
+	jsonOf := func(text string) string {
+		content, err := json.Marshal(text)
+		require.NoError(t, err)
+		return string(content)
+	}
+	unicode := func(text string) string {
+		var out strings.Builder
+		for _, r := range text {
+			fmt.Fprintf(&out, `\u%04X`, r)
+		}
+		return out.String()
+	}
+	entities := func(text string) string {
+		var out strings.Builder
+		for i, r := range text {
+			fmt.Fprintf(&out, []string{"&#%d;", "&#x%X;"}[i%2], r)
+		}
+		return out.String()
+	}
+	php := func(text string) string { return strings.ReplaceAll(jsonOf(text), "/", `\/`) }
+	s := NewSecrets("another-one", secret)
+	for name, text := range map[string]string{
+		"plain":            secret,
+		"in capitals":      strings.ToUpper("another-one"),
+		"query":            url.QueryEscape(secret),
+		"path":             url.PathEscape(secret),
+		"path, lower case": strings.ToLower(url.PathEscape("another-one")) + strings.ReplaceAll("another-one", "a", "%61"),
+		"query twice":      url.QueryEscape(url.QueryEscape(secret)),
+		"JSON":             jsonOf(secret),
+		"PHP's JSON":       php(secret),
+		"JSON in JSON":     php(php(secret)),
+		"code points":      unicode(secret),
+		"HTML":             html.EscapeString(secret),
+		"entities":         entities(secret),
+		"quoted by Go":     fmt.Sprintf("%q", secret),
+		"ASCII by Go":      fmt.Sprintf("%+q", secret),
+		"in a quoted URL":  fmt.Sprintf("Get %q: EOF", "https://example.org/"+url.PathEscape(secret)),
+	} {
+		got := s.Redact("a " + text + " b")
+		require.Contains(t, got, "<token>", name)
+		require.NotContains(t, strings.ToLower(got), "invented", name)
+		require.True(t, strings.HasPrefix(got, "a ") && strings.HasSuffix(got, " b"), got)
+		require.Less(t, len(got), 60, name)
+	}
+	require.Equal(t, "<token>", NewSecrets("twice", "unused").Redact("twice%74wice"))
+	require.Equal(t, `a "<token>"`, NewSecrets("t\xf3ken-abc123").Redact(fmt.Sprintf("a %q", "t\xf3ken-abc123")))
+	require.Equal(t, "a<token>b", NewSecrets("over-lap", "lap-over").Redact("aover-lap-overb"))
+}
+
+func TestOtherTextsStay(t *testing.T) {
+	for _, text := range []string{"", "100%", `\`, `\u12`, "&amp;", "50%25", "a\xffb", "<token>", `C:\new\temp`} {
+		require.Equal(t, text, NewSecrets("invented").Redact(text))
+	}
+	require.Equal(t, "inventing", (&Secrets{}).Redact("inventing"))
+	require.Equal(t, "a abc", NewSecrets("", "a", "abc").Redact("a abc"), "too short to hide")
+}
+
+// What is cut off shows no part of a secret.
+func TestLongText(t *testing.T) {
+	s := NewSecrets(secret)
+	for _, before := range []int{0, maxText - 10, maxText, 3 * maxText} {
+		got := s.Redact(strings.Repeat("x", before) + strings.Repeat(secret, 2*maxText/len(secret)))
+		require.NotContains(t, strings.ToLower(got), "inv", before)
+		require.LessOrEqual(t, len(got), maxText+len("<token>…"))
+		require.True(t, strings.HasSuffix(got, "…"))
+	}
+}
+
+func TestURLs(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://example.org/a.conf":                                "https://example.org/a.conf",
+		"https://user:pass@example.org:8080/a.conf?key=k#part":      "https://…@example.org:8080/a.conf?…",
+		`invalid proxy address "http://user:p/a@s?s@127.0.0.1:1"`:   `invalid proxy address "http://…@127.0.0.1:1"`,
+		`parse "socks5://user:a b@c":: x`:                           `parse "socks5://…@c":: x`,
+		"https://manager.wolkvox.com, e.g. \"0001\" for a@b":        "https://manager.wolkvox.com, e.g. \"0001\" for a@b",
+		"http://a.example/?x=1 and https://b.example/#y, then more": "http://a.example/?… and https://b.example/#… then more",
+		"no URL? a:b@c #1": "no URL? a:b@c #1",
+	} {
+		require.Equal(t, want, URLs(text))
+	}
+}
