@@ -2,6 +2,7 @@ package hours
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,38 @@ func TestSet(t *testing.T) {
 	require.False(t, Set{w(4, 5), w(1, 2)}.isValid())
 	require.True(t, Set{w(1, 3), w(5, 7)}.Contains(5))
 	require.False(t, Set{w(1, 3), w(5, 7)}.Contains(3))
+}
+
+// Sets are as those of single hours.
+func TestSetsOfRandomHours(t *testing.T) {
+	const most = 40
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // G404: the same each time
+	for range 2000 {
+		var sets [2]Set
+		var has [2][most]bool
+		for i := range sets {
+			for range random.IntN(6) {
+				from := random.IntN(most)
+				w := Window{Hour(from), Hour(min(from+random.IntN(8), most))}
+				sets[i] = sets[i].Add(w)
+				for h := w.From; h < w.To; h++ {
+					has[i][h] = true
+				}
+			}
+		}
+		a, b := sets[0], sets[1]
+		union, without, both := a.Union(b), a.Without(b), a.Intersect(b)
+		for _, set := range []Set{union, without, both} {
+			require.True(t, set.isValid(), "%v %v", a, b)
+		}
+		for h := range Hour(most) {
+			inA, inB := has[0][h], has[1][h]
+			require.Equal(t, inA, a.Contains(h))
+			require.Equal(t, inA || inB, union.Contains(h), "%v %v", a, b)
+			require.Equal(t, inA && !inB, without.Contains(h), "%v %v", a, b)
+			require.Equal(t, inA && inB, both.Contains(h), "%v %v", a, b)
+		}
+	}
 }
 
 func TestWindowAsJSON(t *testing.T) {

@@ -17,10 +17,7 @@ type history struct {
 // openHours returns the hours up to `to` that are wanted, not final and not postponed. Those at or above the watermark, which only a narrow
 // live window leaves out, are open again an hour after they have been read.
 func (h *history) openHours(to Hour, now time.Time) Set {
-	open := h.wanted().Within(Window{-maxHour, to}).Without(h.Final)
-	for _, d := range h.Postponed {
-		open = open.Remove(d.window())
-	}
+	open := h.wanted().Within(Window{-maxHour, to}).Without(h.Final).Without(h.postponedHours())
 	var fresh Set
 	for hour := max(h.watermark(now), h.begin()); hour < to; hour++ {
 		if now.Sub(h.readAt[hour]).Abs() < retryPause {

@@ -32,6 +32,9 @@ func (h Hour) Format(layout string) string { return h.clock().Format(layout) }
 // String returns the hour as "2026-01-18 16:00".
 func (h Hour) String() string { return h.Format("2006-01-02 15:00") }
 
+// IsKnown reports whether the hour is of the years 2000 to 2200. No others are requested.
+func IsKnown(h Hour) bool { return h >= HourOf(2000, 1, 1, 0) && h < HourOf(2201, 1, 1, 0) }
+
 // startOfDay returns the first hour of the day.
 func (h Hour) startOfDay() Hour { return h - Hour(h.Of()) }
 

@@ -300,17 +300,12 @@ func (l *ledger) recordedLater(by time.Duration) {
 // forget drops that hours were wanted, once they are final and acknowledged, and which hours have shown calls, on days that no request
 // covers any more.
 func (l *ledger) forget() {
-	settled := l.Final
-	for _, s := range l.Unacknowledged {
-		settled = settled.Remove(s.Window)
-	}
-	l.Again = l.Again.Without(settled)
-	var shown Set
+	l.Again = l.Again.Without(l.Final.Without(unacknowledged(l.Unacknowledged)))
+	var days []Window
 	for _, w := range l.wanted().Without(l.Final) {
-		days := Window{w.From.startOfDay(), min(w.To, maxHour-2*Day).endOfDay() + Day}
-		shown = shown.Union(l.Shown.Within(days))
+		days = append(days, Window{w.From.startOfDay(), min(w.To, maxHour-2*Day).endOfDay() + Day})
 	}
-	l.Shown = shown
+	l.Shown = l.Shown.Intersect(setOf(days))
 }
 
 // readAgain makes hours wanted as if they had never been read.

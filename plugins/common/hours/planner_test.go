@@ -3,6 +3,8 @@ package hours
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -305,14 +307,24 @@ func TestRestoreRefuses(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 100 * time.Hour })
 	forward(p, start, 20)
 	for name, spoil := range map[string]func(*State){
-		"version":          func(s *State) { s.Version = 2 },
-		"width":            func(s *State) { s.Width = 0 },
-		"wide":             func(s *State) { s.GoodWidth = 745 },
-		"run":              func(s *State) { s.WidestRun = -1 },
-		"newest":           func(s *State) { s.Newest = s.Oldest - 1 },
-		"windows":          func(s *State) { s.Final = Set{{5, 7}, {1, 2}} },
-		"postponed":        func(s *State) { s.Postponed = []*Postponed{{From: 5, To: 5, Pause: 1}} },
-		"no postponed":     func(s *State) { s.Postponed = []*Postponed{nil} },
+		"version":        func(s *State) { s.Version = 2 },
+		"width":          func(s *State) { s.Width = 0 },
+		"wide":           func(s *State) { s.GoodWidth = 745 },
+		"run":            func(s *State) { s.WidestRun = -1 },
+		"newest":         func(s *State) { s.Newest = s.Oldest - 1 },
+		"windows":        func(s *State) { s.Final = Set{{5, 7}, {1, 2}} },
+		"postponed":      func(s *State) { s.Postponed = []*Postponed{{From: 5, To: 5, Pause: 1}} },
+		"no postponed":   func(s *State) { s.Postponed = []*Postponed{nil} },
+		"years":          func(s *State) { s.Final = s.Final.Add(Window{HourOf(1999, 12, 31, 23), HourOf(2000, 1, 1, 0)}) },
+		"year of a time": func(s *State) { s.Started = time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"years ahead":    func(s *State) { s.Again = Set{{HourOf(2200, 12, 31, 23), HourOf(2201, 1, 1, 1)}} },
+		"too wide":       func(s *State) { s.TooWide.Hours = -1 },
+		"many windows":   func(s *State) { s.Shown = everyOther(HourOf(2000, 1, 1, 0), maxWindows) },
+		"many open hours": func(s *State) {
+			for h := range Hour(maxWindows) {
+				s.Open[HourOf(2010, 1, 1, 0)+h] = &openHour{}
+			}
+		},
 		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: 4, To: 5, FailingFrom: 4}} },
 	} {
 		state := p.Save(true)
@@ -320,6 +332,47 @@ func TestRestoreRefuses(t *testing.T) {
 		spoil(&state)
 		require.Error(t, newPlanner(nil).Restore(state), name)
 	}
+}
+
+func everyOther(from Hour, n int) (set Set) {
+	for i := range n {
+		h := from + Hour(2*i)
+		set = append(set, Window{h, h + 1})
+	}
+	return set
+}
+
+// The largest state that is accepted costs little.
+func TestLargestState(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 3650 * Day * time.Hour })
+	forward(p, start, 20)
+	s := p.Save(false)
+	const each = maxWindows/5 - 100
+	from := p.Calendar.HourAt(start) - 2*each - 100
+	s.Final, s.Again, s.Shown = everyOther(from, each).Union(s.Final), everyOther(from, each), everyOther(from, each).Union(s.Shown)
+	for i := range each {
+		h := from + Hour(2*i)
+		s.Unacknowledged = append(s.Unacknowledged, Sending{Window{h, h + 1}, start})
+		s.Postponed = append(s.Postponed, newPostponed(Window{h + 1, h + 2}, Doubtful, start))
+	}
+	now := start.Add(24 * time.Hour)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begin := time.Now()
+	require.NoError(t, p.Restore(s))
+	for range 4 {
+		p.Start(now)
+		q := p.Next(now)
+		p.Record(q, NewResponse(q.Window), now)
+		p.Backlog(now)
+		now = now.Add(5 * time.Minute)
+	}
+	p.Status(now)
+	runtime.ReadMemStats(&after)
+	require.Less(t, time.Since(begin), 10*time.Second)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(300<<20))
+
+	require.ErrorIs(t, json.Unmarshal([]byte(`[{"rows":[`+strings.Repeat("[],", maxWindows)+`[]]}]`), &OpenHours{}), errTooManyWindows)
 }
 
 // After an unclean end, what was sent within the margin comes once more, and nothing else; after a clean one the latest hours.

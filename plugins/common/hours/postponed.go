@@ -38,6 +38,15 @@ func newPostponed(w Window, reason Reason, now time.Time) *Postponed {
 
 func (d *Postponed) window() Window { return Window{d.From, d.To} }
 
+// postponedHours returns the hours that are postponed.
+func (s *State) postponedHours() Set {
+	windows := make([]Window, 0, len(s.Postponed))
+	for _, d := range s.Postponed {
+		windows = append(windows, d.window())
+	}
+	return setOf(windows)
+}
+
 // IsBounded reports whether it is known which hours fail.
 func (d *Postponed) IsBounded() bool { return d.From >= d.FailingFrom }
 

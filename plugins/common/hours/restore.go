@@ -29,10 +29,8 @@ func (p *Planner) Restore(s State) error {
 	case s.StoppedCleanly:
 		lost.From = p.Calendar.HourAt(s.Time.Add(-p.Lookback - p.margin()))
 	}
-	for _, sent := range s.Unacknowledged {
-		w := sent.Window.intersect(lost)
-		p.Final, p.Again = p.Final.Remove(w), p.Again.Add(w)
-	}
+	again := unacknowledged(s.Unacknowledged).Within(lost)
+	p.Final, p.Again = p.Final.Without(again), p.Again.Union(again)
 	for h, o := range p.Open {
 		if lost.Contains(h) && s.Time.Sub(o.sentAt) <= p.margin() {
 			o.isSent = false

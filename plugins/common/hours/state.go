@@ -1,6 +1,7 @@
 package hours
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,15 @@ type State struct {
 type Sending struct {
 	Window Window    `json:"window"`
 	At     time.Time `json:"at"`
+}
+
+// unacknowledged returns the hours of sendings.
+func unacknowledged(sendings []Sending) Set {
+	windows := make([]Window, 0, len(sendings))
+	for _, s := range sendings {
+		windows = append(windows, s.Window)
+	}
+	return setOf(windows)
 }
 
 // OpenHours are hours that are not final and have been read.
@@ -95,6 +105,9 @@ func (o OpenHours) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON loads what MarshalJSON has saved.
 func (o *OpenHours) UnmarshalJSON(content []byte) error {
+	if bytes.Count(content, []byte("[")) > maxWindows {
+		return errTooManyWindows
+	}
 	var runs []openRun
 	if err := json.Unmarshal(content, &runs); err != nil {
 		return err
@@ -133,21 +146,56 @@ func (s *State) clone() State {
 	return c
 }
 
+// maxWindows bounds how many windows and open hours a state may have: two for each day of 130 years.
+const maxWindows = 100_000
+
+var errTooManyWindows = fmt.Errorf("state has more than %d windows and open hours", maxWindows)
+
+// windows returns all windows and hours of the state.
+func (s *State) windows() []Window {
+	windows := slices.Concat(s.Final, s.Again, s.Shown, s.postponedHours(), unacknowledged(s.Unacknowledged))
+	if s.Rereading != nil {
+		windows = append(windows, *s.Rereading)
+	}
+	for h := range s.Open {
+		windows = append(windows, Window{h, h + 1})
+	}
+	for _, h := range []Hour{s.Newest, s.Oldest} {
+		if h != 0 {
+			windows = append(windows, Window{h, h + 1})
+		}
+	}
+	for _, t := range []time.Time{s.Time, s.Started, s.NewestAt} {
+		if h := Hour(t.Unix() / 3600); !t.IsZero() {
+			windows = append(windows, Window{h, h + 1})
+		}
+	}
+	return windows
+}
+
+// validate returns why a planner can't have saved the state.
 func (s *State) validate() error {
-	switch {
-	case s.Version != stateVersion:
+	if s.Version != stateVersion {
 		return fmt.Errorf("state has version %d, this program reads version %d", s.Version, stateVersion)
+	}
+	for _, p := range s.Postponed {
+		if p == nil || p.From >= p.To || p.FailingFrom < p.From || p.FailingFrom > p.To || p.Pause <= 0 || p.Tries < 0 {
+			return errors.New("state has postponed hours that are not in order")
+		}
+	}
+	switch windows := s.windows(); {
+	case len(windows) > maxWindows:
+		return errTooManyWindows
+	case slices.ContainsFunc(windows, func(w Window) bool { return !IsKnown(w.From) || !IsKnown(w.To-1) }):
+		return errors.New("state has hours of other years than 2000 to 2200")
+	case s.TooWide.Hours < 0 || s.TooWide.Hours > longestWindow+Day || s.TooWide.Pause < 0:
+		return fmt.Errorf("state has too wide windows of %d hours, which must be 0 to %d", s.TooWide.Hours, longestWindow+Day)
 	case s.Width < 1 || s.GoodWidth < 1 || max(s.Width, s.GoodWidth) > longestWindow:
 		return fmt.Errorf("state has a width of %d or %d hours, which must be 1 to %d", s.Width, s.GoodWidth, longestWindow)
 	case s.WidestRun < 0 || s.LongestGap < 0 || s.Newest < s.Oldest:
 		return errors.New("state has hours that are not in order")
 	case !s.Final.isValid() || !s.Again.isValid() || !s.Shown.isValid():
 		return errors.New("state has windows that are not in order")
-	}
-	for _, p := range s.Postponed {
-		if p == nil || p.From >= p.To || p.FailingFrom < p.From || p.FailingFrom > p.To || p.Pause <= 0 || p.Tries < 0 {
-			return errors.New("state has postponed hours that are not in order")
-		}
 	}
 	return nil
 }

@@ -78,9 +78,15 @@ func (p *Planner) Status(now time.Time) Status {
 			break
 		}
 	}
+	postponed := make(map[Hour]*Postponed)
+	for _, d := range p.Postponed {
+		for h := d.From; h < d.To; h++ {
+			postponed[h] = d
+		}
+	}
 	for _, w := range open {
 		for h := w.From; h < w.To; h++ {
-			s.add(h, p.openRange(h, watermark, now))
+			s.add(h, p.openRange(h, postponed[h], watermark, now))
 		}
 	}
 	return s
@@ -102,12 +108,9 @@ func (s *Status) add(h Hour, r OpenRange) {
 	s.Open = append(s.Open, r)
 }
 
-// openRange returns why an hour is open, and since when.
-func (p *Planner) openRange(h, watermark Hour, now time.Time) OpenRange {
-	for _, d := range p.Postponed {
-		if !d.window().Contains(h) {
-			continue
-		}
+// openRange returns why an hour, which may be postponed, is open, and since when.
+func (p *Planner) openRange(h Hour, d *Postponed, watermark Hour, now time.Time) OpenRange {
+	if d != nil {
 		r := OpenRange{Why: whyDoubted, Since: d.Since, Postponed: true, Fails: d.Reason == Fails}
 		if d.IsBounded() && !d.isDue(now) {
 			r.Due = d.Due
@@ -142,10 +145,9 @@ func (p *Planner) openRange(h, watermark Hour, now time.Time) OpenRange {
 func (p *Planner) Backlog(now time.Time) (waiting, postponed int) {
 	settled := Window{-maxHour, p.Calendar.HourAt(now.Add(-p.Lookback))}
 	open := p.wanted().Without(p.Final).Within(settled)
-	for _, d := range p.Postponed {
-		postponed += open.Within(d.window()).Hours()
-		open = open.Remove(d.window())
-	}
+	all := open.Hours()
+	open = open.Without(p.postponedHours())
+	postponed = all - open.Hours()
 	watermark := p.watermark(now)
 	waiting = open.Within(Window{-maxHour, watermark}).Hours()
 	for _, w := range open.Within(Window{max(watermark, -maxHour), maxHour}) {

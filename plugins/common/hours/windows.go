@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // longestWindow is how many hours one request may span (vendor documentation: 31 days).
@@ -50,40 +51,27 @@ func (w *Window) UnmarshalJSON(content []byte) error {
 // Set is a set of hours as windows: sorted, disjoint, merged where they touch. Its methods leave it as it is.
 type Set []Window
 
-// Add returns the set with the hours of w.
-func (s Set) Add(w Window) Set {
-	if w.IsEmpty() {
-		return s
-	}
-	merged := make(Set, 0, len(s)+1)
-	for _, other := range s {
-		if other.To < w.From || w.To < other.From {
-			merged = append(merged, other)
-			continue
+// setOf returns the hours of windows in whatever order.
+func setOf(windows []Window) Set {
+	sorted := slices.SortedFunc(slices.Values(windows), func(a, b Window) int { return int(a.From - b.From) })
+	set := make(Set, 0, len(sorted))
+	for _, w := range sorted {
+		switch last := len(set) - 1; {
+		case w.IsEmpty():
+		case last >= 0 && w.From <= set[last].To:
+			set[last].To = max(set[last].To, w.To)
+		default:
+			set = append(set, w)
 		}
-		w = Window{min(w.From, other.From), max(w.To, other.To)}
 	}
-	merged = append(merged, w)
-	slices.SortFunc(merged, func(a, b Window) int { return int(a.From - b.From) })
-	return merged
+	return set
 }
 
+// Add returns the set with the hours of w.
+func (s Set) Add(w Window) Set { return s.Union(Set{w}) }
+
 // Remove returns the set without the hours of w.
-func (s Set) Remove(w Window) Set {
-	if w.IsEmpty() {
-		return s
-	}
-	rest := make(Set, 0, len(s)+1)
-	for _, other := range s {
-		if before := (Window{other.From, min(other.To, w.From)}); !before.IsEmpty() {
-			rest = append(rest, before)
-		}
-		if after := (Window{max(other.From, w.To), other.To}); !after.IsEmpty() {
-			rest = append(rest, after)
-		}
-	}
-	return rest
-}
+func (s Set) Remove(w Window) Set { return s.Without(setOf([]Window{w})) }
 
 // extend adds an hour that comes after all others, in place.
 func (s *Set) extend(h Hour) {
@@ -95,20 +83,33 @@ func (s *Set) extend(h Hour) {
 }
 
 // Union returns the hours that are in either set.
-func (s Set) Union(other Set) Set {
-	for _, w := range other {
-		s = s.Add(w)
-	}
-	return s
-}
+func (s Set) Union(other Set) Set { return setOf(slices.Concat(s, other)) }
 
 // Without returns the hours of the set that are not in the other.
 func (s Set) Without(other Set) Set {
-	for _, w := range other {
-		s = s.Remove(w)
+	rest := make(Set, 0, len(s)+len(other))
+	for _, w := range s {
+		for len(other) > 0 && other[0].To <= w.From {
+			other = other[1:]
+		}
+		for _, hole := range other {
+			if w.IsEmpty() || hole.From >= w.To {
+				break
+			}
+			if before := (Window{w.From, hole.From}); !before.IsEmpty() {
+				rest = append(rest, before)
+			}
+			w.From = max(w.From, hole.To)
+		}
+		if !w.IsEmpty() {
+			rest = append(rest, w)
+		}
 	}
-	return s
+	return rest
 }
+
+// Intersect returns the hours that are in both sets.
+func (s Set) Intersect(other Set) Set { return s.Without(s.Without(other)) }
 
 // Within returns the hours of the set that are in w.
 func (s Set) Within(w Window) Set {
@@ -123,7 +124,8 @@ func (s Set) Within(w Window) Set {
 
 // Contains reports whether the hour is in the set.
 func (s Set) Contains(h Hour) bool {
-	return slices.ContainsFunc(s, func(w Window) bool { return w.Contains(h) })
+	next := sort.Search(len(s), func(i int) bool { return s[i].To > h })
+	return next < len(s) && s[next].Contains(h)
 }
 
 // Hours returns the number of hours in the set.
