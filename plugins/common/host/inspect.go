@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/influxdata/telegraf"
 )
 
@@ -83,26 +82,20 @@ func (s *said) warnings() (texts []string) {
 var ErrHeld = errors.New("it is in use by another process")
 
 // CheckStatefile finds out whether this user could use the state file, which stays as it is. It returns ErrHeld where
-// another process does, and else says who owns what can't be used, and the command that mends it.
+// another process does, ErrDamaged if the file can't be read, and else says who owns what can't be used, and the command that mends it.
 func CheckStatefile(path string) error {
 	return explainStatefile(path, checkStatefile(path))
 }
 
 func checkStatefile(path string) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	path, err := followLinks(path)
+	if err != nil {
+		return err
 	}
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return errors.New("it is no regular file")
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return errNotRegular
 	}
-	if err == nil {
-		err = openable(path)
-	}
-	if err == nil || errors.Is(err, os.ErrNotExist) {
-		err = openable(path + tempSuffix)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if _, err := ReadStates(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".check-*")
@@ -111,13 +104,13 @@ func checkStatefile(path string) error {
 	}
 	temp.Close()
 	os.Remove(temp.Name())
-	if _, err := os.Stat(lockPath(path)); err != nil {
+	if _, err := os.Lstat(lockPath(path)); err != nil {
 		return nil // no process has ever held it
 	}
-	lock := flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY))
+	lock := newLock(path, 0)
 	defer lock.Close()
 	free, err := lock.TryLock()
-	if err != nil {
+	if err := explainLock(path, err); err != nil {
 		return err
 	}
 	if !free {
@@ -126,25 +119,14 @@ func checkStatefile(path string) error {
 	return nil
 }
 
-func openable(path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
 // ReadStates returns the states in a state file, as JSON by ID. It writes nothing and takes no lock: whoever uses the file replaces it in
 // one step.
 func ReadStates(path string) (map[string][]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
-	}
+	path, err := followLinks(path)
 	if err != nil {
 		return nil, err
 	}
-	content, err := os.ReadFile(path)
+	content, err := readRegular(path)
 	if err != nil {
 		return nil, err
 	}

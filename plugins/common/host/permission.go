@@ -16,10 +16,10 @@ import (
 // explainStatefile adds to an error about the state file at path who owns what this user may not use, and the command that mends it. The
 // usual cause is one run as another user, whose files stay.
 func explainStatefile(path string, err error) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
+	if target, err := followLinks(path); err == nil {
 		path = target
 	}
-	folder, me := filepath.Dir(path), nameOf(os.Getuid())
+	folder, me := folderOf(path), nameOf(os.Getuid())
 	if _, missing := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
 		if strings.HasPrefix(path, "~") {
 			return fmt.Errorf("%w: ~ is not expanded, write the whole path", err)
@@ -31,7 +31,7 @@ func explainStatefile(path string, err error) error {
 	}
 	if others := filesOfOthers(path, os.Getuid()); len(others) > 0 {
 		owner, _ := ownerOf(others[0])
-		return fmt.Errorf("%w: %s belongs to %s, as %s has run this program before, and this is %s. If that is Telegraf's user: sudo chown %s %s",
+		return fmt.Errorf("%w: %s belongs to %s, as %s has run this program before, and this is %s. If that is Telegraf's user: sudo chown -h %s %s",
 			err, others[0], nameOf(owner), nameOf(owner), me, me, quoted(others...))
 	}
 	if owner, known := ownerOf(folder); known {
@@ -39,6 +39,15 @@ func explainStatefile(path string, err error) error {
 			"sudo install -d -o %s -m 750 %s", err, folder, nameOf(owner), me, me, quoted(filepath.Join(folder, "wolkvox_ivr")))
 	}
 	return err
+}
+
+// folderOf returns the folder of a file, behind all links if it is there.
+func folderOf(path string) string {
+	folder := filepath.Dir(path)
+	if target, err := filepath.EvalSymlinks(folder); err == nil {
+		return target
+	}
+	return folder
 }
 
 // filesOfOthers returns those of the state file's files that belong to another user than the one given. They are named one by one in
@@ -78,7 +87,7 @@ func nameOf(uid int) string {
 // LeftByRoot returns, for a shell, the files of a state that are root's in a folder of another user or group, if this is root: a service
 // that runs as that one can't use them. It returns "" if there are none.
 func LeftByRoot(path string) string {
-	if os.Getuid() != 0 || isRoots(filepath.Dir(path)) {
+	if os.Getuid() != 0 || isRoots(folderOf(path)) {
 		return ""
 	}
 	const anybody = -1

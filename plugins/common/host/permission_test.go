@@ -51,7 +51,6 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 	}{
 		{"state", func(t *testing.T, state string) { require.NoError(t, os.WriteFile(state, []byte("{}"), 0600)) }, "STATE"},
 		{"lock", func(t *testing.T, state string) { require.NoError(t, os.WriteFile(state+".lock", nil, 0600)) }, "STATE.lock"},
-		{"next state", func(t *testing.T, state string) { require.NoError(t, os.WriteFile(state+".tmp", nil, 0600)) }, "STATE.tmp"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := publicDir(t)
@@ -67,7 +66,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 			require.Equal(t, 1, status)
 			file := state + tt.says[len("STATE"):]
 			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, as root has run this program before, and this is nobody. "+
-				"If that is Telegraf's user: sudo chown nobody "+file)
+				"If that is Telegraf's user: sudo chown -h nobody "+file)
 			require.Equal(t, file, LeftByRoot(state))
 
 			_, command, _ := strings.Cut(logged[len(logged)-1], ": sudo ")

@@ -7,7 +7,10 @@ import (
 	"syscall"
 )
 
-// ownerOf returns the user that a file belongs to, if that is known.
+// noFollow has a file opened without following a link, and without waiting for the other end of a FIFO.
+const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
+// ownerOf returns the user that a file, or a link, belongs to, if that is known.
 func ownerOf(path string) (uid int, known bool) {
 	stat, known := statOf(path)
 	if !known {
@@ -23,7 +26,7 @@ func isRoots(folder string) bool {
 }
 
 func statOf(path string) (stat *syscall.Stat_t, known bool) {
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return nil, false
 	}

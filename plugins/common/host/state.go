@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"sync"
 	"syscall"
 	"time"
@@ -38,7 +40,16 @@ type stateFile struct {
 // lockPatience is how long a predecessor is given to leave the state file.
 const lockPatience = 2 * time.Second
 
-var errNoStates = errors.New("it is not a state file")
+// maxStateFile bounds a state file in bytes. A thousand operations have some 2 MiB.
+const maxStateFile = 64 << 20
+
+var (
+	errNoStates   = errors.New("it is not a state file, and stays as it is: name another file, or move it away")
+	errNotRegular = errors.New("it is no regular file")
+
+	// ErrDamaged says that a state file can't be read. A service that starts with it sets it aside, and begins without.
+	ErrDamaged = errors.New("it is damaged")
+)
 
 // tempSuffix is that of the file that the next state is written to.
 const tempSuffix = ".tmp"
@@ -47,32 +58,27 @@ const tempSuffix = ".tmp"
 func lockPath(path string) string { return path + ".lock" }
 
 // openStateFile reads the file at path, if there is one, and makes sure that it can be replaced and that no other
-// process does so. A file that is no state file is set aside.
+// process does so. A damaged state file is set aside, and a file that is none stays as it is.
 func openStateFile(path string) (*stateFile, error) {
 	f := &stateFile{path: path, wake: make(chan struct{}, 1), states: make(map[string][]byte)}
 	if path == "" {
 		return f, nil
 	}
-	for range 40 { // as many links as Linux follows; what the last one names need not be there yet
-		target, err := os.Readlink(f.path)
-		if err != nil {
-			break
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(f.path), target)
-		}
-		f.path = target
+	var err error
+	if f.path, err = followLinks(path); err != nil {
+		return nil, err
 	}
-	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
-		return nil, errors.New("it is no regular file; without statefile no state is kept")
+	if info, err := os.Lstat(f.path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w; without statefile no state is kept", errNotRegular)
 	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	f.lock = flock.New(lockPath(f.path), flock.SetPermissions(0600))
+	f.lock = newLock(f.path, os.O_CREATE)
 	if _, err := f.lock.TryLockContext(ctx, 50*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("%s is held by another process that uses the same state file", f.lock.Path())
-	} else if err != nil {
+	} else if err := explainLock(f.path, err); err != nil {
+		f.close()
 		return nil, err
 	}
 	if err := f.read(); err != nil {
@@ -82,8 +88,57 @@ func openStateFile(path string) (*stateFile, error) {
 	return f, nil
 }
 
+// followLinks returns the file that path names in the end, which need not be there yet. Whoever may write to its folder could make a link
+// to any file, so only links of root or of this user are followed.
+func followLinks(path string) (string, error) {
+	for range 40 { // as many as Linux follows
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path, nil //nolint:nilerr // it is no link
+		}
+		if owner, known := ownerOf(path); known && owner != 0 && owner != os.Getuid() {
+			return "", fmt.Errorf("%s is a link that belongs to %s, which is not followed: name the file that it stands for", path, nameOf(owner))
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s is a link to itself", path)
+}
+
+// newLock returns the lock of a state file, not yet held. A link or a FIFO in its place is neither followed nor waited for.
+func newLock(path string, flags int) *flock.Flock {
+	return flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY|noFollow|flags), flock.SetPermissions(0600))
+}
+
+// explainLock returns why the lock of a state file can't be had, with the error of trying, or nil.
+func explainLock(path string, err error) error {
+	if info, statErr := os.Lstat(lockPath(path)); statErr == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file: remove it", lockPath(path))
+	}
+	return err
+}
+
+// readRegular reads a state file that is no link. It waits for no FIFO, and refuses one that is too long to be a state file.
+func readRegular(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxStateFile+1))
+	if err == nil && len(content) > maxStateFile {
+		err = errNoStates
+	}
+	return content, err
+}
+
 func (f *stateFile) read() error {
-	content, err := os.ReadFile(f.path)
+	content, err := readRegular(f.path)
 	if errors.Is(err, os.ErrNotExist) {
 		temp, err := f.createTemp()
 		if err != nil {
@@ -94,26 +149,38 @@ func (f *stateFile) read() error {
 	if err != nil {
 		return err
 	}
-	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // a full disk is told of by the next save
-		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
-	}
 	f.existed = len(bytes.TrimSpace(content)) > 0
-	if f.states, err = parseStates(content); err != nil {
+	if f.states, err = parseStates(content); errors.Is(err, ErrDamaged) {
 		f.states = make(map[string][]byte)
 		f.setAside(err)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // a full disk is told of by the next save
+		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
 	}
 	return nil
 }
 
-// parseStates reads the content of a state file. An empty file has no states: somebody may have made it to give it an owner.
+// begins matches the beginning of a state file: the ID of an input's state, which may be Telegraf's own.
+var begins = regexp.MustCompile(`^\s*\{\s*"(inputs\.\w|[0-9a-f]{64}")`)
+
+// parseStates reads the content of a state file. An empty file has no states: somebody may have made it to give it an owner. Another
+// content is ErrDamaged if it begins as a state file or has nothing but zeros, as a crash of the system may leave it, and else
+// errNoStates.
 func parseStates(content []byte) (states map[string][]byte, err error) {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return make(map[string][]byte), nil
 	}
-	if err := json.Unmarshal(content, &states); err != nil || states == nil {
-		return nil, errNoStates
+	err = json.Unmarshal(content, &states)
+	switch {
+	case err == nil && states != nil:
+		return states, nil
+	case begins.Match(content), len(bytes.Trim(content, "\x00")) == 0:
+		return nil, ErrDamaged
 	}
-	return states, nil
+	return nil, errNoStates
 }
 
 // restore gives the inputs the states they had. One that its input refuses is dropped, and the file set aside: the
@@ -273,9 +340,13 @@ func (f *stateFile) write(content []byte) error {
 	return nil
 }
 
-// createTemp opens the file that the next state is written to: always the same, so that a crash leaves no more than one.
+// createTemp makes the file that the next state is written to: always of the same name, so that a crash leaves no more than one. What has
+// that name is removed, not written to: it may be a link.
 func (f *stateFile) createTemp() (*os.File, error) {
-	return os.OpenFile(f.path+tempSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0600)
+	if err := os.Remove(f.path + tempSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(f.path+tempSuffix, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0600)
 }
 
 func (f *stateFile) close() {

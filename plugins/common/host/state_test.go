@@ -64,10 +64,10 @@ func TestStateFileIsTelegrafs(t *testing.T) {
 
 func TestUnusableStateFiles(t *testing.T) {
 	for _, tt := range []struct{ name, content, reason, left string }{
-		{"cut off", `{"a":"eyJnYXRoZXJz`, "it is not a state file", ""},
-		{"other JSON", `[1]`, "it is not a state file", ""},
-		{"null", `null`, "it is not a state file", ""},
-		{"other values", `{"a":5}`, "it is not a state file", ""},
+		{"cut off", `{"inputs.probe a":"eyJnYXRoZXJz`, "it is damaged", ""},
+		{"cut off, of Telegraf", `{"` + strings.Repeat("0a", 32) + `":"eyJ`, "it is damaged", ""},
+		{"other values", `{"inputs.probe a":5}`, "it is damaged", ""},
+		{"zeros", strings.Repeat("\x00", 100), "it is damaged", ""},
 		{"state is no JSON", `{"a":"eyJn","b":"eyJnYXRoZXJzIjozfQ=="}`, `state of "a": unexpected end of JSON input`, `{"b":"eyJnYXRoZXJzIjozfQ=="}`},
 		{"state of another shape", `{"a":"WzFd"}`, `state of "a": json: cannot unmarshal array into Go value of type host.probeState`, ""},
 		{"state refused", `{"a":"eyJnYXRoZXJzIjotMX0="}`, `state of "a": gathers below zero`, ""},
@@ -191,12 +191,10 @@ func TestReadStates(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = ReadStates(".")
 	require.EqualError(t, err, "it is no regular file")
-	for _, content := range []string{"null", `{"a":`, "[1]", `{"a":5}`} {
-		require.NoError(t, os.WriteFile("other", []byte(content), 0600))
-		_, err = ReadStates("other")
-		require.EqualError(t, err, "it is not a state file", content)
-	}
-	require.NoError(t, os.Remove("other"))
+	require.NoError(t, os.WriteFile("damaged", []byte(`{"inputs.probe`), 0600))
+	_, err = ReadStates("damaged")
+	require.ErrorIs(t, err, ErrDamaged)
+	require.NoError(t, os.Remove("damaged"))
 
 	f := openStates(t, "state") // holds the lock
 	f.keep("a", []byte("1"))
@@ -210,6 +208,35 @@ func TestReadStates(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
 	require.Len(t, entries, 3, "the state, its lock and the link")
+}
+
+// A statefile may name any file by mistake, which then stays as it is.
+func TestOtherFileAsStatefile(t *testing.T) {
+	for name, content := range map[string]string{
+		"null": "null", "JSON": `{"name": "x", "version": 5}`, "cut off": `{"a":`, "list": "[1]", "binary": "\x7fELF\x00\x00", "blank zeros": "\x00 \x00",
+		"text": "root:x:0:0::/root:/bin/sh\n", "TOML": "[agent]\n  interval = \"5m\"\n", "long": strings.Repeat("\n", maxStateFile+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "file")
+			require.NoError(t, os.WriteFile(path, []byte(content), 0640)) //nolint:gosec // G306: to see it stay
+			for _, use := range []func(string) error{
+				func(path string) error { _, err := openStateFile(path); return err },
+				func(path string) error { _, err := ReadStates(path); return err },
+				CheckStatefile,
+			} {
+				require.EqualError(t, use(path), "it is not a state file, and stays as it is: name another file, or move it away")
+				after, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.True(t, content == string(after))
+				info, err := os.Stat(path)
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0640), info.Mode())
+				aside, err := filepath.Glob(path + ".[^l]*")
+				require.NoError(t, err)
+				require.Empty(t, aside)
+			}
+		})
+	}
 }
 
 func TestStateFileThatCannotBeUsed(t *testing.T) {
@@ -275,31 +302,6 @@ func TestStateFileBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink("link", target))
 	_, err := openStateFile(link)
 	require.Error(t, err, "links in a circle")
-}
-
-// The disk is full at the start, and then no more.
-func TestFullDisk(t *testing.T) {
-	const full = "/dev/full"
-	if _, err := os.Stat(full); err != nil {
-		t.Skip("takes " + full)
-	}
-	out, _ := logTo(t, false)
-	path := filepath.Join(t.TempDir(), "state")
-	require.NoError(t, os.WriteFile(path, []byte(`{"a":"MA=="}`), 0600))
-	require.NoError(t, os.Symlink(full, path+".tmp"))
-	f := openStates(t, path)
-	f.keep("a", []byte("1"))
-	f.save()
-	require.Equal(t, "E! Saving the state failed: write "+path+".tmp: no space left on device\n", out.String())
-	content, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.JSONEq(t, `{"a":"MA=="}`, string(content))
-
-	require.NoError(t, os.Remove(path+".tmp"))
-	f.save()
-	content, err = os.ReadFile(path)
-	require.NoError(t, err)
-	require.JSONEq(t, `{"a":"MQ=="}`, string(content))
 }
 
 // The old file is there until the new one is complete.

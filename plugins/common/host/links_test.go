@@ -1,0 +1,128 @@
+//go:build linux
+
+package host
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// Whoever may write to the folder of a state makes links of its files to another one, which root would write to.
+func TestStateFilesThatAreLinks(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("takes root to make a link of another user")
+	}
+	const precious = "precious content\n"
+	for _, suffix := range []string{"", tempSuffix, lockPath("")} {
+		for _, dangling := range []bool{false, true} {
+			folder := t.TempDir()
+			path, target := filepath.Join(folder, "state"), filepath.Join(t.TempDir(), "target")
+			if !dangling {
+				require.NoError(t, os.WriteFile(target, []byte(precious), 0600))
+			}
+			if suffix != "" {
+				require.NoError(t, os.WriteFile(path, []byte(`{"inputs.probe a":"MA=="}`), 0600))
+			}
+			require.NoError(t, os.Symlink(target, path+suffix))
+			require.NoError(t, os.Lchown(path+suffix, nobody, nobody))
+
+			err := CheckStatefile(path)
+			f, openErr := openStateFile(path)
+			switch suffix {
+			case "":
+				const refusal = "/state is a link that belongs to nobody, which is not followed: name the file that it stands for"
+				require.ErrorContains(t, err, refusal)
+				require.ErrorContains(t, openErr, refusal)
+			case tempSuffix:
+				require.NoError(t, err)
+				require.NoError(t, openErr)
+				f.keep("inputs.probe a", []byte("1"))
+				f.save()
+				f.close()
+				content, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.JSONEq(t, `{"inputs.probe a":"MQ=="}`, string(content))
+			default:
+				require.ErrorContains(t, err, "/state.lock is no regular file: remove it")
+				require.ErrorContains(t, openErr, "/state.lock is no regular file: remove it")
+			}
+			content, err := os.ReadFile(target)
+			if dangling {
+				require.ErrorIs(t, err, os.ErrNotExist, "a link was followed")
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, precious, string(content), "a link was followed")
+		}
+	}
+}
+
+// Nobody waits for the other end of a FIFO.
+func TestStateFilesThatAreFIFOs(t *testing.T) {
+	for suffix, expected := range map[string]string{
+		"": "it is no regular file", tempSuffix: "", lockPath(""): "state.lock is no regular file: remove it",
+	} {
+		path := filepath.Join(t.TempDir(), "state")
+		require.NoError(t, unix.Mkfifo(path+suffix, 0600))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		errs := make(chan error, 3)
+		go func() {
+			errs <- CheckStatefile(path)
+			f, err := openStateFile(path)
+			if err == nil {
+				f.close()
+			}
+			errs <- err
+			if suffix == "" {
+				_, err = ReadStates(path)
+			}
+			errs <- err
+		}()
+		for range cap(errs) {
+			select {
+			case err := <-errs:
+				if expected == "" {
+					require.NoError(t, err)
+				} else {
+					require.ErrorContains(t, err, expected)
+				}
+			case <-ctx.Done():
+				require.Fail(t, "a FIFO was waited for", suffix)
+			}
+		}
+		cancel()
+	}
+}
+
+// The disk is full at the start, and then no more.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("mounting a small disk: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	out, _ := logTo(t, false)
+	path, filler := filepath.Join(dir, "state"), filepath.Join(dir, "filler")
+	require.NoError(t, os.WriteFile(path, []byte(`{"a":"MA=="}`), 0600))
+	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0600), unix.ENOSPC)
+	f := openStates(t, path)
+	t.Cleanup(f.close) // before the disk goes
+	f.keep("a", []byte("1"))
+	f.save()
+	require.Equal(t, "E! Saving the state failed: write "+path+".tmp: no space left on device\n", out.String())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":"MA=="}`, string(content))
+
+	require.NoError(t, os.Remove(filler))
+	f.save()
+	content, err = os.ReadFile(path)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":"MQ=="}`, string(content))
+}
