@@ -560,8 +560,7 @@ func newMachine(t *testing.T) *machine {
 	m.write("/etc/group", "root:x:0:\n")
 
 	library := regexp.MustCompile(`(/\S+) \(0x`)
-	for _, program := range []string{"cat", "chgrp", "chmod", "chown", "getent", "groupadd", "install", "mkdir", "mv", "rm", "rmdir", "sh", "stat",
-		"useradd"} {
+	for _, program := range []string{"cat", "chgrp", "getent", "groupadd", "install", "mv", "rm", "rmdir", "sh", "stat", "useradd"} {
 		path, err := exec.LookPath(program)
 		require.NoError(t, err)
 		m.copy(path, path)

@@ -5,17 +5,15 @@ set -e
 # All as Telegraf's own package has it, whichever of the two comes first.
 getent group telegraf >/dev/null || groupadd -r telegraf
 getent passwd telegraf >/dev/null || useradd -r -M -g telegraf -d /etc/telegraf -s /bin/false telegraf
-if [ ! -d /var/lib/telegraf ]; then
-	mkdir /var/lib/telegraf
-	chown root:telegraf /var/lib/telegraf
-	chmod 770 /var/lib/telegraf
+if [ ! -e /var/lib/telegraf ] && [ ! -L /var/lib/telegraf ]; then
+	install -d -o root -g telegraf -m 770 /var/lib/telegraf
 fi
 
 if [ -n "$2" ]; then
 	echo "telegraf-wolkvox-ivr: to run the new version: sudo systemctl restart telegraf"
 else
-	# Only the first time: from then on it is the administrator's.
-	chgrp telegraf /etc/telegraf/wolkvox_ivr.conf
+	# Only the first time: from then on it is the administrator's. -h: the user telegraf may have put a link there.
+	chgrp -h telegraf /etc/telegraf/wolkvox_ivr.conf
 	cat <<-'END'
 		telegraf-wolkvox-ivr: from here to metrics, set server and token, see whether they work, and restart Telegraf:
 		  sudoedit /etc/telegraf/wolkvox_ivr.conf

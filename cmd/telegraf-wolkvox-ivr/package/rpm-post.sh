@@ -1,5 +1,5 @@
 #!/bin/sh
-[ -d /var/lib/telegraf ] || install -d -o root -g telegraf -m 770 /var/lib/telegraf
+[ -e /var/lib/telegraf ] || [ -L /var/lib/telegraf ] || install -d -o root -g telegraf -m 770 /var/lib/telegraf
 [ "$1" != 1 ] || cat <<'END'
 telegraf-wolkvox-ivr: from here to metrics, set server and token, see whether they work, and restart Telegraf:
   sudoedit /etc/telegraf/wolkvox_ivr.conf
