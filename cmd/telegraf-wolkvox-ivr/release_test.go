@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-semver/semver"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 // repository is one of git's with what versions and releases are made of, in a folder.
@@ -254,6 +255,54 @@ func TestWorkflow(t *testing.T) {
 			require.Contains(t, goMod, "\ngo "+strings.Trim(version, `"`))
 		}
 	}
+}
+
+// TestWorkflowKeepsCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
+func TestWorkflowKeepsCredentialsFromCode(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		Uses, Run string
+		With      map[string]any
+	}
+	var workflow struct {
+		Permissions map[string]string
+		Jobs        map[string]struct {
+			If, Needs   string
+			Permissions map[string]string
+			Steps       []step
+		}
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(readDoc(t, ".github/workflows/ci.yml")), &workflow))
+	read := map[string]string{"contents": "read"}
+	require.Equal(t, read, workflow.Permissions)
+
+	checkouts, uploads := 0, 0
+	for name, job := range workflow.Jobs {
+		if name != "publish" {
+			require.Equal(t, read, job.Permissions, name)
+		}
+		for _, step := range job.Steps {
+			switch action, _, _ := strings.Cut(step.Uses, "@"); action {
+			case "actions/checkout":
+				checkouts++
+				require.Equal(t, false, step.With["persist-credentials"], name)
+			case "actions/upload-artifact":
+				uploads++
+				require.Equal(t, "release", name)
+			}
+		}
+	}
+	require.Equal(t, 2, checkouts)
+	require.Equal(t, 1, uploads)
+
+	publish := workflow.Jobs["publish"]
+	require.Equal(t, map[string]string{"contents": "write"}, publish.Permissions)
+	require.Equal(t, "release", publish.Needs)
+	require.Equal(t, workflow.Jobs["release"].If, publish.If)
+	require.Len(t, publish.Steps, 2)
+	require.Regexp(t, `^actions/download-artifact@v\d+$`, publish.Steps[0].Uses)
+	require.Empty(t, publish.Steps[1].Uses)
+	require.Regexp(t, `^gh release create .*$`, publish.Steps[1].Run, "one line, and so one command")
 }
 
 func TestPackageReadmeNamesTargetsOfTheMakefile(t *testing.T) {
