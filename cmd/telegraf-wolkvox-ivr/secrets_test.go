@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
 // TestRotatedSecret: with the configurations that are shipped, a token that is replaced as kubelet does it is used without a restart.
@@ -100,6 +103,38 @@ func manifestFile(t *testing.T, name string) string {
 		if object.Kind == "ConfigMap" && object.Data[name] != "" {
 			return object.Data[name]
 		}
+	}
+}
+
+// TestSecretsOfAnotherFile: in one folder of configurations, a file gets at the secrets of all others, as the guide to fleets says.
+func TestSecretsOfAnotherFile(t *testing.T) {
+	t.Parallel()
+	sales, support := fleetOperations["sales"], fleetOperations["support"]
+	own, other := startWolkvox(t, sales), startWolkvox(t, sales, support)
+	dir, salesSecrets, supportSecrets := t.TempDir(), t.TempDir(), t.TempDir()
+	write := func(path, content string) {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+	store := func(id, folder string) string {
+		return fmt.Sprintf("[[secretstores.docker]]\nid = %q\npath = %q\ndynamic = true\n", id, folder)
+	}
+	stored := func(w *wolkvox, o simulator.Operation, name, secret string) string {
+		o.Token = secret
+		return w.table(o, fmt.Sprintf("operation = %q", name))
+	}
+	write(filepath.Join(salesSecrets, "token"), sales.Token)
+	write(filepath.Join(supportSecrets, "token"), support.Token)
+	write(filepath.Join(dir, "a.conf"), store("sales", salesSecrets)+stored(own, sales, "sales", "@{sales:token}"))
+	write(filepath.Join(dir, "b.conf"), stored(other, sales, "used", "@{sales:token}")+
+		store("foreign", supportSecrets)+stored(other, support, "read", "@{foreign:token}"))
+
+	result := runPlugin(t, "--config", dir, "--test")
+	require.Zero(t, result.code, result.stderr)
+	require.NotEmpty(t, own.requestsWith(sales.Token))
+	require.NotEmpty(t, other.requestsWith(sales.Token), "by the store of the other file")
+	require.NotEmpty(t, other.requestsWith(support.Token), "by a store over a foreign folder")
+	for _, guide := range []string{"README.md", "README.es.md"} {
+		require.Contains(t, readDoc(t, "testdata/fleet/"+guide), "`@{store:key}`")
 	}
 }
 
