@@ -143,6 +143,17 @@ func TestCheck(t *testing.T) {
 			handler: info(`{"data":[{"token_limit":"1000","token_use_today":"0","all_token_today":"0","available_consumption_options":"1000"}]}`)},
 		{name: "token_not_utf8", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${CHECKED_TOKEN}\"\nurl = \"URL\"\n",
 			prepare: func(t *testing.T) { t.Setenv("CHECKED_TOKEN", "t\xf3ken-abc123") }},
+		{name: "token_with_dollar", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"ab$Secret99-invented\"\nurl = \"URL\"\n"},
+		{name: "token_variable_in_part", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"ab$CHECKED_TOKEN\"\nurl = \"URL\"\n",
+			prepare: func(t *testing.T) { t.Setenv("CHECKED_TOKEN", "another-token") }},
+		{name: "token_unset_in_part", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"ab${Secret99}-invented\"\nurl = \"URL\"\n"},
+		{name: "config_readable_by_all", prepare: func(t *testing.T) { require.NoError(t, os.Chmod("wolkvox_ivr.conf", 0o644)) }}, //nolint:gosec // G302: the case
+		{name: "config_readable_without_secret", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${CHECKED_TOKEN}\"\nurl = \"URL\"\n",
+			prepare: func(t *testing.T) {
+				t.Setenv("CHECKED_TOKEN", checkedToken)
+				require.NoError(t, os.Chmod("wolkvox_ivr.conf", 0o644)) //nolint:gosec // G302: the case
+			}},
+		{name: "config_operation_with_backslash", options: `operation = 'a\'`},
 		{name: "config_latin1", options: "operation = \"Atenci\xf3n\""},
 		{name: "config_typographic_quotes", options: "timezone = “America/Bogota”"},
 		{name: "config_agent_twice", options: "[agent]\ninterval = \"5m\""},
@@ -154,6 +165,12 @@ func TestCheck(t *testing.T) {
 		{name: "config_internal_refused", config: "[[inputs.internal]]\nname_override = \"#x\"\n" + tableOf("a")},
 		{name: "state_folder_missing", agent: `statefile = "nowhere/x.state"`},
 		{name: "state_no_file", agent: `statefile = "."`},
+		{name: "state_other_file", agent: `statefile = "wolkvox_ivr.conf"`},
+		{name: "state_damaged", prepare: func(t *testing.T) {
+			require.NoError(t, os.WriteFile("x.state", []byte(`{"inputs.wolkvox_ivr wv0001.wolkvox.com":"eyJ2`), 0o600))
+		}},
+		{name: "state_lock_folder", prepare: func(t *testing.T) { require.NoError(t, os.Mkdir("x.state.lock", 0o700)) }},
+		{name: "state_lock_link", prepare: func(t *testing.T) { require.NoError(t, os.Symlink("precious", "x.state.lock")) }},
 		{name: "state_held", prepare: func(t *testing.T) {
 			lock := flock.New("x.state.lock")
 			require.NoError(t, lock.Lock())

@@ -430,7 +430,11 @@ func TestStatusOfStatesThatAreRefused(t *testing.T) {
 }
 
 func TestStatusThatCannotBeRead(t *testing.T) {
-	const advice = ". Check statefile in [agent]; a service that starts with a damaged file sets it aside and begins without\n"
+	const (
+		advice  = ". Check statefile in [agent]\n"
+		damaged = ". A service that starts with it sets it aside, and begins without\n"
+		other   = "it is not a state file, and stays as it is: name another file, or move it away"
+	)
 	write := func(content string) func() {
 		return func() { require.NoError(t, os.WriteFile("x.state", []byte(content), 0o600)) }
 	}
@@ -441,8 +445,8 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 	}
 	tests := []test{
 		{"missing", "", func() {}, "no state yet: x.state is written after the first gather of a service with this configuration\n"},
-		{"cut off", "", write(`{"inputs.wolkvox_ivr wv0001.wolkvox.com":"eyJ2`), "x.state can't be read: it is not a state file" + advice},
-		{"null", "", write("null"), "x.state can't be read: it is not a state file" + advice},
+		{"cut off", "", write(`{"inputs.wolkvox_ivr wv0001.wolkvox.com":"eyJ2`), "x.state can't be read: it is damaged" + damaged},
+		{"null", "", write("null"), "x.state can't be read: " + other + advice},
 		{"a folder", "", func() { require.NoError(t, os.Mkdir("x.state", 0o700)) }, "x.state can't be read: it is no regular file" + advice},
 		{"not configured", statusTable(""), func() {},
 			"no statefile, so no state is kept: name one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"\n"},

@@ -167,6 +167,10 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 	for _, warning := range conf.Warnings {
 		c.add("configuration", warn, warning)
 	}
+	for _, file := range openSecrets(conf) {
+		c.add("configuration", warn, fmt.Sprintf("%s has a secret in it, and every user of this machine can read it: sudo chgrp telegraf %s && sudo chmod 640 %s",
+			file, file, file))
+	}
 	for _, input := range conf.Inputs {
 		if _, isOperation := operationOf(input); !isOperation && input.Err != nil {
 			c.add("configuration", fail, input.At+": "+input.Err.Error())

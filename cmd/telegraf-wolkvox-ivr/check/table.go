@@ -152,10 +152,6 @@ func (t *table) checkOptions() {
 		s = warn
 		texts = append(texts, "backfill without a statefile is read again at each start: name a statefile in [agent]")
 	}
-	if t.plugin.InsecureSkipVerify {
-		s = warn
-		texts = append(texts, "insecure_skip_verify sends the token to whoever answers in the place of the server: set tls_ca instead")
-	}
 	t.add("options", s, "%s", strings.Join(texts, "; "))
 }
 
@@ -178,20 +174,25 @@ func (t *table) checkToken() bool {
 		return false
 	}
 	t.token = token
+	origin := t.input.Origin("token")
 	switch quote := token[:1]; {
 	case (quote == `"` || quote == "'") && strings.HasSuffix(token, quote):
 		t.add("token", warn, "from %s: it stands in quotes (%s), which the API takes for a part of it. Files of environment variables for containers keep "+
-			"quotes: remove them there", t.input.Origin("token"), quote)
+			"quotes: remove them there", origin.Name, quote)
+		return true
+	case origin.Replaced:
+		t.add("token", warn, "from %s: a part of it that begins with $ is replaced by the value of an environment variable. If it belongs to the token, "+
+			"write $$ for the $", origin.Name)
 		return true
 	case t.twin != nil:
 		t.add("token", warn, "from %s: it is the token of %s, too. wolkvox tells operations apart by their tokens, so both get the same calls: "+
-			"give each its own", t.input.Origin("token"), t.twin.title())
+			"give each its own", origin.Name, t.twin.title())
 		return true
 	case len(token) < shortToken:
-		t.add("token", warn, "from %s: %s, which is short for a token: copy it again", t.input.Origin("token"), looks(token))
+		t.add("token", warn, "from %s: %s, which is short for a token: copy it again", origin.Name, looks(token))
 		return true
 	}
-	t.add("token", good, "from %s: %s", t.input.Origin("token"), looks(token))
+	t.add("token", good, "from %s: %s", origin.Name, looks(token))
 	return true
 }
 

@@ -133,14 +133,28 @@ func (f *File) InputLine(plugin string, n int) int {
 	return f.tables[plugin][n].Line
 }
 
+// Forget drops the text, in which there may be secrets: only lines are known from then on.
+func (f *File) Forget() {
+	clear(f.Content)
+	f.Content, f.tables, f.strings = nil, nil, nil
+}
+
+// Origin is where the text of an option comes from.
+type Origin struct {
+	Name     string // such as "the environment variable TOKEN"
+	InFile   bool   // the text, or a part of it, stands in the file
+	Replaced bool   // a part of it is that of an environment variable
+}
+
 var (
-	variable = regexp.MustCompile(`\$\{?(\w+)`)
-	store    = regexp.MustCompile(`@\{(\w+):\w+\}`)
+	variable = regexp.MustCompile(`^(?:\$(\w+)|\$\{(\w+)[^}]*\})$`)
+	store    = regexp.MustCompile(`^@\{(\w+):\w+\}$`)
 )
 
-// Origin says where the table of the plugin at the line takes the text of an option from: a secret store, environment
-// variables, or the file. The text itself, which may be secret, is not in it.
-func (f *File) Origin(plugin string, line int, option string) string {
+// Origin returns where the table of the plugin at the line takes the text of an option from. The text itself, which may be secret, is not
+// in it, nor is a part that could be taken for the name of a variable.
+func (f *File) Origin(plugin string, line int, option string) Origin {
+	origin := Origin{Name: "the configuration file", InFile: true}
 	for _, tbl := range f.tables[plugin] {
 		node, isSet := tbl.Fields[option].(*ast.KeyValue)
 		if tbl.Line != line || !isSet {
@@ -151,13 +165,21 @@ func (f *File) Origin(plugin string, line int, option string) string {
 			break
 		}
 		if match := store.FindStringSubmatch(text.Value); match != nil {
-			return "the secret store " + match[1]
+			return Origin{Name: "the secret store " + match[1]}
 		}
 		if match := variable.FindStringSubmatch(text.Value); match != nil {
-			return "the environment variable " + match[1]
+			if name := match[1] + match[2]; os.Getenv(name) != "" {
+				return Origin{Name: "the environment variable " + name}
+			}
 		}
+		_, err := template.SubstituteWithOptions(text.Value, func(name string) (string, bool) {
+			value, isSet := os.LookupEnv(name)
+			origin.Replaced = origin.Replaced || isSet
+			return value, isSet
+		}, template.WithoutLogging)
+		origin.Replaced = origin.Replaced && err == nil
 	}
-	return "the configuration file"
+	return origin
 }
 
 // maxStatement is how many lines a statement may have, for an error in it to be given the line where it begins.
@@ -407,9 +429,12 @@ func decode(key string, node, target any) (missing []string, err error) {
 
 // substituted says whether variables from the environment take part: only the loader sees what becomes of them.
 func substituted(node any) (found bool) {
-	walk(node, func(s *ast.String) { found = found || strings.Contains(s.Value, "$") })
+	walk(node, "", func(_ string, s *ast.String) { found = found || strings.Contains(s.Value, "$") })
 	return found
 }
+
+// secretOption matches the names of options with secrets.
+var secretOption = regexp.MustCompile(`(?i)token|passw|pwd|secret`)
 
 // unset matches what checkStrings puts in the place of an environment variable that is not set.
 var unset = regexp.MustCompile("\x00([^\x00]*)\x00")
@@ -423,8 +448,9 @@ func (f *File) checkStrings(root *ast.Table) {
 		}
 		return "\x00" + name + "\x00", false
 	}
-	walk(root, func(s *ast.String) {
+	walk(root, "", func(key string, s *ast.String) {
 		f.strings = append(f.strings, s)
+		isSecret := secretOption.MatchString(key)
 		result, err := template.SubstituteWithOptions(s.Value, lookup, template.WithoutLogging)
 		var missing *template.MissingRequiredError
 		if errors.As(err, &missing) {
@@ -432,7 +458,11 @@ func (f *File) checkStrings(root *ast.Table) {
 			return
 		}
 		for _, match := range unset.FindAllStringSubmatch(result, -1) {
-			if strings.Contains(s.Value, "${"+match[1]+"}") { // or else it is a "$" of another meaning, or "${NAME:+…}"
+			switch {
+			case !strings.Contains(s.Value, "${"+match[1]+"}"): // it is a "$" of another meaning, or "${NAME:+…}"
+			case isSecret && !variable.MatchString(s.Value): // what looks as a name may be a part of the secret
+				f.report(f.lineOfString(s), "an environment variable that is a part of %q is not set: write $$ for a $ of the text itself", key)
+			default:
 				f.report(f.lineOfString(s), "environment variable %s is not set", match[1])
 			}
 		}
@@ -514,25 +544,25 @@ func optionNames(targets ...any) (names []string) {
 	return names
 }
 
-// walk calls visit with every string in a part of the file.
-func walk(node any, visit func(*ast.String)) {
+// walk calls visit with every string in a part of the file, and the option it is of.
+func walk(node any, key string, visit func(key string, s *ast.String)) {
 	switch n := node.(type) {
 	case *ast.Table:
 		for _, field := range n.Fields {
-			walk(field, visit)
+			walk(field, key, visit)
 		}
 	case []*ast.Table:
 		for _, tbl := range n {
-			walk(tbl, visit)
+			walk(tbl, key, visit)
 		}
 	case *ast.KeyValue:
-		walk(n.Value, visit)
+		walk(n.Value, n.Key, visit)
 	case *ast.Array:
 		for _, v := range n.Value {
-			walk(v, visit)
+			walk(v, key, visit)
 		}
 	case *ast.String:
-		visit(n)
+		visit(key, n)
 	}
 }
 

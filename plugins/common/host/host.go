@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +68,10 @@ func run(opts *Options, logs *logWriter) error {
 	if err := initialize(cfg, instances); err != nil {
 		return err
 	}
+	for _, i := range instances {
+		i.file.Forget()
+	}
+	debug.FreeOSMemory() // what loading has left, which may be secrets
 	h := newHost(instances)
 	h.polling = !opts.PollIntervalDisabled
 	path := cfg.Agent.Statefile

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/influxdata/telegraf"
+
+	"telegraf-wolkvox-ivr/plugins/common/configcheck"
 )
 
 // Inspection is a configuration that has been loaded to be looked at, and of which nothing runs.
@@ -29,10 +31,13 @@ type Inspected struct {
 	instance *instance
 }
 
-// Origin says where the text of an option comes from, such as "the environment variable TOKEN".
-func (i *Inspected) Origin(option string) string {
+// Origin returns where the text of an option comes from.
+func (i *Inspected) Origin(option string) configcheck.Origin {
 	return i.instance.file.Origin(i.instance.Config.Name, i.instance.line, option)
 }
+
+// File is the file that the table is in.
+func (i *Inspected) File() string { return i.instance.file.Path }
 
 // StateID is the ID under which the table's state is kept, empty if there is Err.
 func (i *Inspected) StateID() string { return i.instance.stateID }

@@ -74,7 +74,7 @@ func baseURL(option, server string) (string, error) {
 		return "", fmt.Errorf("url = %q is no URL of a server: write one such as \"https://wv{server}.wolkvox.com\"", option)
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return "", fmt.Errorf("url = %q would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)",
-			option)
+			u.String())
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
