@@ -68,7 +68,7 @@ func main() {
 
 func run(args []string, stdout, stderr io.Writer) int {
 	wolkvox_ivr.Version = version
-	var opts host.Options
+	opts := host.Options{Memory: 56 << 20, MemoryPerTable: 64 << 10} // which honest servers don't reach, so it costs nothing with them
 	var checkOnly, statusOnly, asJSON, sampleConfig, showVersion bool
 	flags := flag.NewFlagSet("telegraf-wolkvox-ivr", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

@@ -51,8 +51,6 @@ type result struct {
 // Run checks a configuration from its text to the figures that the API gives for it, and prints what it finds as it goes. It returns the
 // exit status: 1 if anything failed.
 func Run(opts host.Options, asJSON bool, out io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	c := &check{out: out, secrets: redact.NewSecrets()}
 	c.result = result{OK: true, Findings: make([]finding, 0), Tables: make([]*table, 0)}
 	if asJSON {
@@ -67,6 +65,8 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 		c.secrets = secretsOf(c.result.Tables)
 		c.addConfiguration(conf)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // before it, they end the process at once
+	defer stop()
 	start(ctx, c.result.Tables)
 	for _, t := range c.result.Tables {
 		t.Server, t.Operation = c.redacted(t.Server), c.redacted(t.Operation)

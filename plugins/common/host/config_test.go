@@ -3,6 +3,8 @@ package host
 import (
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,8 +108,10 @@ func TestConfigErrors(t *testing.T) {
 		{"unset variable", "[[inputs.probe]]\n\nserver = \"${HOST_TEST_UNSET}\"", `FILE:3: environment variable HOST_TEST_UNSET is not set`},
 		{"unset variable in a list", "[[inputs.plain]]\nnamepass = [\n\"a\",\n\"${HOST_TEST_UNSET}\",\n]\n",
 			`FILE:4: environment variable HOST_TEST_UNSET is not set`},
-		{"unset variable in text", "[[inputs.probe]]\nserver = \"é\"\ntoken = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
+		{"unset variable in text", "[[inputs.probe]]\ntoken = \"é\"\nserver = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
 			`FILE:3: environment variable HOST_TEST_UNSET is not set`},
+		{"unset variable in a secret", "[[inputs.probe]]\nserver = \"é\"\ntoken = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
+			`FILE:3: an environment variable that is a part of "token" is not set: write $$ for a $ of the text itself`},
 		{"required variable", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?say which}\"",
 			`FILE:2: environment variable HOST_TEST_UNSET is not set: say which`},
 		{"required variable, no reason", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set`},
@@ -366,4 +370,29 @@ func TestInstancesComeInTheFilesOrder(t *testing.T) {
 		}
 		require.Equal(t, []string{"internal", "plain", "probe"}, names)
 	}
+}
+
+// A configuration may come by http from this machine alone, and what a URL gives access with is shown nowhere.
+func TestConfigurationByHTTP(t *testing.T) {
+	for _, scheme := range []string{"http", "HTTP"} {
+		for _, host := range []string{"192.0.2.1", "config.example.org", "127.0.0.1.example.org", "[2001:db8::1]:8080"} {
+			_, err := loadConf(t, scheme+"://somebody:invented@"+host+"/a.conf?key=invented")
+			require.EqualError(t, err, "reading the configuration failed: "+scheme+"://…@"+host+
+				"/a.conf?… would come over the network unencrypted, secrets included: use https")
+		}
+	}
+
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "somebody" || password != "invented" || r.URL.RawQuery != "key=invented" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, "[[inputs.probe]]\nserver = \"a\"\n[[inputs.probe]]\n")
+	}))
+	t.Cleanup(server.Close)
+	out, _ := logTo(t, false)
+	address := strings.TrimPrefix(server.URL, "http://")
+	_, err := loadConf(t, "http://somebody:invented@"+address+"/a.conf?key=invented")
+	require.EqualError(t, err, "[inputs.probe] http://…@"+address+"/a.conf?…:3: server is\nrequired")
+	require.NotContains(t, out.String(), "invented")
 }

@@ -37,6 +37,9 @@ type Options struct {
 	Test                 bool          // gather once, print, and end
 	Debug                bool          // log at debug level
 	Unprotected          bool          // keep secrets in ordinary memory
+
+	// Memory and MemoryPerTable are bytes. Above their sum garbage is collected more often, unless it is 0 or GOMEMLIMIT is set.
+	Memory, MemoryPerTable int64
 }
 
 // Run runs the inputs of the configuration until stdin closes or a signal ends it, and returns the exit status. What
@@ -70,6 +73,9 @@ func run(opts *Options, logs *logWriter) error {
 	}
 	for _, i := range instances {
 		i.file.Forget()
+	}
+	if limit := opts.Memory + opts.MemoryPerTable*int64(len(instances)); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
 	}
 	debug.FreeOSMemory() // what loading has left, which may be secrets
 	h := newHost(instances)

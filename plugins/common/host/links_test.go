@@ -4,8 +4,10 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,44 @@ func TestStateFilesThatAreFIFOs(t *testing.T) {
 		}
 		cancel()
 	}
+}
+
+// The text of a configuration, and with it its secrets, is not kept in memory.
+func TestConfigurationIsForgotten(t *testing.T) {
+	const lines, marker = 3000, "invented-marker"
+	var conf strings.Builder
+	for n := range lines {
+		fmt.Fprintf(&conf, "# %s-%d in a comment\n", marker, n)
+	}
+	conf.WriteString("[[inputs.probe]]\nserver = \"a\"\n")
+	c := startChild(t, conf.String(), Options{})
+	require.Contains(t, c.row(), "probe,server=a n=0i")
+	require.Less(t, strings.Count(memoryOf(t, c.Process.Pid), marker), lines/2)
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", c.Process.Pid))
+	require.NoError(t, err)
+	require.Regexp(t, `Max core file size +0 +0 `, string(limits), "a crash would write memory to a file")
+}
+
+// memoryOf returns all memory of a process that can be read.
+func memoryOf(t *testing.T, pid int) string {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	require.NoError(t, err)
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	require.NoError(t, err)
+	defer memory.Close()
+	var all strings.Builder
+	for line := range strings.Lines(string(maps)) {
+		var from, to int64
+		if _, err := fmt.Sscanf(line, "%x-%x r", &from, &to); err != nil || strings.Contains(line, "[v") {
+			continue
+		}
+		part := make([]byte, to-from)
+		if n, err := memory.ReadAt(part, from); err == nil {
+			all.Write(part[:n])
+		}
+	}
+	return all.String()
 }
 
 // The disk is full at the start, and then no more.

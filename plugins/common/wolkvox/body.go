@@ -12,7 +12,7 @@ const (
 	// maxBody bounds a body, uncompressed: 744 rows, the most that are requested, may have 2.8 KiB each, and are of 75 bytes.
 	maxBody = 2 << 20
 	// smallBody is what each response may take at any time. A day's report has 2 KiB.
-	smallBody = 16 << 10
+	smallBody = 8 << 10
 	// monthBody is what a month's report may take without more memory than it needs. One has 55 KiB.
 	monthBody = 256 << 10
 	// maxLargeBodies is how many responses of this process may take more at a time.

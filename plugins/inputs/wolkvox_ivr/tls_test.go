@@ -165,6 +165,49 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// HTTP/2 would be of no use, and what it logs with GODEBUG=http2debug=2 has the token in it.
+func TestHTTP1Alone(t *testing.T) {
+	t.Parallel()
+	protocols := make(chan string, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols <- r.Proto
+		respondWith(testReport)(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	plugin, _, logger := newPlugin(t, server.URL)
+	plugin.InsecureSkipVerify = true
+	start(t, plugin)
+	require.NoError(t, plugin.Gather(&testutil.Accumulator{}))
+	require.Equal(t, "HTTP/1.1", <-protocols)
+
+	warnings := 0
+	for _, entry := range logger.Messages() {
+		if strings.Contains(entry.Text, "insecure_skip_verify = true: the token goes to whoever answers in the place of the server") {
+			warnings++
+		}
+	}
+	require.Equal(t, 1, warnings)
+}
+
+// A login of a proxy is in no error, whatever is wrong with it.
+func TestProxysLogin(t *testing.T) {
+	t.Parallel()
+	for _, proxy := range []string{"http://somebody:invented-password@127.0.0.1:1", "socks5://somebody:invented-password@127.0.0.1:1",
+		"https://somebody:invented-password@127.0.0.1:1/?key=invented", "ftp://somebody:invented-password@127.0.0.1:1"} {
+		plugin, _, logger := newPlugin(t, "https://wv{server}.wolkvox.com")
+		plugin.HTTPProxyURL = proxy
+		start(t, plugin)
+		err := plugin.Gather(&testutil.Accumulator{})
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "invented", proxy)
+		for _, entry := range logger.Messages() {
+			require.NotContains(t, entry.Text, "invented")
+		}
+	}
+}
+
 func TestNoTLS(t *testing.T) {
 	t.Parallel()
 	plugin, _, _ := newPlugin(t, strings.Replace(serve(t, respondWith(testReport)), "http:", "https:", 1))

@@ -1,0 +1,83 @@
+//go:build integration && linux
+
+package main
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hostileServer sends the costliest responses that it can think of, in turns, and keeps connections open for as long as they are.
+type hostileServer struct {
+	requests atomic.Int64
+}
+
+const hostileLimit = 2 * mebibyte // of a body that is accepted
+
+var hostileBodies = []string{
+	strings.Repeat(" ", hostileLimit-1),                                          // which goes on
+	`{"data":[` + strings.Repeat("0,", 59_999) + "0]}",                           // as many rows as the API documents
+	`{"data":[` + strings.Repeat("0,", hostileLimit/2-20) + "0]}",                // as many as the body may have
+	`{"data":[` + strings.Repeat("{},", hostileLimit/3-20) + "{}]}",              // of objects
+	`{"data":[{"calls":1,"x":"` + strings.Repeat("x", hostileLimit-100) + `"}]}`, // a long one
+	`{"error":"` + strings.Repeat(`\\u0025`, hostileLimit/8) + `"}`,              // a text of escapes
+	strings.Repeat("[", hostileLimit-1),                                          // deep lists
+	`{"data":{` + strings.Repeat(`"1":{"date":"2026-01-18-16"},`, hostileLimit/30) + `"2":{}}}`,
+	strings.Repeat("x", 8<<10-1), // just below what is read without a turn
+	strings.Repeat(`{"a":`, hostileLimit/6),
+}
+
+func (s *hostileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := int(s.requests.Add(1))
+	body := hostileBodies[n%len(hostileBodies)]
+	var out io.Writer = w
+	if n/len(hostileBodies)%2 == 1 {
+		w.Header().Set("Content-Encoding", "gzip")
+		zipped, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		if err != nil {
+			panic(err)
+		}
+		defer zipped.Close()
+		out = zipped
+	}
+	if _, err := io.WriteString(out, body); err != nil {
+		return
+	}
+	if n%3 == 0 {
+		_ = http.NewResponseController(w).Flush() // to one who may be gone
+		<-r.Context().Done()
+	}
+}
+
+// Whatever servers send, memory stays within bounds.
+func TestMemoryWithHostileServers(t *testing.T) {
+	for _, c := range []struct {
+		tables   int
+		interval string
+		requests int64
+		limit    int // MiB
+	}{{1, "50ms", 40, 64}, {4, "50ms", 160, 64}, {1000, "3s", 2200, 150}} {
+		server := &hostileServer{}
+		web := httptest.NewUnstartedServer(server)
+		web.Config.ErrorLog = log.New(io.Discard, "", 0)
+		web.StartTLS()
+		w := &wolkvox{url: web.URL + "/wv{server}"}
+		a := startTelegraf(t, setup{plugin: w.tables(fleet(c.tables), fmt.Sprintf("interval = %q", c.interval), `timeout = "500ms"`, `insecure_skip_verify = true`)})
+		a.await("requests", func() bool { return server.requests.Load() >= c.requests })
+		highest := memory(t, a.plugin(), "VmHWM")
+		t.Logf("%d table(s), %d requests: %d MiB", c.tables, server.requests.Load(), highest/mebibyte)
+		require.Less(t, highest, c.limit*mebibyte)
+		a.stop()
+		web.CloseClientConnections()
+		web.Close()
+	}
+}
