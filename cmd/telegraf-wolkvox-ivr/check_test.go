@@ -147,7 +147,9 @@ func TestCheck(t *testing.T) {
 		{name: "token_variable_in_part", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"ab$CHECKED_TOKEN\"\nurl = \"URL\"\n",
 			prepare: func(t *testing.T) { t.Setenv("CHECKED_TOKEN", "another-token") }},
 		{name: "token_unset_in_part", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"ab${Secret99}-invented\"\nurl = \"URL\"\n"},
-		{name: "config_readable_by_all", prepare: func(t *testing.T) { require.NoError(t, os.Chmod("wolkvox_ivr.conf", 0o644)) }}, //nolint:gosec // G302: the case
+		{name: "config_readable_by_all", prepare: func(t *testing.T) {
+			require.NoError(t, os.Chmod("wolkvox_ivr.conf", 0o644)) //nolint:gosec // G302: the case
+		}},
 		{name: "config_readable_without_secret", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${CHECKED_TOKEN}\"\nurl = \"URL\"\n",
 			prepare: func(t *testing.T) {
 				t.Setenv("CHECKED_TOKEN", checkedToken)

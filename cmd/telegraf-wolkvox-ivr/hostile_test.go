@@ -71,7 +71,8 @@ func TestMemoryWithHostileServers(t *testing.T) {
 		web.Config.ErrorLog = log.New(io.Discard, "", 0)
 		web.StartTLS()
 		w := &wolkvox{url: web.URL + "/wv{server}"}
-		a := startTelegraf(t, setup{plugin: w.tables(fleet(c.tables), fmt.Sprintf("interval = %q", c.interval), `timeout = "500ms"`, `insecure_skip_verify = true`)})
+		tables := w.tables(fleet(c.tables), fmt.Sprintf("interval = %q", c.interval), `timeout = "500ms"`, `insecure_skip_verify = true`)
+		a := startTelegraf(t, setup{plugin: tables})
 		a.await("requests", func() bool { return server.requests.Load() >= c.requests })
 		highest := memory(t, a.plugin(), "VmHWM")
 		t.Logf("%d table(s), %d requests: %d MiB", c.tables, server.requests.Load(), highest/mebibyte)

@@ -40,7 +40,7 @@ func TestLogLines(t *testing.T) {
 		{"lines", func() { log.Error("a\nb\r\n\n\tc\r\n\n") }, "E! a\nE! b\nE! \nE! \tc\n"},
 		{"nothing", func() { log.Error("") }, "E! \n"},
 		{"control characters", func() { log.Error("a\x1b[31mb\x00\x7f\u0085\rc") }, "E! a\\x1b[31mb\\x00\\x7f\\x85\\x0dc\n"},
-		{"URLs", func() { plugin.Error("Get \"https://me:invented@a.example/x?key=y\": EOF") }, "E! [inputs.x::ali\\x0aas] Get \"https://…@a.example/x?…\": EOF\n"},
+		{"URLs", func() { log.Error("Get \"https://me:invented@a.example/x?key=y\": EOF") }, "E! Get \"https://…@a.example/x?…\": EOF\n"},
 		{"no UTF-8", func() { log.Error("a\xffé") }, "E! a\uFFFDé\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

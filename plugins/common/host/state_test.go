@@ -218,7 +218,7 @@ func TestOtherFileAsStatefile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "file")
-			require.NoError(t, os.WriteFile(path, []byte(content), 0640)) //nolint:gosec // G306: to see it stay
+			require.NoError(t, os.WriteFile(path, []byte(content), 0640))
 			for _, use := range []func(string) error{
 				func(path string) error { _, err := openStateFile(path); return err },
 				func(path string) error { _, err := ReadStates(path); return err },
@@ -227,7 +227,7 @@ func TestOtherFileAsStatefile(t *testing.T) {
 				require.EqualError(t, use(path), "it is not a state file, and stays as it is: name another file, or move it away")
 				after, err := os.ReadFile(path)
 				require.NoError(t, err)
-				require.True(t, content == string(after))
+				require.True(t, bytes.Equal([]byte(content), after))
 				info, err := os.Stat(path)
 				require.NoError(t, err)
 				require.Equal(t, os.FileMode(0640), info.Mode())

@@ -301,8 +301,9 @@ func (l *ledger) recordedLater(by time.Duration) {
 // covers any more.
 func (l *ledger) forget() {
 	l.Again = l.Again.Without(l.Final.Without(unacknowledged(l.Unacknowledged)))
-	var days []Window
-	for _, w := range l.wanted().Without(l.Final) {
+	open := l.wanted().Without(l.Final)
+	days := make([]Window, 0, len(open))
+	for _, w := range open {
 		days = append(days, Window{w.From.startOfDay(), min(w.To, maxHour-2*Day).endOfDay() + Day})
 	}
 	l.Shown = l.Shown.Intersect(setOf(days))

@@ -39,12 +39,12 @@ const testReport = `{"code": "200", "error": null, "msg": "4 records were found"
 var testDay = hours.Window{From: hours.HourOf(2026, 1, 18, 0), To: hours.HourOf(2026, 1, 19, 0)}
 
 // newClient returns a client of the server at url, with a token of its own.
-func newClient(t testing.TB, url string) (*Client, *testutil.CaptureLogger) {
+func newClient(t testing.TB, server string) (*Client, *testutil.CaptureLogger) {
 	t.Helper()
 	logger := &testutil.CaptureLogger{}
 	c := in(t, "America/Bogota")
 	token := config.NewSecret([]byte(testToken + t.Name()))
-	c.URL, c.Token, c.Timeout, c.UserAgent, c.Log = url, &token, time.Minute, "invented/1", logger
+	c.URL, c.Token, c.Timeout, c.UserAgent, c.Log = server, &token, time.Minute, "invented/1", logger
 	c.HTTP = &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: MaxHeaderBytes},
 		CheckRedirect: RefuseRedirect,
@@ -237,12 +237,12 @@ func (g *gauge) count(n int) {
 }
 
 // requestAll has a client of the server for each of the tokens make requests at the same time.
-func requestAll(t *testing.T, url string, tokens ...string) {
+func requestAll(t *testing.T, server string, tokens ...string) {
 	t.Helper()
 	var wg sync.WaitGroup
 	errs := make([]error, len(tokens))
 	for i, token := range tokens {
-		c, _ := newClient(t, url)
+		c, _ := newClient(t, server)
 		secret := config.NewSecret([]byte(token))
 		c.Token = &secret
 		wg.Go(func() {

@@ -227,7 +227,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 	if l.field == "hour" {
 		of, ok := parseClock(l.text)
 		if !ok {
-			return 0, f.describe(l.field, l.value, "hour of the day such as 08 or 08:00")
+			return 0, describe(l.field, l.value, "hour of the day such as 08 or 08:00")
 		}
 		f.isDateless = true
 		from := f.report.Window.From
@@ -238,7 +238,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		of, isClock := parseClock(l.clock)
 		switch {
 		case ok && isClock && of != hour.Of():
-			return 0, f.describe(l.field, l.value, "hour that agrees with "+Quote(redacted(l.clock), maxClock)+` in field "hour"`)
+			return 0, describe(l.field, l.value, "hour that agrees with "+Quote(redacted(l.clock), maxClock)+` in field "hour"`)
 		case ok: // it needs no other
 			l.clock = ""
 		case isClock:
@@ -247,7 +247,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		}
 	}
 	if !l.isText || !ok {
-		return 0, f.describe(l.field, l.value, "hour such as 2026-01-18-19")
+		return 0, describe(l.field, l.value, "hour such as 2026-01-18-19")
 	}
 	return hour, ""
 }
@@ -337,21 +337,21 @@ func (f *filing) figures(raw *rawRow) (row Row, reason string) {
 	f.commas.see(text, row.Calls)
 	if !ok {
 		f.commas.seeCalls(calls)
-		return Row{}, f.describe("calls", raw.calls, "whole number of calls")
+		return Row{}, describe("calls", raw.calls, "whole number of calls")
 	}
 	if isText {
 		row.Minutes, isText = parseMinutes(text, f.isDecimal)
 		isText = isText && !(f.refusesPoints && isPointOfThousands(text))
 	}
 	if !isText {
-		return Row{}, f.describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")
+		return Row{}, describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")
 	}
 	row.NoMinutes = row.Calls > 0 && isPlaceholder(text)
 	return row, ""
 }
 
 // describe returns what a field has in place of what is wanted, bounded and without the token.
-func (f *filing) describe(field string, v gjson.Result, wanted string) string {
+func describe(field string, v gjson.Result, wanted string) string {
 	if !v.Exists() {
 		return fmt.Sprintf("field %q is missing", field)
 	}

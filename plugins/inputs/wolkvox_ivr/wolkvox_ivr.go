@@ -136,8 +136,8 @@ func (w *WolkvoxIVR) Init() error {
 func (w *WolkvoxIVR) Start(telegraf.Accumulator) error {
 	w.warnOfShortInterval()
 	if w.InsecureSkipVerify {
-		w.Log.Warnf("%s: insecure_skip_verify = true: the token goes to whoever answers in the place of the server; to trust a gateway's certificate, set tls_ca",
-			w.name())
+		w.Log.Warnf("%s: insecure_skip_verify = true: the token goes to whoever answers in the place of the server; "+
+			"to trust a gateway's certificate, set tls_ca", w.name())
 	}
 	return nil
 }
