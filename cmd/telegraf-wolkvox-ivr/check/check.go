@@ -168,8 +168,8 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 		c.add("configuration", warn, warning)
 	}
 	for _, file := range openSecrets(conf) {
-		c.add("configuration", warn, fmt.Sprintf("%s has a secret in it, and every user of this machine can read it: sudo chgrp telegraf %s && sudo chmod 640 %s",
-			file, file, file))
+		c.add("configuration", warn, fmt.Sprintf("%s has a secret in it, and every user of this machine can read it: "+
+			"sudo chgrp telegraf %s && sudo chmod 640 %s", file, file, file))
 	}
 	for _, input := range conf.Inputs {
 		if _, isOperation := operationOf(input); !isOperation && input.Err != nil {

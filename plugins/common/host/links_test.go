@@ -102,6 +102,23 @@ func TestStateFilesThatAreFIFOs(t *testing.T) {
 	}
 }
 
+func TestUmask(t *testing.T) {
+	for _, umask := range []int{0, 0777} {
+		path := filepath.Join(t.TempDir(), "state")
+		before := unix.Umask(umask)
+		f := openStates(t, path)
+		f.keep("a", []byte("1"))
+		f.save()
+		unix.Umask(before)
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0600), info.Mode())
+		lock, err := os.Stat(lockPath(path))
+		require.NoError(t, err)
+		require.Zero(t, lock.Mode()&0077)
+	}
+}
+
 // The text of a configuration, and with it its secrets, is not kept in memory.
 func TestConfigurationIsForgotten(t *testing.T) {
 	const lines, marker = 3000, "invented-marker"

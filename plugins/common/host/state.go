@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -346,7 +347,14 @@ func (f *stateFile) createTemp() (*os.File, error) {
 	if err := os.Remove(f.path + tempSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return os.OpenFile(f.path+tempSuffix, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0600)
+	temp, err := os.OpenFile(f.path+tempSuffix, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0600)
+	if err != nil {
+		return nil, err
+	}
+	if err := temp.Chmod(0600); err != nil && runtime.GOOS != "windows" { // whatever umask has made it
+		return nil, errors.Join(err, temp.Close())
+	}
+	return temp, nil
 }
 
 func (f *stateFile) close() {

@@ -136,6 +136,8 @@ func TestResponsesAtTheLimits(t *testing.T) {
 		"rows by index":           {`{"data":{` + strings.Repeat(`"1":{"day":""},`, 100_000) + `"1":{}}}`, "more than 60000 rows"},
 		"many keys":               {"{" + strings.Repeat(`"x":1,`, 300_000) + `"data":[0]}`, "none of its 1 row(s) can be read"},
 		"keys of a row":           {`{"data":[{` + strings.Repeat(`"calls":1,`, 200_000) + `"x":1}]}`, "none of its 1 row(s) can be read"},
+		"deep lists":              {`{"data":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "}", "exceeded max depth"},
+		"deep objects":            {strings.Repeat(`{"data":`, 100_000) + "1" + strings.Repeat("}", 100_000), "exceeded max depth"},
 		"a small body":            {month[:smallBody-1], "empty or cut short"},
 		"just no small body":      {month[:smallBody], "empty or cut short"},
 		"a text of escapes":       {`{"error":"` + strings.Repeat(`\u0025`, 250_000) + `"}`, "the response is not a report"},

@@ -17,6 +17,8 @@ import (
 
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/plugins/inputs"
+	parsers "github.com/influxdata/telegraf/plugins/parsers/influx"
+	serializers "github.com/influxdata/telegraf/plugins/serializers/influx"
 	"github.com/influxdata/telegraf/testutil"
 
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
@@ -158,6 +160,30 @@ func TestInitConnectsToNothing(t *testing.T) {
 	start(t, plugin)
 	plugin.Stop()
 	require.Zero(t, connections.Load())
+}
+
+// Whatever operation is accepted comes out of line protocol as it was.
+func TestOperationInLineProtocol(t *testing.T) {
+	serializer := &serializers.Serializer{}
+	require.NoError(t, serializer.Init())
+	parser := &parsers.Parser{}
+	require.NoError(t, parser.Init())
+	for _, operation := range []string{"sales", "Ventas/Sur (1+1)", `a,b=c d`, `"quoted"`, `back\slash`, "wolkvox_ivr,source=x calls=1i", "é 😀", "#", "a\u2028b"} {
+		plugin, _, _ := newPlugin(t, serve(t, respondWith(testReport)))
+		plugin.Operation = operation
+		start(t, plugin)
+		var acc testutil.Accumulator
+		require.NoError(t, plugin.Gather(&acc))
+		lines, err := serializer.SerializeBatch(acc.GetTelegrafMetrics())
+		require.NoError(t, err)
+		metrics, err := parser.Parse(lines)
+		require.NoError(t, err)
+		require.Len(t, metrics, 4)
+		for _, m := range metrics {
+			require.Equal(t, operation, m.Tags()["operation"])
+			require.Len(t, m.FieldList(), 2)
+		}
+	}
 }
 
 func TestServerName(t *testing.T) {
