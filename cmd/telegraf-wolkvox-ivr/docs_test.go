@@ -54,23 +54,24 @@ func TestReadmeListsTheOptions(t *testing.T) {
 }
 
 func TestReadmeNamesTests(t *testing.T) {
-	sources, err := filepath.Glob("*_test.go")
-	require.NoError(t, err)
-	for _, dir := range []string{"../../plugins/common/host", "../../plugins/inputs/wolkvox_ivr"} {
-		more, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-		require.NoError(t, err)
-		sources = append(sources, more...)
-	}
 	var code strings.Builder
-	for _, source := range sources {
-		content, err := os.ReadFile(source)
-		require.NoError(t, err)
-		code.Write(content)
-	}
-	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readDoc(t, "cmd/telegraf-wolkvox-ivr/README.md"), -1)
-	require.NotEmpty(t, names)
-	for _, name := range names {
-		require.Contains(t, code.String(), "func "+name[1]+"(", "the README names a test that isn't there")
+	require.NoError(t, filepath.WalkDir("../..", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && slices.Contains([]string{"bin", "dist", ".git"}, entry.Name()) {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			content, err := os.ReadFile(path)
+			code.Write(content)
+			return err
+		}
+		return nil
+	}))
+	for _, page := range []string{"cmd/telegraf-wolkvox-ivr/README.md", ".github/SECURITY.md"} {
+		names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readDoc(t, page), -1)
+		require.NotEmpty(t, names)
+		for _, name := range names {
+			require.Contains(t, code.String(), "func "+name[1]+"(", "%s names a test that isn't there", page)
+		}
 	}
 }
 
