@@ -45,7 +45,7 @@ TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(TELEG
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 PLUGIN          := plugins/inputs/wolkvox_ivr
 # The folders that make up the plugin, which build inside Telegraf's own tree too.
-PLUGIN_FOLDERS  := $(PLUGIN) plugins/common/hours plugins/common/wolkvox
+PLUGIN_FOLDERS  := $(PLUGIN) plugins/common/hours plugins/common/redact plugins/common/wolkvox
 
 .PHONY: help
 help: ## Shows this
