@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -351,9 +350,7 @@ func (f *stateFile) createTemp() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := temp.Chmod(0600); err != nil && runtime.GOOS != "windows" { // whatever umask has made it
-		return nil, errors.Join(err, temp.Close())
-	}
+	temp.Chmod(0600) //nolint:errcheck // whatever umask has made it; not every file system has modes
 	return temp, nil
 }
 

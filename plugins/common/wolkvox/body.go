@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 )
 
 const (
@@ -26,7 +27,7 @@ var errTooLong = fmt.Errorf("longer than %d MiB", maxBody>>20)
 // readBody reads the body, which may have to wait for larger ones of other operations.
 func (r *Response) readBody(ctx context.Context) {
 	var body io.Reader = r.HTTP.Body
-	isZipped := r.HTTP.Header.Get("Content-Encoding") == "gzip" // which was not asked for
+	isZipped := strings.EqualFold(r.HTTP.Header.Get("Content-Encoding"), "gzip") // which was not asked for
 	if !isZipped {
 		if r.Body, r.BodyErr = io.ReadAll(io.LimitReader(body, smallBody)); len(r.Body) < smallBody || r.BodyErr != nil {
 			return
