@@ -9,9 +9,13 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,7 +69,7 @@ func TestMemoryWithHostileServers(t *testing.T) {
 		interval string
 		requests int64
 		limit    int // MiB
-	}{{1, "50ms", 40, 64}, {4, "50ms", 160, 64}, {1000, "3s", 2200, 150}} {
+	}{{1, "50ms", 30, 64}, {4, "50ms", 90, 64}, {1000, "3s", 2100, 150}} {
 		server := &hostileServer{}
 		web := httptest.NewUnstartedServer(server)
 		web.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -81,4 +85,20 @@ func TestMemoryWithHostileServers(t *testing.T) {
 		web.CloseClientConnections()
 		web.Close()
 	}
+}
+
+// A configuration that does not come can be given up.
+func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	cmd := exec.Command(built(t, "telegraf-wolkvox-ivr"), "--config", fifo, "--check")
+	require.NoError(t, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // by the signal
+		close(ended)
+	}()
+	time.Sleep(300 * time.Millisecond) // it opens the file, and waits for a writer
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	awaitClosed(t, "the program's end", ended)
 }
