@@ -168,7 +168,7 @@ func TestOperationInLineProtocol(t *testing.T) {
 	require.NoError(t, serializer.Init())
 	parser := &parsers.Parser{}
 	require.NoError(t, parser.Init())
-	for _, operation := range []string{"sales", "Ventas/Sur (1+1)", `a,b=c d`, `"quoted"`, `back\slash`, "wolkvox_ivr,source=x calls=1i", "é 😀", "#", "a\u2028b"} {
+	for _, operation := range []string{"sales", "Ventas/Sur (1+1)", `a,b=c d`, `"quoted"`, `back\slash`, "ivr,source=x calls=1i", "é 😀", "#", "a\u2028b"} {
 		plugin, _, _ := newPlugin(t, serve(t, respondWith(testReport)))
 		plugin.Operation = operation
 		start(t, plugin)
