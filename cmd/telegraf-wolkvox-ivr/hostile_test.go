@@ -43,6 +43,9 @@ var hostileBodies = []string{
 func (s *hostileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := int(s.requests.Add(1))
 	body := hostileBodies[n%len(hostileBodies)]
+	for i := range n % 2 * 600 { // just below what a header may have
+		w.Header()[fmt.Sprintf("%03d", i)] = []string{""}
+	}
 	var out io.Writer = w
 	if n/len(hostileBodies)%2 == 1 {
 		w.Header().Set("Content-Encoding", "gzip")

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/user"
@@ -108,6 +109,7 @@ type File struct {
 
 	tables   map[string][]*ast.Table // of inputs and secret stores, by plugin, in the file's order
 	strings  []*ast.String
+	secrets  redact.Secrets // of options that have one
 	problems []problem
 }
 
@@ -117,7 +119,7 @@ type problem struct {
 }
 
 func (f *File) report(line int, format string, args ...any) {
-	f.problems = append(f.problems, problem{line, fmt.Sprintf(format, args...)})
+	f.problems = append(f.problems, problem{line, f.secrets.Redact(fmt.Sprintf(format, args...))})
 }
 
 // At returns the name of a place in the file: file and line, or the file alone where the line is 0.
@@ -217,10 +219,18 @@ var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 
 // Read reads the file at path, which may be a URL, and checks it. Names and errors have no login and no query of the URL.
 func Read(path string) (*File, error) {
-	if u, err := url.Parse(path); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
-		return nil, fmt.Errorf("reading the configuration failed: %s would come over the network unencrypted, secrets included: use https",
-			redact.URLs(path))
+	if u, err := url.Parse(path); err == nil {
+		if err := checkEncrypted(u); err != nil {
+			return nil, fmt.Errorf("reading the configuration failed: %w", err)
+		}
 	}
+	http.DefaultClient.CheckRedirect = func(r *http.Request, via []*http.Request) error { // Telegraf's loader uses it
+		if len(via) >= maxRedirects {
+			return errors.New("too many redirects")
+		}
+		return checkEncrypted(r.URL)
+	}
+	defer func() { http.DefaultClient.CheckRedirect = nil }()
 	content, isURL, err := config.LoadConfigFile(path)
 	if err != nil && isURL {
 		return nil, fmt.Errorf("reading the configuration failed: %s", redact.URLs(err.Error()))
@@ -255,6 +265,16 @@ func Read(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %s", f.At(first.line), first.text)
 	}
 	return f, nil
+}
+
+const maxRedirects = 10
+
+// checkEncrypted returns an error if a configuration would come by plain http from another machine.
+func checkEncrypted(u *url.URL) error {
+	if u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+		return fmt.Errorf("%s would come over the network unencrypted, secrets included: use https", redact.URLs(u.String()))
+	}
+	return nil
 }
 
 // inUTF8 returns the content in UTF-8 without a byte order mark. Windows' PowerShell 5.1 writes UTF-16 when its output goes to a file.
@@ -451,6 +471,9 @@ func (f *File) checkStrings(root *ast.Table) {
 	walk(root, "", func(key string, s *ast.String) {
 		f.strings = append(f.strings, s)
 		isSecret := secretOption.MatchString(key)
+		if isSecret && !store.MatchString(s.Value) && !variable.MatchString(s.Value) {
+			f.secrets.Add(s.Value)
+		}
 		result, err := template.SubstituteWithOptions(s.Value, lookup, template.WithoutLogging)
 		var missing *template.MissingRequiredError
 		if errors.As(err, &missing) {
@@ -525,7 +548,7 @@ func (f *File) LoaderError(err error, loaded map[string]int) error {
 	if strings.Contains(reason, "is in conflict with") {
 		reason += ": write each table and each option once"
 	}
-	return fmt.Errorf("%s: %s", f.At(line), reason)
+	return fmt.Errorf("%s: %s", f.At(line), f.secrets.Redact(reason))
 }
 
 // optionNames are the TOML keys that the structs know.

@@ -377,7 +377,7 @@ func TestConfigurationByHTTP(t *testing.T) {
 	for _, scheme := range []string{"http", "HTTP"} {
 		for _, host := range []string{"192.0.2.1", "config.example.org", "127.0.0.1.example.org", "[2001:db8::1]:8080"} {
 			_, err := loadConf(t, scheme+"://somebody:invented@"+host+"/a.conf?key=invented")
-			require.EqualError(t, err, "reading the configuration failed: "+scheme+"://…@"+host+
+			require.EqualError(t, err, "reading the configuration failed: http://…@"+host+
 				"/a.conf?… would come over the network unencrypted, secrets included: use https")
 		}
 	}

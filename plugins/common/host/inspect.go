@@ -131,6 +131,10 @@ func ReadStates(path string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readStates(path)
+}
+
+func readStates(path string) (map[string][]byte, error) {
 	content, err := readRegular(path)
 	if err != nil {
 		return nil, err

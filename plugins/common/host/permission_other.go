@@ -2,7 +2,10 @@
 
 package host
 
-const noFollow = 0
+const (
+	noFollow = 0
+	noWait   = 0
+)
 
 // ownerOf returns the user that a file belongs to, if that is known.
 func ownerOf(string) (uid int, known bool) { return 0, false }

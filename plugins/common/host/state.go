@@ -40,8 +40,11 @@ type stateFile struct {
 // lockPatience is how long a predecessor is given to leave the state file.
 const lockPatience = 2 * time.Second
 
-// maxStateFile bounds a state file in bytes. A thousand operations have some 2 MiB.
-const maxStateFile = 64 << 20
+// maxStateFile bounds a state file in bytes, and maxStates its states. A thousand operations have some 2 MiB.
+const (
+	maxStateFile = 32 << 20
+	maxStates    = 100_000
+)
 
 var (
 	errNoStates   = errors.New("it is not a state file, and stays as it is: name another file, or move it away")
@@ -72,6 +75,10 @@ func openStateFile(path string) (*stateFile, error) {
 		return nil, fmt.Errorf("%w; without statefile no state is kept", errNotRegular)
 	}
 
+	if _, err := readStates(f.path); errors.Is(err, errNoStates) { // and needs no lock beside it
+		return nil, err
+	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
 	f.lock = newLock(f.path, os.O_CREATE)
@@ -92,11 +99,11 @@ func openStateFile(path string) (*stateFile, error) {
 // to any file, so only links of root or of this user are followed.
 func followLinks(path string) (string, error) {
 	for range 40 { // as many as Linux follows
-		target, err := os.Readlink(path)
+		target, owner, err := readLink(path)
 		if err != nil {
 			return path, nil //nolint:nilerr // it is no link
 		}
-		if owner, known := ownerOf(path); known && owner != 0 && owner != os.Getuid() {
+		if owner > 0 && owner != os.Getuid() {
 			return "", fmt.Errorf("%s is a link that belongs to %s, which is not followed: name the file that it stands for", path, nameOf(owner))
 		}
 		if !filepath.IsAbs(target) {
@@ -127,8 +134,14 @@ func readRegular(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
 		return nil, errNotRegular
+	case info.Size() > maxStateFile:
+		return nil, errNoStates
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxStateFile+1))
 	if err == nil && len(content) > maxStateFile {
@@ -173,14 +186,27 @@ func parseStates(content []byte) (states map[string][]byte, err error) {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return make(map[string][]byte), nil
 	}
+	if bytes.Count(content, []byte(":")) > maxStates {
+		return nil, errNoStates
+	}
 	err = json.Unmarshal(content, &states)
 	switch {
-	case err == nil && states != nil:
+	case err == nil && states != nil && (begins.Match(content) || areJSON(states)):
 		return states, nil
 	case begins.Match(content), len(bytes.Trim(content, "\x00")) == 0:
 		return nil, ErrDamaged
 	}
 	return nil, errNoStates
+}
+
+// areJSON reports whether the values are states, and not but any texts in base64.
+func areJSON(states map[string][]byte) bool {
+	for _, state := range states {
+		if !json.Valid(state) {
+			return false
+		}
+	}
+	return true
 }
 
 // restore gives the inputs the states they had. One that its input refuses is dropped, and the file set aside: the
@@ -333,7 +359,7 @@ func (f *stateFile) write(content []byte) error {
 	if err := os.Rename(temp.Name(), f.path); err != nil {
 		return err
 	}
-	if dir, err := os.Open(filepath.Dir(f.path)); err == nil {
+	if dir, err := os.OpenFile(filepath.Dir(f.path), os.O_RDONLY|noWait, 0); err == nil {
 		dir.Sync() //nolint:errcheck // not every file system can, and the file is whole without
 		dir.Close()
 	}

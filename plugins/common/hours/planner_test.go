@@ -325,6 +325,11 @@ func TestRestoreRefuses(t *testing.T) {
 				s.Open[HourOf(2010, 1, 1, 0)+h] = &openHour{}
 			}
 		},
+		"postponed, overlapping": func(s *State) {
+			for h := range Hour(100) {
+				s.Postponed = append(s.Postponed, newPostponed(Window{HourOf(2010, 1, 1, 0) + h, HourOf(2020, 1, 1, 0)}, Doubtful, start))
+			}
+		},
 		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: 4, To: 5, FailingFrom: 4}} },
 	} {
 		state := p.Save(true)
@@ -372,7 +377,9 @@ func TestLargestState(t *testing.T) {
 	require.Less(t, time.Since(begin), 10*time.Second)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(300<<20))
 
-	require.ErrorIs(t, json.Unmarshal([]byte(`[{"rows":[`+strings.Repeat("[],", maxWindows)+`[]]}]`), &OpenHours{}), errTooManyWindows)
+	for _, content := range []string{strings.Repeat("x", maxSaved), strings.Repeat("{},", maxElements), strings.Repeat("null,", maxElements)} {
+		require.ErrorContains(t, CheckSaved([]byte(`{"version":3,"open":[`+content+"{}]}")), "state has more than 2048 KiB or 200000 values")
+	}
 }
 
 // After an unclean end, what was sent within the margin comes once more, and nothing else; after a clean one the latest hours.

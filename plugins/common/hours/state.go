@@ -1,7 +1,6 @@
 package hours
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,9 +104,6 @@ func (o OpenHours) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON loads what MarshalJSON has saved.
 func (o *OpenHours) UnmarshalJSON(content []byte) error {
-	if bytes.Count(content, []byte("[")) > maxWindows {
-		return errTooManyWindows
-	}
 	var runs []openRun
 	if err := json.Unmarshal(content, &runs); err != nil {
 		return err
@@ -146,8 +142,12 @@ func (s *State) clone() State {
 	return c
 }
 
-// maxWindows bounds how many windows and open hours a state may have: two for each day of 130 years.
-const maxWindows = 100_000
+const (
+	// maxWindows bounds how many windows and open hours a state may have: two for each day of 27 years.
+	maxWindows = 20_000
+	// maxPostponed bounds the hours of all postponed windows, which may overlap.
+	maxPostponed = 1_000_000
+)
 
 var errTooManyWindows = fmt.Errorf("state has more than %d windows and open hours", maxWindows)
 
@@ -178,13 +178,17 @@ func (s *State) validate() error {
 	if s.Version != stateVersion {
 		return fmt.Errorf("state has version %d, this program reads version %d", s.Version, stateVersion)
 	}
+	postponed := 0
 	for _, p := range s.Postponed {
 		if p == nil || p.From >= p.To || p.FailingFrom < p.From || p.FailingFrom > p.To || p.Pause <= 0 || p.Tries < 0 {
 			return errors.New("state has postponed hours that are not in order")
 		}
+		if postponed += p.window().Hours(); postponed > maxPostponed || len(s.Postponed) > maxWindows {
+			return errors.New("state has too many postponed hours")
+		}
 	}
 	switch windows := s.windows(); {
-	case len(windows) > maxWindows:
+	case len(windows) > maxWindows, len(s.Unacknowledged) > maxWindows:
 		return errTooManyWindows
 	case slices.ContainsFunc(windows, func(w Window) bool { return !IsKnown(w.From) || !IsKnown(w.To-1) }):
 		return errors.New("state has hours of other years than 2000 to 2200")

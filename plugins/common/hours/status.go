@@ -1,7 +1,9 @@
 package hours
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -36,8 +38,16 @@ const (
 	whyEarlier = "earlier than any known calls, which may be all there are"
 )
 
-// CheckVersion returns an error if a saved state, as JSON, is of a version that this program does not read.
-func CheckVersion(saved []byte) error {
+const (
+	maxSaved    = 2 << 20 // bytes of a state
+	maxElements = 200_000 // values of lists and objects in it
+)
+
+// CheckSaved returns an error if a saved state, as JSON, is of a version that this program does not read, or larger than any that it saves.
+func CheckSaved(saved []byte) error {
+	if len(saved) > maxSaved || bytes.Count(saved, []byte(",")) > maxElements {
+		return fmt.Errorf("state has more than %d KiB or %d values", maxSaved>>10, maxElements)
+	}
 	var s struct{ Version int }
 	if err := json.Unmarshal(saved, &s); err != nil {
 		return err

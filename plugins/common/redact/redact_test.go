@@ -72,15 +72,34 @@ func TestOtherTextsStay(t *testing.T) {
 	require.Equal(t, "a abc", NewSecrets("", "a", "abc").Redact("a abc"), "too short to hide")
 }
 
-// What is cut off shows no part of a secret.
-func TestLongText(t *testing.T) {
+// A secret is found beside what looks like an escape, and after it.
+func TestSecretsBesideEscapes(t *testing.T) {
+	s := NewSecrets("7b69645f-Abcdef", "abc%41def", `a\b/c"d&amp;e`)
+	for _, before := range []string{"%", `\x`, `\u00`, "%25", "&#", "&", `\`, "%2"} {
+		for _, after := range []string{"", "%", "41", "amp;", ";"} {
+			for _, text := range []string{"7b69645f-Abcdef", "abc%41def", `a\b/c"d&amp;e`} {
+				got := s.Redact(before + text + after)
+				require.Contains(t, got, "<token>", before+text+after)
+				require.NotContains(t, strings.ToLower(got), "def", before+text+after)
+			}
+		}
+	}
+	for _, text := range []string{"%u0037b69645f-Abcdef", "&#0000000055;b69645f-Abcdef", "&#55;b69645f-Abcdef", "7b69645f&#x2D;Abcdef", "7b69645f&#45Abcdef"} {
+		require.Equal(t, "<token>", s.Redact(text), text)
+	}
+}
+
+// A cut shows no part of a secret.
+func TestRedactFirst(t *testing.T) {
+	const most = 1000
 	s := NewSecrets(secret)
-	for _, before := range []int{0, maxText - 10, maxText, 3 * maxText} {
-		got := s.Redact(strings.Repeat("x", before) + strings.Repeat(secret, 2*maxText/len(secret)))
+	for _, before := range []int{0, most - 10, most, 3 * most} {
+		got := s.RedactFirst(strings.Repeat("x", before)+strings.Repeat(secret, 100), most)
 		require.NotContains(t, strings.ToLower(got), "inv", before)
-		require.LessOrEqual(t, len(got), maxText+len("<token>…"))
+		require.LessOrEqual(t, len(got), most+len("<token>…"))
 		require.True(t, strings.HasSuffix(got, "…"))
 	}
+	require.Equal(t, "ab", s.RedactFirst("ab", 2))
 }
 
 func TestURLs(t *testing.T) {

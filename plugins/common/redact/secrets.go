@@ -4,7 +4,9 @@ package redact
 import (
 	"crypto/sha256"
 	"html"
+	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,8 +15,8 @@ import (
 const (
 	// minSecret is the fewest characters of a secret: words would suffer from shorter ones.
 	minSecret = 4
-	// maxText bounds a text in bytes: messages quote a few hundred. As much again is searched, for a secret that begins in it.
-	maxText = 8 << 10
+	// maxOverhang is how many bytes after a cut are searched for the end of a secret.
+	maxOverhang = 3 << 10
 	// maxEscapes is how many times a secret may have been escaped.
 	maxEscapes = 4
 )
@@ -36,42 +38,41 @@ func NewSecrets(secrets ...string) *Secrets {
 
 // Add adds a secret. One of fewer than 4 characters is ignored.
 func (s *Secrets) Add(secret string) {
-	plain, _ := unescape(secret)
-	if len(plain) < minSecret {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byLength == nil {
 		s.byLength = make(map[int]map[[sha256.Size]byte]struct{})
 	}
-	if s.byLength[len(plain)] == nil {
-		s.byLength[len(plain)] = make(map[[sha256.Size]byte]struct{})
+	for level := range levels(secret) {
+		if n := len(level.plain); n >= minSecret {
+			if s.byLength[n] == nil {
+				s.byLength[n] = make(map[[sha256.Size]byte]struct{})
+			}
+			s.byLength[n][sha256.Sum256(level.plain)] = struct{}{}
+		}
 	}
-	s.byLength[len(plain)][sha256.Sum256(plain)] = struct{}{}
 }
 
 // Redact returns the text with "<token>" in place of each secret: in any case of ASCII, and escaped as in URLs, JSON, Go's quotes or HTML, up to
-// four times. A text of more than 8 KiB is cut.
-func (s *Secrets) Redact(text string) string {
+// four times.
+func (s *Secrets) Redact(text string) string { return s.RedactFirst(text, len(text)) }
+
+// RedactFirst redacts the text as Redact does, and cuts it to its first bytes. Nothing is shown of a secret across the cut.
+func (s *Secrets) RedactFirst(text string, most int) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if len(s.byLength) == 0 {
-		return text
-	}
-	shown := len(text)
-	if shown > maxText {
-		text, shown = text[:min(shown, 2*maxText)], maxText
-	}
-	plain, offsets := unescape(text)
+	shown := min(most, len(text))
+	text = text[:min(shown+maxOverhang, len(text))]
 	isSecret := make([]bool, len(text))
 	found := false
-	for length, secrets := range s.byLength {
-		for from := 0; from+length <= len(plain); from++ {
-			if _, known := secrets[sha256.Sum256(plain[from:from+length])]; known {
-				found = true
-				for i := offsets[from]; i < offsets[from+length]; i++ {
-					isSecret[i] = true
+	for level := range levels(text) {
+		for length, secrets := range s.byLength {
+			for from := 0; from+length <= len(level.plain); from++ {
+				if _, known := secrets[sha256.Sum256(level.plain[from:from+length])]; known {
+					found = true
+					for i := level.offsets[from]; i < level.offsets[from+length]; i++ {
+						isSecret[i] = true
+					}
 				}
 			}
 		}
@@ -89,43 +90,63 @@ func (s *Secrets) Redact(text string) string {
 		}
 	}
 	if shown < len(text) {
-		return strings.ToValidUTF8(out.String(), "") + "…"
+		return out.String() + "…"
 	}
 	return out.String()
 }
 
 // escape matches a character as it is escaped in URLs, JSON, Go's quotes or HTML.
-var escape = regexp.MustCompile(`(?i)%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]|&#?\w{1,8};`)
+var escape = regexp.MustCompile(`(?i)%u[0-9a-f]{4}|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]|&#\d{1,12};?|&#x[0-9a-f]{1,12};?|&\w{1,8};`)
 
-// unescape returns the text in lower case without escapes, and for each of its bytes, and its end, the offset in the text.
-func unescape(text string) (plain []byte, offsets []int) {
-	plain = []byte(text)
-	offsets = make([]int, len(plain)+1)
-	for i := range offsets {
-		offsets[i] = i
+// level is a text in lower case without some levels of escapes, and for each of its bytes, and its end, the offset in the text.
+type level struct {
+	plain   []byte
+	offsets []int
+}
+
+// levels returns the text as it is, and without one more level of escapes each time. A secret may be found at any of them: what stands
+// before it may look like the beginning of an escape.
+func levels(text string) iter.Seq[level] {
+	l := level{[]byte(text), make([]int, len(text)+1)}
+	for i := range l.offsets {
+		l.offsets[i] = i
 	}
-	for range maxEscapes {
-		places := escape.FindAllIndex(plain, -1)
-		if len(places) == 0 {
-			break
-		}
-		shorter, from := make([]byte, 0, len(plain)), make([]int, 0, len(offsets))
-		end := 0
-		for _, place := range places {
-			shorter, from = append(shorter, plain[end:place[0]]...), append(from, offsets[end:place[0]]...)
-			for i, b := range []byte(character(string(plain[place[0]:place[1]]))) {
-				shorter, from = append(shorter, b), append(from, offsets[min(place[0]+i, place[1]-1)])
+	return func(yield func(level) bool) {
+		for range maxEscapes + 1 {
+			if !yield(level{lower(l.plain), l.offsets}) {
+				return
 			}
-			end = place[1]
+			places := escape.FindAllIndex(l.plain, -1)
+			if len(places) == 0 {
+				return
+			}
+			l = l.without(places)
 		}
-		plain, offsets = append(shorter, plain[end:]...), append(from, offsets[end:]...)
 	}
-	for i, b := range plain {
+}
+
+// without returns the text without these escapes.
+func (l level) without(places [][]int) level {
+	plain, offsets := make([]byte, 0, len(l.plain)), make([]int, 0, len(l.offsets))
+	end := 0
+	for _, place := range places {
+		plain, offsets = append(plain, l.plain[end:place[0]]...), append(offsets, l.offsets[end:place[0]]...)
+		for i, b := range []byte(character(string(l.plain[place[0]:place[1]]))) {
+			plain, offsets = append(plain, b), append(offsets, l.offsets[min(place[0]+i, place[1]-1)])
+		}
+		end = place[1]
+	}
+	return level{append(plain, l.plain[end:]...), append(offsets, l.offsets[end:]...)}
+}
+
+func lower(text []byte) []byte {
+	text = slices.Clone(text)
+	for i, b := range text {
 		if b >= 'A' && b <= 'Z' {
-			plain[i] += 'a' - 'A'
+			text[i] += 'a' - 'A'
 		}
 	}
-	return plain, offsets
+	return text
 }
 
 // character returns what an escape stands for.
@@ -133,12 +154,12 @@ func character(escape string) string {
 	switch {
 	case escape[0] == '&':
 		return html.UnescapeString(escape)
-	case escape[0] == '%', escape[1] == 'x', escape[1] == 'X':
-		code, _ := strconv.ParseUint(strings.TrimLeft(escape, `%\xX`), 16, 8) //nolint:errcheck // the expression has matched it
-		return string([]byte{byte(code)})
-	case len(escape) > 2:
+	case len(escape) == len("%uXXXX"):
 		code, _ := strconv.ParseUint(escape[2:], 16, 32) //nolint:errcheck // the expression has matched it
 		return string(rune(code))
+	case escape[0] == '%', len(escape) == len(`\xXX`):
+		code, _ := strconv.ParseUint(escape[len(escape)-2:], 16, 8) //nolint:errcheck // the expression has matched it
+		return string([]byte{byte(code)})
 	}
 	if control := strings.IndexByte("nrt", escape[1]); control >= 0 {
 		return "\n\r\t"[control : control+1]

@@ -4,7 +4,7 @@ import "regexp"
 
 var (
 	// login matches what stands between :// and @ of a URL, where a password may have characters that no URL may have.
-	login = regexp.MustCompile(`(\b[A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s"'<>]*|[^\s/:"@]+:[^"\n]{1,200})@`)
+	login = regexp.MustCompile(`(://)(?:[^\s"'<>]*|[^\s/:"@]+:[^"\n]{1,200})@`)
 	// query matches the query and fragment of a URL.
 	query = regexp.MustCompile(`(\b[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>?#]*[?#])[^\s"'<>]+`)
 )

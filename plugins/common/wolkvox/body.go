@@ -4,65 +4,84 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 )
 
 const (
-	// maxBody bounds a body, uncompressed: 744 rows, the most that are requested, may have 2.8 KiB each, and are of 75 bytes.
-	maxBody = 2 << 20
 	// smallBody is what each response may take at any time. A day's report has 2 KiB.
 	smallBody = 8 << 10
-	// monthBody is what a month's report may take without more memory than it needs. One has 55 KiB.
+	// monthBody is more than a month's report has, which is 55 KiB.
 	monthBody = 256 << 10
-	// maxLargeBodies is how many responses of this process may take more at a time.
-	maxLargeBodies = 4
+	// maxBody bounds a body, uncompressed: 744 rows, the most that are requested, may have 2.8 KiB each, and are of 75 bytes.
+	maxBody = 2 << 20
 )
 
-var largeBodies = make(chan struct{}, maxLargeBodies)
+// Larger bodies are read in turns: so many at a time in this process.
+var (
+	monthBodies = make(turns, 32)
+	largeBodies = make(turns, 4)
+)
 
-var errTooLong = fmt.Errorf("longer than %d MiB", maxBody>>20)
+var (
+	errTooLong = fmt.Errorf("longer than %d MiB", maxBody>>20)
+	errHeldUp  = errors.New("it had to wait for large responses of other operations")
+)
 
 // readBody reads the body, which may have to wait for larger ones of other operations.
 func (r *Response) readBody(ctx context.Context) {
 	var body io.Reader = r.HTTP.Body
-	isZipped := strings.EqualFold(r.HTTP.Header.Get("Content-Encoding"), "gzip") // which was not asked for
-	if !isZipped {
-		if r.Body, r.BodyErr = io.ReadAll(io.LimitReader(body, smallBody)); len(r.Body) < smallBody || r.BodyErr != nil {
-			return
-		}
+	encoding := strings.ToLower(r.HTTP.Header.Get("Content-Encoding"))
+	isZipped := encoding == "gzip" || encoding == "x-gzip" // which was not asked for, and takes 40 KiB
+	if !isZipped && !r.read(body, smallBody) {
+		return
 	}
-	select {
-	case largeBodies <- struct{}{}:
-		r.isLarge = true
-	case <-ctx.Done():
-		r.BodyErr = ctx.Err()
+	if !r.take(ctx, monthBodies) {
 		return
 	}
 	if isZipped {
-		unzipped, err := gzip.NewReader(body)
+		unzipped, err := gzip.NewReader(io.LimitReader(body, maxBody)) // there may be much of it that stands for nothing
 		if err != nil {
 			r.BodyErr = err
 			return
 		}
+		unzipped.Multistream(false)
 		body = unzipped
 	}
-	for _, size := range []int{monthBody, maxBody + 1} {
-		buffer := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-		buffer.Write(r.Body)
-		_, r.BodyErr = buffer.ReadFrom(io.LimitReader(body, int64(size-buffer.Len())))
-		if r.Body = buffer.Bytes(); r.BodyErr != nil || len(r.Body) < size {
-			return
-		}
+	if r.read(body, monthBody) && r.take(ctx, largeBodies) && r.read(body, maxBody+1) {
+		r.Body, r.BodyErr = r.Body[:maxBody], errTooLong
 	}
-	r.Body, r.BodyErr = r.Body[:maxBody], errTooLong
+}
+
+// read reads the body up to a size. It returns whether there may be more.
+func (r *Response) read(body io.Reader, size int) bool {
+	buffer := bytes.NewBuffer(nil)
+	if size > smallBody {
+		buffer.Grow(size + bytes.MinRead)
+	}
+	buffer.Write(r.Body)
+	_, r.BodyErr = buffer.ReadFrom(io.LimitReader(body, int64(size-buffer.Len())))
+	r.Body = buffer.Bytes()
+	return r.BodyErr == nil && len(r.Body) == size
+}
+
+// take waits for a turn, and gives back the one before.
+func (r *Response) take(ctx context.Context, t turns) bool {
+	if !t.take(ctx) {
+		r.BodyErr = fmt.Errorf("%w: %w", errHeldUp, ctx.Err())
+		return false
+	}
+	r.Release()
+	r.turn = t
+	return true
 }
 
 // Release has other large responses read, as the body is not needed any more.
 func (r *Response) Release() {
-	if r.isLarge {
-		r.isLarge = false
-		<-largeBodies
+	if r.turn != nil {
+		r.turn.giveBack()
+		r.turn = nil
 	}
 }

@@ -28,8 +28,8 @@ const (
 	QuotaAPI  = "token_info"
 	reportAPI = "diagram_1_2"
 
-	// MaxHeaderBytes is what HTTP's transport should accept of response headers.
-	MaxHeaderBytes = 64 << 10
+	// MaxHeaderBytes is what HTTP's transport should accept of response headers. Those of usual servers have 1 KiB.
+	MaxHeaderBytes = 8 << 10
 )
 
 // Client makes requests to one operation's server. Its methods may be called concurrently.
@@ -38,7 +38,7 @@ type Client struct {
 	Token     *config.Secret // read anew for each request, as a secret store may change it
 	Timeout   time.Duration  // of a request, from the moment the token is free to the end of the response
 	Calendar  hours.Calendar // of the operation, which labels the hours of its report
-	HTTP      *http.Client   // with RefuseRedirect, and without keep-alives, see there
+	HTTP      *http.Client   // with RefuseRedirect, without keep-alives, see there, and with HandshakeTimeout
 	UserAgent string
 	Log       telegraf.Logger          // gets one debug line per request
 	OnRequest func(took time.Duration) // called after each request, if set; waiting for the token does not count
@@ -73,7 +73,7 @@ type Response struct {
 	Body    []byte         // uncompressed, up to the limit of 2 MiB
 	BodyErr error          // of reading the body
 
-	isLarge bool // it takes one of largeBodies
+	turn turns // that the body has, if it is large
 }
 
 // Do makes one GET request with the token, as soon as no other request of this process uses it, and reads the body. Its error is a
@@ -108,6 +108,7 @@ func (c *Client) request(ctx context.Context, path string, query url.Values, tok
 	defer cancel()
 	connected := false
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
+	ctx = limitHandshakes(ctx)
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+path+"?"+query.Encode(), nil)
 	if err != nil {
@@ -125,9 +126,21 @@ func (c *Client) request(ctx context.Context, path string, query url.Values, tok
 	defer resp.Body.Close()
 
 	r := &Response{HTTP: resp}
+	resp.Header = pick(resp.Header, "Content-Encoding", "Content-Type", "Date", "Age", "Retry-After")
 	r.readBody(ctx)
 	c.Log.Debugf("Requested %s: HTTP status %d, %d bytes", query.Encode(), resp.StatusCode, len(r.Body))
 	return r, nil
+}
+
+// pick returns the headers of these names. The others may take ten times the memory that their bytes have.
+func pick(header http.Header, names ...string) http.Header {
+	picked := make(http.Header, len(names))
+	for _, name := range names {
+		if value := header.Get(name); value != "" {
+			picked.Set(name, value)
+		}
+	}
+	return picked
 }
 
 // RefuseRedirect is for an http.Client's CheckRedirect: net/http would send the token along, and each redirect costs a call of the quota.
@@ -174,5 +187,5 @@ func (r *Response) retryAfter() time.Duration {
 
 // contentType returns the header of that name for messages.
 func (r *Response) contentType() string {
-	return Quote(redacted(r.HTTP.Header.Get("Content-Type")), 80)
+	return Quote(r.HTTP.Header.Get("Content-Type"), 80)
 }

@@ -249,10 +249,10 @@ func (r *Response) failure(e *envelope, err error) *Failure {
 	text := strings.Join(texts, " ")
 	detail := fmt.Sprintf("HTTP status %d, no message", r.HTTP.StatusCode)
 	if text != "" {
-		detail = fmt.Sprintf("HTTP status %d, %s", r.HTTP.StatusCode, Quote(redacted(text), maxQuote))
+		detail = fmt.Sprintf("HTTP status %d, %s", r.HTTP.StatusCode, Quote(text, maxQuote))
 	}
 	if code != "" && code != strconv.Itoa(r.HTTP.StatusCode) {
-		detail += ", code " + Quote(redacted(code), maxQuote)
+		detail += ", code " + Quote(code, maxQuote)
 	}
 	return r.newFailure(classOf(status, text), detail)
 }

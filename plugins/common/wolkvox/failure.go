@@ -93,7 +93,7 @@ func requestFailure(err error, connected bool) *Failure {
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
 	}
-	failure.Detail = Quote(redacted(err.Error()), maxQuote)
+	failure.Detail = Quote(err.Error(), maxQuote)
 
 	var verification *tls.CertificateVerificationError
 	var expired x509.CertificateInvalidError
@@ -130,9 +130,11 @@ func isTimeout(err error) bool {
 
 // bodyFailure returns the failure of a response with a status of success, whose body is not a report.
 func (r *Response) bodyFailure(err error) *Failure {
-	reason := redacted(err.Error())
+	reason := err.Error()
 	var op *net.OpError
 	switch {
+	case errors.Is(err, errHeldUp):
+		return r.newFailure(FailedTimeout, errHeldUp.Error())
 	case isTimeout(err):
 		return r.newFailure(FailedTimeout, "the response did not end")
 	case errors.As(err, &op), errors.Is(err, syscall.ECONNRESET):

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -59,9 +60,9 @@ func TestHostileServer(t *testing.T) {
 		{"deep lists", endless("", `{"data": `, strings.Repeat("[", 4096)), 0, "longer than 2 MiB"},
 		{"deep rows", endless("", `{"data": [`, strings.Repeat("[", 4096)), 0, "longer than 2 MiB"},
 		{"deep objects", endless("", `{"x": `, strings.Repeat(`{"x":`, 1000)), 0, "longer than 2 MiB"},
-		{"endless headers", endlessHead("HTTP/1.1 200 OK\r\n", strings.Repeat("X: y\r\n", 500)), 0, "server response headers exceeded 65536 bytes"},
-		{"endless header", endlessHead("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 65536 bytes"},
-		{"endless status", endlessHead("HTTP/1.1 200 ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 65536 bytes"},
+		{"endless headers", endlessHead("HTTP/1.1 200 OK\r\n", strings.Repeat("X: y\r\n", 500)), 0, "server response headers exceeded 8192 bytes"},
+		{"endless header", endlessHead("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 8192 bytes"},
+		{"endless status", endlessHead("HTTP/1.1 200 ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 8192 bytes"},
 		{"endless interim responses", endlessHead("", strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", 100)), 0, FailedResponse.What},
 		{"body a byte at a time", drip, soon, "no complete response in time (the response did not end)"},
 		{"no response", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, soon, FailedTimeout.What},
@@ -172,6 +173,86 @@ func TestResponsesAtTheLimits(t *testing.T) {
 	}
 }
 
+// Costly responses take no long time.
+func TestCostlyResponses(t *testing.T) {
+	unread := strings.Repeat("q", 8000)
+	for i := range 20 { // tokens of many lengths
+		HideToken(strings.Repeat("z", 30+i))
+	}
+	thousands := `{"date":"2026-01-18-20","calls":1,"ivr_minutes":"1.234"},{"date":"2026-01-18-21","calls":1,"ivr_minutes":"1,5"},` // read twice
+	rows := func(first, row string) string {
+		return `{"data":[` + thousands + first + strings.Repeat(row+",", (maxBody-len(first)-1000)/(len(row)+1)) + "0]}"
+	}
+	members := func(member string) string { return strings.Repeat(member, 20<<20/len(member)) }
+	var empty strings.Builder
+	require.NoError(t, gzip.NewWriter(&empty).Close())
+	header := empty.String()[:10]
+	for name, c := range map[string]struct{ body, encoding string }{
+		"rows of one hour": {rows(`{"day":2026011800,"calls":0,"ivr_minutes":0,"x":[`+strings.Repeat("{},", 1200)+`0],"x":0},`,
+			`{"day":2026011800,"calls":0,"ivr_minutes":0,"x":0}`), ""},
+		"dates that are no dates": {rows("", `{"date":"`+unread+`"}`), ""},
+		"dates of URLs":           {rows("", `{"date":"`+strings.Repeat("a://a:", 1300)+`"}`), ""},
+		"dates of escapes":        {rows("", `{"date":"`+strings.Repeat("%25", 2600)+`"}`), ""},
+		"calls of URLs":           {rows("", `{"date":"2026-01-18-05","calls":"`+strings.Repeat("a://a:", 60)+`"}`), ""},
+		"error of URLs":           {`{"error":"` + strings.Repeat("a://a:", maxBody/7) + `"}`, ""},
+		"empty members":           {members(empty.String()), "gzip"},
+		"empty blocks":            {header + members("\x00\x00\x00\xff\xff"), "gzip"},
+		"empty fixed blocks":      {header + members("\x02\x08\x20\x80\x00"), "gzip"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Encoding", c.encoding)
+				always(http.StatusOK, c.body)(w, r)
+			}))
+			begin := time.Now()
+			_, err := client.Report(t.Context(), testDay)
+			require.Less(t, time.Since(begin), 5*time.Second, "some 0.2 s, but a machine that runs tests may be slow: %v", err)
+		})
+	}
+}
+
+// Handshakes take turns. A server that makes one last holds others up no longer than its timeout.
+func TestHandshakesTakeTurns(t *testing.T) {
+	before := handshakes
+	handshakes = make(turns, 2)
+	t.Cleanup(func() { handshakes = before })
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { silent.Close() })
+	server := httptest.NewTLSServer(always(http.StatusOK, testReport))
+	t.Cleanup(server.Close)
+	errs := make(chan error)
+	request := func(url string, timeout time.Duration) {
+		client, _ := newClient(t, url)
+		transport := server.Client().Transport.(*http.Transport).Clone()
+		transport.DisableKeepAlives, transport.TLSHandshakeTimeout = true, timeout
+		client.HTTP.Transport = transport
+		token := config.NewSecret(fmt.Appendf(nil, "%s-%p", testToken, client))
+		client.Token = &token
+		go func() {
+			_, err := client.Report(t.Context(), testDay)
+			errs <- err
+		}()
+	}
+	for range cap(handshakes) {
+		request("https://"+silent.Addr().String(), 500*time.Millisecond)
+	}
+	await(t, func() bool { return len(handshakes) == cap(handshakes) })
+	request(server.URL, time.Minute)
+	for range cap(handshakes) {
+		err := <-errs
+		requireClass(t, FailedTimeout, err)
+		require.ErrorContains(t, err, "TLS handshake timeout")
+	}
+	require.NoError(t, <-errs)
+	await(t, func() bool { return len(handshakes) == 0 })
+}
+
+func await(t *testing.T, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 10*time.Second, time.Millisecond)
+}
+
 // Large responses take turns, so that many at a time don't take much memory. Those of a day go on meanwhile.
 func TestLargeResponsesTakeTurns(t *testing.T) {
 	var isHostile atomic.Bool
@@ -207,10 +288,16 @@ func TestLargeResponsesTakeTurns(t *testing.T) {
 		day, _ := newClient(t, serve(t, always(http.StatusOK, testReport)))
 		_, err := day.Report(t.Context(), testDay)
 		require.NoError(t, err)
+		heldUp := 0
 		for range operations {
-			requireClass(t, FailedTimeout, <-errs)
+			err := <-errs
+			requireClass(t, FailedTimeout, err)
+			if strings.Contains(err.Error(), errHeldUp.Error()) {
+				heldUp++
+			}
 		}
-	}), uint64(maxHeap))
+		require.Positive(t, heldUp)
+	}), uint64(64<<20), "each takes 4 MiB, the server's part included")
 
 	isHostile.Store(false)
 	request(time.Minute)

@@ -23,7 +23,7 @@ func (r *Response) notice() string {
 	for _, part := range [][]byte{r.Body[:min(len(r.Body), maxNotice)], r.Body[max(len(r.Body)-maxNotice, 0):]} {
 		if found := phpNotice.FindSubmatch(part); found != nil {
 			text := html.UnescapeString(anyTag.ReplaceAllString(string(found[1]), ""))
-			return redacted(strings.Join(strings.Fields(text), " "))
+			return strings.Join(strings.Fields(text), " ")
 		}
 	}
 	return ""

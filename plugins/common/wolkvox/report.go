@@ -122,6 +122,7 @@ type filing struct {
 	isDecimal     bool       // how to read a comma in minutes that may mean thousands
 	refusesPoints bool       // that may mean thousands
 	commas        commas
+	compared      int // bytes of rows
 }
 
 // slot is an hour of the window with its rows.
@@ -227,7 +228,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 	if l.field == "hour" {
 		of, ok := parseClock(l.text)
 		if !ok {
-			return 0, describe(l.field, l.value, "hour of the day such as 08 or 08:00")
+			return 0, f.describe(l.field, l.value, "hour of the day such as 08 or 08:00")
 		}
 		f.isDateless = true
 		from := f.report.Window.From
@@ -238,7 +239,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		of, isClock := parseClock(l.clock)
 		switch {
 		case ok && isClock && of != hour.Of():
-			return 0, describe(l.field, l.value, "hour that agrees with "+Quote(redacted(l.clock), maxClock)+` in field "hour"`)
+			return 0, f.describe(l.field, l.value, "hour that agrees with "+Quote(l.clock, maxClock)+` in field "hour"`)
 		case ok: // it needs no other
 			l.clock = ""
 		case isClock:
@@ -247,7 +248,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		}
 	}
 	if !l.isText || !ok {
-		return 0, describe(l.field, l.value, "hour such as 2026-01-18-19")
+		return 0, f.describe(l.field, l.value, "hour such as 2026-01-18-19")
 	}
 	return hour, ""
 }
@@ -306,7 +307,7 @@ func (f *filing) file(row filed, reason string, isZero bool) {
 	case s.count < most:
 		s.rows[s.count] = row
 		s.count++
-	case s.differs || !row.equals(s.rows[most-1]):
+	case s.differs || !f.areEqual(row, s.rows[most-1]):
 		s.unreadable, s.differs = true, true
 		f.report.problem(f.report.Listed, fmt.Sprintf("hour %s is listed more than once with different columns", row.Hour))
 	}
@@ -337,28 +338,31 @@ func (f *filing) figures(raw *rawRow) (row Row, reason string) {
 	f.commas.see(text, row.Calls)
 	if !ok {
 		f.commas.seeCalls(calls)
-		return Row{}, describe("calls", raw.calls, "whole number of calls")
+		return Row{}, f.describe("calls", raw.calls, "whole number of calls")
 	}
 	if isText {
 		row.Minutes, isText = parseMinutes(text, f.isDecimal)
 		isText = isText && !(f.refusesPoints && isPointOfThousands(text))
 	}
 	if !isText {
-		return Row{}, describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")
+		return Row{}, f.describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")
 	}
 	row.NoMinutes = row.Calls > 0 && isPlaceholder(text)
 	return row, ""
 }
 
 // describe returns what a field has in place of what is wanted, bounded and without the token.
-func describe(field string, v gjson.Result, wanted string) string {
+func (f *filing) describe(field string, v gjson.Result, wanted string) string {
+	if len(f.report.Problems) == maxProblems {
+		return "it is one of many"
+	}
 	if !v.Exists() {
 		return fmt.Sprintf("field %q is missing", field)
 	}
 	is := "a boolean"
 	switch text, ok := textOf(v); {
 	case ok:
-		is = Quote(redacted(text), 40)
+		is = Quote(text, 40)
 	case v.IsObject():
 		is = "an object"
 	case v.IsArray():
@@ -367,19 +371,19 @@ func describe(field string, v gjson.Result, wanted string) string {
 	return fmt.Sprintf("field %q is %s, which is no %s", field, is, wanted)
 }
 
-// maxCompared bounds the JSON of rows that are compared by their columns, in bytes; longer ones must be equal byte by byte. A hostile
-// response could otherwise take long, and much memory.
-const maxCompared = 4096
+// maxCompared bounds the JSON of the rows of a report that are compared by their columns, in bytes: a month that is listed twice has half
+// of it. All others must be equal byte by byte. A hostile response could otherwise take long, and much memory.
+const maxCompared = 256 << 10
 
-// equals reports whether the rows are the same in every column.
-func (r *filed) equals(other filed) bool {
-	switch {
-	case r.content == other.content:
-		return true
-	case r.Row != other.Row || len(r.content)+len(other.content) > maxCompared:
+// areEqual reports whether the rows are the same in every column.
+func (f *filing) areEqual(a, b filed) bool {
+	if a.content == b.content || a.Row != b.Row {
+		return a.content == b.content
+	}
+	if f.compared += len(a.content) + len(b.content); f.compared > maxCompared {
 		return false
 	}
-	return reflect.DeepEqual(otherColumns(r.content), otherColumns(other.content))
+	return reflect.DeepEqual(otherColumns(a.content), otherColumns(b.content))
 }
 
 // otherColumns returns the columns of a row except for its figures, which may be written in different ways.

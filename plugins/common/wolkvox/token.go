@@ -18,7 +18,7 @@ var unsetVariable = regexp.MustCompile(`\$\{[^}]*\}|^\$[A-Za-z_]\w*$`)
 func (c *Client) CurrentToken() (string, error) {
 	secret, err := c.Token.Get()
 	if err != nil {
-		return "", &Failure{Class: FailedToken, Detail: "getting the token failed: " + Quote(redacted(err.Error()), maxQuote)}
+		return "", &Failure{Class: FailedToken, Detail: "getting the token failed: " + Quote(err.Error(), maxQuote)}
 	}
 	defer secret.Destroy()
 	token := strings.TrimSpace(secret.String()) // stores such as docker's keep the line's end
@@ -87,5 +87,11 @@ var known redact.Secrets
 // HideToken has the token removed from all texts of this package, whatever client they are of.
 func HideToken(token string) { known.Add(token) }
 
-// redacted returns a text of others without tokens, and without logins and queries of URLs.
-func redacted(text string) string { return redact.URLs(known.Redact(text)) }
+// Redact returns a text without tokens, and without logins and queries of URLs.
+func Redact(text string) string { return redact.URLs(known.Redact(text)) }
+
+// maxRedacted is more than is quoted of a text, in bytes.
+const maxRedacted = 1 << 10
+
+// redacted returns the first KiB of a text of others, without tokens, and without logins and queries of URLs.
+func redacted(text string) string { return redact.URLs(known.RedactFirst(text, maxRedacted)) }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -162,18 +163,27 @@ func isDigits(text string) bool {
 	return text != ""
 }
 
-// Quote returns the text, at most n of its bytes, in quotes and with control characters escaped.
+// Quote returns the text without tokens, and without logins and queries of URLs, at most n of its bytes, in quotes and with control
+// characters escaped.
 func Quote(text string, n int) string {
-	if len(text) > n {
-		return strconv.Quote(strings.ToValidUTF8(text[:n], "")) + "…"
-	}
-	return strconv.Quote(text)
+	text, rest := cut(redacted(text), n)
+	return strconv.Quote(text) + rest
 }
 
-// Bound returns the text, or what of it fits into n bytes.
+// Bound returns the text without tokens, and without logins and queries of URLs, or what of it fits into n bytes.
 func Bound(text string, n int) string {
-	if len(text) > n {
-		return strings.ToValidUTF8(text[:n], "") + "…"
+	text, rest := cut(redacted(text), n)
+	return strings.ToValidUTF8(text, string(utf8.RuneError)) + rest
+}
+
+// cut returns at most n bytes of the text in whole characters, and "…" if there are more. Bytes that are of none stay, as what they stand
+// between would be joined.
+func cut(text string, n int) (first, rest string) {
+	if len(text) <= n {
+		return text, ""
 	}
-	return text
+	for least := max(n-utf8.UTFMax, 0); n > least && !utf8.RuneStart(text[n]); {
+		n--
+	}
+	return text[:n], "…"
 }

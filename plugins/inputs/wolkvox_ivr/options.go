@@ -216,6 +216,7 @@ func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 		transport.Proxy = nil // the token would go to it in clear, and it is for loopback addresses alone
 	}
 	transport.MaxResponseHeaderBytes = wolkvox.MaxHeaderBytes
+	transport.TLSHandshakeTimeout = wolkvox.HandshakeTimeout
 	// On a connection that is kept, net/http logs what a server sends unasked, be it the token, and may send a request again
 	// that nobody counts.
 	transport.DisableKeepAlives = true

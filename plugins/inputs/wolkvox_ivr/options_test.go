@@ -339,6 +339,7 @@ func TestLeastTLSVersionAlone(t *testing.T) {
 	require.NotNil(t, transport.TLSClientConfig)
 	require.EqualValues(t, 0x0304, transport.TLSClientConfig.MinVersion)
 	require.EqualValues(t, wolkvox.MaxHeaderBytes, transport.MaxResponseHeaderBytes)
+	require.Equal(t, wolkvox.HandshakeTimeout, transport.TLSHandshakeTimeout)
 }
 
 // A token in a store that can't be reached at the start is no reason not to start.

@@ -19,9 +19,9 @@ type state struct {
 	PausedBy    string    `json:"paused_by,omitempty"`   // name of the failure's class
 }
 
-// UnmarshalJSON refuses other versions first, as their fields may have other forms.
+// UnmarshalJSON refuses other versions first, as their fields may have other forms, and what is too large to be read.
 func (s *state) UnmarshalJSON(content []byte) error {
-	if err := hours.CheckVersion(content); err != nil {
+	if err := hours.CheckSaved(content); err != nil {
 		return err
 	}
 	type plain state

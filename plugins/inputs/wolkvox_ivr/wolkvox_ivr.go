@@ -7,6 +7,7 @@ package wolkvox_ivr
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -80,7 +81,15 @@ func (*WolkvoxIVR) SampleConfig() string {
 	return sampleConfig
 }
 
+// Init checks the options. Its errors are without the token, wherever it may stand by mistake.
 func (w *WolkvoxIVR) Init() error {
+	if err := w.initialize(); err != nil {
+		return errors.New(wolkvox.Redact(err.Error()))
+	}
+	return nil
+}
+
+func (w *WolkvoxIVR) initialize() error {
 	if w.Clock == nil {
 		w.Clock = systemClock{}
 	}
@@ -89,6 +98,7 @@ func (w *WolkvoxIVR) Init() error {
 		w.Statistics = selfstat.NewCollector(nil)
 	}
 
+	errToken := w.checkToken()
 	server, err := serverName(string(w.Server))
 	if err != nil {
 		return err
@@ -98,8 +108,8 @@ func (w *WolkvoxIVR) Init() error {
 	if err != nil {
 		return err
 	}
-	if err := w.checkToken(); err != nil {
-		return err
+	if errToken != nil {
+		return errToken
 	}
 	if err := checkOperation(w.Operation); err != nil {
 		return err
