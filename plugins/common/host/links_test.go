@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,6 +64,41 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 			require.Equal(t, precious, string(content), "a link was followed")
 		}
 	}
+}
+
+// A link is exchanged for root's file and back while the state file is opened.
+func TestLinksThatAreExchanged(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("takes root to make a link of another user")
+	}
+	folder, victims := t.TempDir(), t.TempDir()
+	path, link := filepath.Join(folder, "state"), filepath.Join(folder, "link")
+	require.NoError(t, os.WriteFile(path, []byte("{}"), 0600))
+	require.NoError(t, os.Symlink(filepath.Join(victims, "state"), link))
+	require.NoError(t, os.Lchown(link, nobody, nobody))
+	var exchanging sync.WaitGroup
+	done := make(chan struct{})
+	exchanging.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) // it may have been replaced
+			}
+		}
+	})
+	for begin := time.Now(); time.Since(begin) < time.Second; {
+		if f, err := openStateFile(path); err == nil {
+			f.close()
+		}
+		_ = CheckStatefile(path)
+	}
+	close(done)
+	exchanging.Wait()
+	left, err := os.ReadDir(victims)
+	require.NoError(t, err)
+	require.Empty(t, left, "a link of another user was followed")
 }
 
 // Nobody waits for the other end of a FIFO.

@@ -76,6 +76,8 @@ func TestInitFail(t *testing.T) {
 			`operation = "sa\nles" has blanks around it or control characters: write a plain name`},
 		{"operation with a backslash at its end", func(w *WolkvoxIVR) { w.Operation = `sales\` },
 			`operation = "sales\\" ends with a backslash, which would be lost: write a plain name`},
+		{"token in another option", func(w *WolkvoxIVR) { w.Hours, w.Token = "pasted-token", config.NewSecret([]byte("pasted-token")) },
+			`hours = "<token>" is unknown: set it to "all", "ended" or "final"`},
 		{"timezone empty", func(w *WolkvoxIVR) { w.Timezone = "" }, `timezone = ""` + noZone},
 		{"timezone unknown", func(w *WolkvoxIVR) { w.Timezone = "America/Nowhere" }, `timezone = "America/Nowhere"` + noZone},
 		{"timezone path", func(w *WolkvoxIVR) { w.Timezone = "../../etc/passwd" }, `timezone = "../../etc/passwd"` + noZone},
