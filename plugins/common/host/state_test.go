@@ -68,7 +68,8 @@ func TestUnusableStateFiles(t *testing.T) {
 		{"cut off, of Telegraf", `{"` + strings.Repeat("0a", 32) + `":"eyJ`, "it is damaged", ""},
 		{"other values", `{"inputs.probe a":5}`, "it is damaged", ""},
 		{"zeros", strings.Repeat("\x00", 100), "it is damaged", ""},
-		{"state is no JSON", `{"inputs.a":"eyJn","inputs.b":"eyJnYXRoZXJzIjozfQ=="}`, `state of "inputs.a": unexpected end of JSON input`, `{"inputs.b":"eyJnYXRoZXJzIjozfQ=="}`},
+		{"state is no JSON", `{"inputs.a":"eyJn","inputs.b":"eyJnYXRoZXJzIjozfQ=="}`, `state of "inputs.a": unexpected end of JSON input`,
+			`{"inputs.b":"eyJnYXRoZXJzIjozfQ=="}`},
 		{"state of another shape", `{"inputs.a":"WzFd"}`, `state of "inputs.a": json: cannot unmarshal array into Go value of type host.probeState`, ""},
 		{"state refused", `{"inputs.a":"eyJnYXRoZXJzIjotMX0="}`, `state of "inputs.a": gathers below zero`, ""},
 	} {
@@ -213,7 +214,8 @@ func TestReadStates(t *testing.T) {
 // A statefile may name any file by mistake, which then stays as it is.
 func TestOtherFileAsStatefile(t *testing.T) {
 	for name, content := range map[string]string{
-		"null": "null", "JSON": `{"name": "x", "version": 5}`, "texts in base64": `{"name":"AAAA"}`, "cut off": `{"a":`, "list": "[1]", "binary": "\x7fELF\x00\x00", "blank zeros": "\x00 \x00",
+		"null": "null", "JSON": `{"name": "x", "version": 5}`, "texts in base64": `{"name":"AAAA"}`,
+		"cut off": `{"a":`, "list": "[1]", "binary": "\x7fELF\x00\x00", "blank zeros": "\x00 \x00",
 		"text": "root:x:0:0::/root:/bin/sh\n", "TOML": "[agent]\n  interval = \"5m\"\n", "long": strings.Repeat("\n", maxStateFile+1),
 	} {
 		t.Run(name, func(t *testing.T) {
