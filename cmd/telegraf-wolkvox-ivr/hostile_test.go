@@ -105,3 +105,14 @@ func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	awaitClosed(t, "the program's end", ended)
 }
+
+// A configuration does not come by plain http after a redirect either.
+func TestConfigurationIsRedirected(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.RedirectHandler("http://me:invented@192.0.2.1/a.conf?key=invented", http.StatusFound))
+	t.Cleanup(server.Close)
+	r := runPlugin(t, "--config", server.URL, "--check") // Telegraf's loader tries again for 30 s
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.stdout, "http://…@192.0.2.1/a.conf?… would come over the network unencrypted, secrets included: use https")
+	require.NotContains(t, r.stdout+r.stderr, "invented")
+}

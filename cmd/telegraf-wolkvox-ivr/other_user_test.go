@@ -38,7 +38,7 @@ func TestCheckOfAnotherUsersState(t *testing.T) {
 	result := check()
 	require.Equal(t, 1, result.code)
 	require.Contains(t, result.stdout, "FAIL  state          "+state+" can't be used: open "+state+": permission denied: "+state+" belongs to root, "+
-		"as root has run this program before, and this is nobody. If that is Telegraf's user: sudo chown nobody "+state+"\n")
-	execute(t, "", "sh", "-c", "chown nobody "+state)
+		"as root has run this program before, and this is nobody. If that is Telegraf's user: sudo chown -h nobody "+state+"\n")
+	execute(t, "", "sh", "-c", "chown -h nobody "+state)
 	require.NotContains(t, check().stdout, "FAIL")
 }
