@@ -47,7 +47,6 @@ func (r *Response) readBody(ctx context.Context) {
 			r.BodyErr = err
 			return
 		}
-		unzipped.Multistream(false)
 		body = unzipped
 	}
 	if r.read(body, monthBody) && r.take(ctx, largeBodies) && r.read(body, maxBody+1) {

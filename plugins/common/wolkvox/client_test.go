@@ -124,6 +124,28 @@ func TestRequest(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("Requested %s: HTTP status 200, %d bytes", r.URL.RawQuery, len(testReport)), logger.Messages()[0].Text)
 }
 
+// Few headers are kept while the body is read, and no error shows the login of a URL.
+func TestWhatIsKept(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Other", "x")
+		w.Header().Set("Retry-After", "7")
+		always(http.StatusOK, testReport)(w, r)
+	}))
+	r, err := c.Do(t.Context(), ReportPath, c.Query(testDay))
+	require.NoError(t, err)
+	r.Release()
+	require.Empty(t, r.HTTP.Header.Values("X-Other"))
+	require.Equal(t, "7", r.HTTP.Header.Get("Retry-After"))
+
+	c.HTTP.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New(`invalid proxy address "http://somebody:invented pw@127.0.0.1:1"`)
+	})
+	_, err = c.Report(t.Context(), testDay)
+	require.ErrorContains(t, err, `http://…@127.0.0.1:1`)
+	require.NotContains(t, err.Error(), "invented")
+}
+
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

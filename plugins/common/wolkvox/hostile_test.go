@@ -183,30 +183,40 @@ func TestCostlyResponses(t *testing.T) {
 	rows := func(first, row string) string {
 		return `{"data":[` + thousands + first + strings.Repeat(row+",", (maxBody-len(first)-1000)/(len(row)+1)) + "0]}"
 	}
-	members := func(member string) string { return strings.Repeat(member, 20<<20/len(member)) }
-	var empty strings.Builder
-	require.NoError(t, gzip.NewWriter(&empty).Close())
-	header := empty.String()[:10]
-	for name, c := range map[string]struct{ body, encoding string }{
-		"rows of one hour": {rows(`{"day":2026011800,"calls":0,"ivr_minutes":0,"x":[`+strings.Repeat("{},", 1200)+`0],"x":0},`,
-			`{"day":2026011800,"calls":0,"ivr_minutes":0,"x":0}`), ""},
-		"dates that are no dates": {rows("", `{"date":"`+unread+`"}`), ""},
-		"dates of URLs":           {rows("", `{"date":"`+strings.Repeat("a://a:", 1300)+`"}`), ""},
-		"dates of escapes":        {rows("", `{"date":"`+strings.Repeat("%25", 2600)+`"}`), ""},
-		"calls of URLs":           {rows("", `{"date":"2026-01-18-05","calls":"`+strings.Repeat("a://a:", 60)+`"}`), ""},
-		"error of URLs":           {`{"error":"` + strings.Repeat("a://a:", maxBody/7) + `"}`, ""},
-		"empty members":           {members(empty.String()), "gzip"},
-		"empty blocks":            {header + members("\x00\x00\x00\xff\xff"), "gzip"},
-		"empty fixed blocks":      {header + members("\x02\x08\x20\x80\x00"), "gzip"},
+	for name, body := range map[string]string{
+		"rows of one hour": rows(`{"day":2026011800,"calls":0,"ivr_minutes":0,"x":[`+strings.Repeat("{},", 1200)+`0],"x":0},`,
+			`{"day":2026011800,"calls":0,"ivr_minutes":0,"x":0}`),
+		"dates that are no dates": rows("", `{"date":"`+unread+`"}`),
+		"dates of URLs":           rows("", `{"date":"`+strings.Repeat("a://a:", 1300)+`"}`),
+		"dates of escapes":        rows("", `{"date":"`+strings.Repeat("%25", 2600)+`"}`),
+		"calls of URLs":           rows("", `{"date":"2026-01-18-05","calls":"`+strings.Repeat("a://a:", 60)+`"}`),
+		"error of URLs":           `{"error":"` + strings.Repeat("a://a:", maxBody/7) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Encoding", c.encoding)
-				always(http.StatusOK, c.body)(w, r)
-			}))
+			client, _ := newClient(t, serve(t, always(http.StatusOK, body)))
 			begin := time.Now()
 			_, err := client.Report(t.Context(), testDay)
 			require.Less(t, time.Since(begin), 5*time.Second, "some 0.2 s, but a machine that runs tests may be slow: %v", err)
+		})
+	}
+}
+
+// Gzip that stands for nothing ends, too, though the server does not end it.
+func TestGzipOfNothing(t *testing.T) {
+	var empty strings.Builder
+	require.NoError(t, gzip.NewWriter(&empty).Close())
+	header := empty.String()[:10]
+	for name, parts := range map[string][2]string{
+		"members": {"", empty.String()}, "blocks": {header, "\x00\x00\x00\xff\xff"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				endless("", parts[0], strings.Repeat(parts[1], 1000))(w, r)
+			}))
+			client.Timeout = 20 * time.Second
+			_, err := client.Report(t.Context(), testDay)
+			requireClass(t, FailedResponse, err)
 		})
 	}
 }
