@@ -36,7 +36,7 @@ var hostileBodies = []string{
 	`{"error":"` + strings.Repeat(`\\u0025`, hostileLimit/8) + `"}`,              // a text of escapes
 	strings.Repeat("[", hostileLimit-1),                                          // deep lists
 	`{"data":{` + strings.Repeat(`"1":{"date":"2026-01-18-16"},`, hostileLimit/30) + `"2":{}}}`,
-	strings.Repeat("x", 8<<10-1), // just below what is read without a turn
+	strings.Repeat("x", 8<<10-1), // just below the size that is always read at once
 	strings.Repeat(`{"a":`, hostileLimit/6),
 }
 

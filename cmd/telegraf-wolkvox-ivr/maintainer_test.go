@@ -14,7 +14,7 @@ import (
 )
 
 // The user telegraf may own the folders that root's scripts work in: no link there is followed, and nothing there keeps the package from
-// being removed. The scripts are those of the packages, of which TestPackages has all the rest.
+// being removed. The tests run the packages' own scripts; TestPackages covers the rest.
 
 const foreign = "/etc/foreign" // what a link leads to that somebody has put in the place of a file
 

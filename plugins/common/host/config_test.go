@@ -68,6 +68,7 @@ func TestConfigErrors(t *testing.T) {
 		{"execd in here", "[[inputs.execd]]", `FILE:1: unknown input plugin "execd"`},
 		{"unknown store", "[[secretstores.vault]]", `FILE:1: unknown secret store "vault"`},
 
+		{"token as an option", "[[inputs.probe]]\ntoken = \"invented-token\"\ninvented-token = 5", `FILE:3: unknown option "<token>" in [[inputs.probe]]`},
 		{"misspelt option", "[[inputs.probe]]\n  server = \"a\"\n  tmeout = \"1s\"\n",
 			`FILE:3: unknown option "tmeout" in [[inputs.probe]]: did you mean "timeout"?`},
 		{"misspelt common option", "[[inputs.plain]]\nnameoverride = \"a\"",

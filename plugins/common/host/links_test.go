@@ -66,7 +66,7 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 	}
 }
 
-// A link is exchanged for root's file and back while the state file is opened.
+// A link is exchanged for root's file and back while the state file is opened, and another one is made wherever the next state is written to.
 func TestLinksThatAreExchanged(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root to make a link of another user")
@@ -85,6 +85,16 @@ func TestLinksThatAreExchanged(t *testing.T) {
 				return
 			default:
 				_ = unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) // it may have been replaced
+			}
+		}
+	})
+	exchanging.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = os.Symlink(filepath.Join(victims, "next"), path+tempSuffix) // it may be there
 			}
 		}
 	})
@@ -169,6 +179,12 @@ func TestConfigurationIsForgotten(t *testing.T) {
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", c.Process.Pid))
 	require.NoError(t, err)
 	require.Regexp(t, `Max core file size +0 +0 `, string(limits), "a crash would write memory to a file")
+}
+
+func TestMemoryLimit(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "")
+	c := startChild(t, "[[inputs.internal]]\ncollect_gostats = true\n[[inputs.plain]]\n", Options{Memory: 1 << 30, MemoryPerTable: 1 << 20})
+	require.Eventually(t, func() bool { return strings.Contains(c.row(), fmt.Sprintf("gc_gomemlimit_bytes=%d", 1<<30+2<<20)) }, time.Minute, time.Millisecond)
 }
 
 // memoryOf returns all memory of a process that can be read.

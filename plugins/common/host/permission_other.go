@@ -2,10 +2,7 @@
 
 package host
 
-const (
-	noFollow = 0
-	noWait   = 0
-)
+const noFollow = 0
 
 // ownerOf returns the user that a file belongs to, if that is known.
 func ownerOf(string) (uid int, known bool) { return 0, false }

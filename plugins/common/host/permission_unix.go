@@ -8,10 +8,7 @@ import (
 )
 
 // noFollow has a file opened without following a link, and without waiting for the other end of a FIFO.
-const (
-	noFollow = syscall.O_NOFOLLOW | noWait
-	noWait   = syscall.O_NONBLOCK
-)
+const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // ownerOf returns the user that a file, or a link, belongs to, if that is known.
 func ownerOf(path string) (uid int, known bool) {

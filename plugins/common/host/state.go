@@ -134,14 +134,8 @@ func readRegular(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() {
 		return nil, errNotRegular
-	case info.Size() > maxStateFile:
-		return nil, errNoStates
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxStateFile+1))
 	if err == nil && len(content) > maxStateFile {
@@ -359,7 +353,7 @@ func (f *stateFile) write(content []byte) error {
 	if err := os.Rename(temp.Name(), f.path); err != nil {
 		return err
 	}
-	if dir, err := os.OpenFile(filepath.Dir(f.path), os.O_RDONLY|noWait, 0); err == nil {
+	if dir, err := os.Open(filepath.Dir(f.path)); err == nil {
 		dir.Sync() //nolint:errcheck // not every file system can, and the file is whole without
 		dir.Close()
 	}

@@ -215,7 +215,8 @@ func TestReadStates(t *testing.T) {
 func TestOtherFileAsStatefile(t *testing.T) {
 	for name, content := range map[string]string{
 		"null": "null", "JSON": `{"name": "x", "version": 5}`, "texts in base64": `{"name":"AAAA"}`,
-		"cut off": `{"a":`, "list": "[1]", "binary": "\x7fELF\x00\x00", "blank zeros": "\x00 \x00",
+		"cut off": `{"a":`, "list": "[1]", "many states": `{` + strings.Repeat(`"a":"MA==",`, maxStates) + `"b":"MA=="}`,
+		"binary": "\x7fELF\x00\x00", "blank zeros": "\x00 \x00",
 		"text": "root:x:0:0::/root:/bin/sh\n", "TOML": "[agent]\n  interval = \"5m\"\n", "long": strings.Repeat("\n", maxStateFile+1),
 	} {
 		t.Run(name, func(t *testing.T) {

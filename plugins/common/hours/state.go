@@ -1,6 +1,7 @@
 package hours
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,6 +174,26 @@ func (s *State) windows() []Window {
 	return windows
 }
 
+const (
+	maxSaved    = 2 << 20 // bytes of a state
+	maxElements = 200_000 // values of lists and objects in it
+)
+
+// CheckSaved returns an error if a saved state, as JSON, is of a version that this program does not read, or larger than any that it saves.
+func CheckSaved(saved []byte) error {
+	if len(saved) > maxSaved || bytes.Count(saved, []byte(",")) > maxElements {
+		return fmt.Errorf("state has more than %d KiB or %d values", maxSaved>>10, maxElements)
+	}
+	var s struct{ Version int }
+	if err := json.Unmarshal(saved, &s); err != nil {
+		return err
+	}
+	if s.Version != stateVersion {
+		return (&State{Version: s.Version}).validate()
+	}
+	return nil
+}
+
 // validate returns why a planner can't have saved the state.
 func (s *State) validate() error {
 	if s.Version != stateVersion {
@@ -183,12 +204,12 @@ func (s *State) validate() error {
 		if p == nil || p.From >= p.To || p.FailingFrom < p.From || p.FailingFrom > p.To || p.Pause <= 0 || p.Tries < 0 {
 			return errors.New("state has postponed hours that are not in order")
 		}
-		if postponed += p.window().Hours(); postponed > maxPostponed || len(s.Postponed) > maxWindows {
+		if postponed += p.window().Hours(); postponed > maxPostponed {
 			return errors.New("state has too many postponed hours")
 		}
 	}
 	switch windows := s.windows(); {
-	case len(windows) > maxWindows, len(s.Unacknowledged) > maxWindows:
+	case len(windows) > maxWindows:
 		return errTooManyWindows
 	case slices.ContainsFunc(windows, func(w Window) bool { return !IsKnown(w.From) || !IsKnown(w.To-1) }):
 		return errors.New("state has hours of other years than 2000 to 2200")

@@ -1,11 +1,6 @@
 package hours
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"time"
-)
+import "time"
 
 // Status is how complete the hours of an operation are.
 type Status struct {
@@ -37,26 +32,6 @@ const (
 	whyDoubted = "their silence in the report is not credible, or their rows can't be read"
 	whyEarlier = "earlier than any known calls, which may be all there are"
 )
-
-const (
-	maxSaved    = 2 << 20 // bytes of a state
-	maxElements = 200_000 // values of lists and objects in it
-)
-
-// CheckSaved returns an error if a saved state, as JSON, is of a version that this program does not read, or larger than any that it saves.
-func CheckSaved(saved []byte) error {
-	if len(saved) > maxSaved || bytes.Count(saved, []byte(",")) > maxElements {
-		return fmt.Errorf("state has more than %d KiB or %d values", maxSaved>>10, maxElements)
-	}
-	var s struct{ Version int }
-	if err := json.Unmarshal(saved, &s); err != nil {
-		return err
-	}
-	if s.Version != stateVersion {
-		return (&State{Version: s.Version}).validate()
-	}
-	return nil
-}
 
 // StatusOf returns the status at now of a saved state as it is: it does not have hours read once more that an output may not have stored,
 // as Restore does. It refuses what Restore refuses.

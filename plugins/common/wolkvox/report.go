@@ -353,8 +353,8 @@ func (f *filing) figures(raw *rawRow) (row Row, reason string) {
 
 // describe returns what a field has in place of what is wanted, bounded and without the token.
 func (f *filing) describe(field string, v gjson.Result, wanted string) string {
-	if len(f.report.Problems) == maxProblems {
-		return "it is one of many"
+	if len(f.report.Problems) == maxProblems { // no more are logged
+		return "like the rows before"
 	}
 	if !v.Exists() {
 		return fmt.Sprintf("field %q is missing", field)
