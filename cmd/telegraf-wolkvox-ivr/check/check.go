@@ -63,13 +63,15 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	} else {
 		c.result.Tables = tablesOf(conf)
 		c.secrets = secretsOf(c.result.Tables)
+		for _, t := range c.result.Tables {
+			t.Server, t.Operation = c.redacted(t.Server), c.redacted(t.Operation)
+		}
 		c.addConfiguration(conf)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // before it, they end the process at once
 	defer stop()
 	start(ctx, c.result.Tables)
 	for _, t := range c.result.Tables {
-		t.Server, t.Operation = c.redacted(t.Server), c.redacted(t.Operation)
 		c.print("")
 		c.print(t.title())
 		for f := range t.found {
