@@ -77,34 +77,23 @@ func TestLinksThatAreExchanged(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(victims, "state"), link))
 	require.NoError(t, os.Lchown(link, nobody, nobody))
 	var exchanging sync.WaitGroup
-	done := make(chan struct{})
-	exchanging.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				_ = unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) // it may have been replaced
+	ctx, cancel := context.WithCancel(t.Context())
+	exchange := func(once func()) {
+		exchanging.Go(func() {
+			for ctx.Err() == nil {
+				once()
 			}
-		}
-	})
-	exchanging.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				_ = os.Symlink(filepath.Join(victims, "next"), path+tempSuffix) // it may be there
-			}
-		}
-	})
+		})
+	}
+	exchange(func() { _ = unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) }) // it may have been replaced
+	exchange(func() { _ = os.Symlink(filepath.Join(victims, "next"), path+tempSuffix) })                    // it may be there
 	for begin := time.Now(); time.Since(begin) < time.Second; {
 		if f, err := openStateFile(path); err == nil {
 			f.close()
 		}
 		_ = CheckStatefile(path)
 	}
-	close(done)
+	cancel()
 	exchanging.Wait()
 	left, err := os.ReadDir(victims)
 	require.NoError(t, err)
@@ -213,6 +202,7 @@ func memoryOf(t *testing.T, pid int) string {
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		require.Empty(t, os.Getenv("TEST_EVERYTHING"), "mounting a small disk: %v", err)
 		t.Skipf("mounting a small disk: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })

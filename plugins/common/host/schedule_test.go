@@ -201,8 +201,9 @@ func TestSlowGathers(t *testing.T) {
 		quick := &probe{Rows: 1}
 		time.Sleep(time.Second)
 		h, stub := startHost(t, true, nil, slow, quick)
-		timeouts, failures := h.instances[0].GatherTimeouts.Get(), h.instances[0].GatherErrors.Get() // which are the process's
-		time.Sleep(155 * time.Second)                                                                // to 2:36, since 0:01
+		timeouts, failures := h.instances[0].GatherTimeouts.Get(), h.instances[0].GatherErrors.Get() // of other runs in this process
+
+		time.Sleep(155 * time.Second) // to 2:36, since 0:01
 		synctest.Wait()
 		require.EqualValues(t, 1, gathers.Load())
 		require.Equal(t, 3, stub.count(), "the slow one held up the other")
