@@ -141,7 +141,7 @@ bin/kafka bin/kafka-connect:
 
 .PHONY: dashboard
 dashboard: dashboard-files dashboard-modules build telegraf influxd ## Makes the files and pictures of the dashboard, which takes Node, npm and Chromium
-	DASHBOARD_PICTURES='$(CURDIR)/testdata/grafana' TEST_EVERYTHING=1 go test -count=1 -run '^TestDashboardRendering$$' -tags integration ./cmd/telegraf-wolkvox-ivr
+	DASHBOARD_PICTURES='$(CURDIR)/testdata/grafana' TEST_EVERYTHING=1 go test -count=1 -run '^TestDashboardRendering$$' -tags integration ./cmd/telegraf-wolkvox-ivr/tests/dashboard
 
 .PHONY: dashboard-files
 dashboard-files: ## Makes the dashboard's file in each language, of their source
@@ -252,11 +252,11 @@ native: bin/gotestsum
 
 .PHONY: integration
 integration: build portable telegraf telegraf-native telegraf-oldest influxd influx nats-server bin/nfpm bin/cyclonedx-gomod bin/actionlint bin/gotestsum victoria-metrics kafka dashboard-modules ## Runs the tests against real Telegraf and real destinations
-	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr
+	$(GO_TEST) -count=1 -tags integration ./cmd/telegraf-wolkvox-ivr/tests/...
 
 .PHONY: bench
 bench: build telegraf telegraf-native ## Measures the plugin beside inputs.http, and inputs.exec with a script of curl and jq
-	go test -count=1 -v -timeout 30m -run '^TestBench' -tags integration,bench ./cmd/telegraf-wolkvox-ivr
+	go test -count=1 -v -timeout 30m -run '^TestBench' -tags integration,bench ./cmd/telegraf-wolkvox-ivr/tests/fleet
 
 .PHONY: fuzz
 fuzz: ## Fuzzes each fuzz test for FUZZTIME (60s)

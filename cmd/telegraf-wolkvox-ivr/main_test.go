@@ -47,6 +47,19 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, 1, run([]string{"--config", t.TempDir() + "/missing.conf"}, &stdout, &stdout))
 }
 
+func TestCheckFlags(t *testing.T) {
+	for flag, says := range map[string]string{"": "FAIL  configuration  ", "--json": `"status": "fail"`} {
+		args := []string{"--config", t.TempDir() + "/missing.conf", "--check"}
+		if flag != "" {
+			args = append(args, flag)
+		}
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, 1, run(args, &stdout, &stderr))
+		require.Contains(t, stdout.String(), says)
+		require.Empty(t, stderr.String())
+	}
+}
+
 func TestSecretStores(t *testing.T) {
 	for _, name := range []string{"docker", "http", "jose", "oauth2", "os", "systemd"} {
 		require.Contains(t, secretstores.SecretStores, name)

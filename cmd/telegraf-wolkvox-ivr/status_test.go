@@ -16,6 +16,7 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/plugins/inputs"
 
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 	"telegraf-wolkvox-ivr/plugins/common/hours"
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
@@ -24,13 +25,6 @@ const statusToken = "Invented-Token-0815-xyz"
 
 // statusNow is a Tuesday, 14:07:30 in Bogota.
 var statusNow = time.Date(2026, 3, 31, 19, 7, 30, 0, time.UTC)
-
-// statusClock shows statusNow for ever.
-type statusClock struct{}
-
-func (statusClock) Now() time.Time { return statusNow }
-
-func (statusClock) After(time.Duration) <-chan time.Time { return nil }
 
 // noRequests fails the test at a request.
 type noRequests struct{ t *testing.T }
@@ -111,7 +105,7 @@ func statusOf(t *testing.T, config string, prepare func(), args ...string) (stat
 	create := inputs.Inputs["wolkvox_ivr"]
 	inputs.Inputs["wolkvox_ivr"] = func() telegraf.Input {
 		plugin := create().(*wolkvox_ivr.WolkvoxIVR)
-		plugin.Clock, plugin.Transport = statusClock{}, noRequests{t}
+		plugin.Clock, plugin.Transport = testbed.NewClock(statusNow), noRequests{t}
 		return plugin
 	}
 	defer func() { inputs.Inputs["wolkvox_ivr"] = create }()

@@ -1,0 +1,243 @@
+//go:build integration
+
+package destinations
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+// final returns those of the hours that are final once the report has shown calls of the newest, with the default lookback.
+func final(hours []telegraf.Metric, newest time.Time) []telegraf.Metric {
+	return slices.DeleteFunc(hours, func(m telegraf.Metric) bool { return !m.Time().Add(3 * time.Hour).Before(newest) })
+}
+
+func TestInfluxDB(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		recipe string
+		start  func(t *testing.T) *testbed.InfluxDB
+		env    []string
+	}{
+		"1.8": {recipe: "influxdb.conf", start: testbed.StartInfluxDB},
+		"1.8 by the API of 2": {recipe: "influxdb_v2.conf", start: func(t *testing.T) *testbed.InfluxDB {
+			db := testbed.StartInfluxDB(t)
+			db.Query("CREATE DATABASE telegraf") // as buckets have to exist
+			return db
+		}},
+		"2.7": {"influxdb_v2.conf", testbed.StartInfluxDB2, []string{"INFLUX_TOKEN=invented-influxdb-token", "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, start, db := testbed.StartWolkvox(t, testbed.Near, testbed.Far), time.Now(), tt.start(t)
+			truth := slices.Concat(w.MonthOf(t, testbed.Near, "", start), w.MonthOf(t, testbed.Far, "far", start))
+			tg := testbed.NewRecipe(t, tt.recipe, testbed.Remembering+
+				w.Table(testbed.Near, `backfill = "744h"`, testbed.Often)+
+				w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`),
+				append(tt.env, "INFLUX_URL="+db.URL(), "INFLUX2_URL="+db.URL())...)
+
+			tg.Start()
+			db.AwaitMonth(tg, truth)
+			gathers := len(w.Ledger())
+			tg.Await("some more gathers", func() bool { return len(w.Ledger()) >= gathers+2 })
+			tg.Stop()
+
+			// Started afresh, it reads and writes all of the month once more.
+			require.NoError(t, os.Remove(filepath.Join(tg.Dir, "wolkvox_ivr.state")))
+			read := strings.Count(tg.Log(), testbed.PastRead)
+			tg.Start()
+			tg.Await("the month to be read again", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == read+2 })
+			tg.Stop() // which flushes
+			db.AwaitMonth(tg, truth)
+
+			require.Equal(t, []testbed.Series{{Name: "wolkvox_ivr", Columns: []string{"fieldKey", "fieldType"}, Values: [][]any{
+				{"calls", "integer"}, {"minutes", "float"},
+			}}}, db.Query(`SHOW FIELD KEYS FROM "wolkvox_ivr"`))
+			var expected []any
+			for hour := range 24 {
+				expected = append(expected,
+					fmt.Sprintf("wolkvox_ivr,hour=%02d,operation=far,source=wv0002.wolkvox.com", hour),
+					fmt.Sprintf("wolkvox_ivr,hour=%02d,source=wv0001.wolkvox.com", hour))
+			}
+			var actual []any
+			for _, row := range db.Query(`SHOW SERIES`)[0].Values {
+				actual = append(actual, row...)
+			}
+			require.ElementsMatch(t, expected, actual)
+			tg.RequireNoComplaints("interval is shorter", "longer than expected")
+		})
+	}
+}
+
+func TestInfluxDBIsDown(t *testing.T) {
+	t.Parallel()
+	w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)
+	from, to := testbed.Settled(t, testbed.Near, start, testbed.Month)
+	truth := w.TruthOf(t, testbed.Near, from, to)
+	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.Remembering+w.Table(testbed.Near, testbed.Often), "INFLUX_URL="+db.URL())
+	// The second output gets what the first gets, and shows when it has it.
+	tg.Add("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	tg.Start()
+	tg.Await("the first hours", func() bool { return db.Count(time.Unix(0, 0), time.Now()) > 0 })
+	db.Stop()
+	tg.Stop()
+
+	// The month is read while InfluxDB is away, and is never requested again.
+	tg.Write("wolkvox_ivr.conf", testbed.Remembering+w.Table(testbed.Near, `backfill = "744h"`, testbed.Often))
+	tg.Start()
+	tg.AwaitLog(testbed.PastRead)
+	tg.AwaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) == len(truth) })
+	tg.Stop()
+	w.ResetLedger()
+	tg.Start()
+	tg.Await("a gather after the restart", func() bool { return len(w.Ledger()) > 0 })
+
+	db.Start()
+	db.AwaitMonth(tg, truth)
+	// The latest hours are, as an output may have held them back, in whole days.
+	for _, request := range w.Ledger() {
+		require.Greater(t, request.From, start.Add(-48*time.Hour), "the month was requested again")
+	}
+}
+
+var natsListening = regexp.MustCompile(`Listening for client connections on (\S+)`)
+
+func TestNATS(t *testing.T) {
+	t.Parallel()
+	w, start := testbed.StartWolkvox(t, testbed.Near, testbed.Far), time.Now()
+	nats := testbed.StartServer(t, nil, "nats-server", "--addr", "127.0.0.1", "--port", "-1", "--jetstream", "--store_dir", t.TempDir())
+	at := "NATS_URL=nats://" + nats.AwaitLog(natsListening)
+	truth := slices.Concat(w.MonthOf(t, testbed.Near, "", start), w.MonthOf(t, testbed.Far, "far", start))
+
+	producer := testbed.NewRecipe(t, "nats.conf", testbed.Remembering+
+		w.Table(testbed.Near, `backfill = "744h"`, testbed.Often)+
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`), at)
+	// The second output gets what the first gets, and shows when it has it.
+	producer.Add("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	producer.Start()
+	from, to := testbed.Span(truth)
+	producer.AwaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) == len(truth) })
+	producer.Stop()
+
+	// The consumer was not there when it all was sent.
+	consumer := testbed.NewRecipe(t, "nats_consumer.conf", "", at, "METRICS_FILE=metrics.out")
+	consumer.Start()
+	var arrived []telegraf.Metric
+	consumer.AwaitMetrics("the month", func(metrics []telegraf.Metric) bool {
+		arrived = testbed.Between(metrics, from, to)
+		return len(arrived) >= len(truth)
+	})
+	testutil.RequireMetricsEqual(t, truth, arrived, testutil.SortMetrics())
+	consumer.Stop()
+	producer.RequireNoComplaints("interval is shorter", "longer than expected")
+	consumer.RequireNoComplaints()
+}
+
+// sample is a line of what Prometheus scrapes.
+var (
+	sample              = regexp.MustCompile(`(?m)^wolkvox_ivr_(calls|minutes)\{(.*)\} (\S+)$`)
+	prometheusListening = regexp.MustCompile(`Listening on (http://\S+)`)
+)
+
+func TestPrometheus(t *testing.T) {
+	t.Parallel()
+	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}
+	w, start := testbed.StartWolkvox(t, o), time.Now()
+	tg := testbed.NewRecipe(t, "prometheus.conf", testbed.Remembering+w.Table(o, `backfill = "168h"`, testbed.Often),
+		"PROMETHEUS_LISTEN=127.0.0.1:0", "PROMETHEUS_EXPIRATION=5s")
+	tg.Start()
+	tg.AwaitLog("Listening on ")
+	scrape := func() map[string]string {
+		t.Helper()
+		response, err := http.Get(prometheusListening.FindStringSubmatch(tg.Log())[1])
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		samples := make(map[string]string)
+		for _, match := range sample.FindAllStringSubmatch(string(body), -1) {
+			samples[match[1]+" "+match[2]] = match[3]
+		}
+		require.Len(t, samples, strings.Count(string(body), "\nwolkvox_ivr"), "a sample that has another form, such as a timestamp:\n%s", body)
+		return samples
+	}
+	from, to := testbed.Settled(t, o, start, 23*time.Hour)
+	truth := w.TruthOf(t, o, from, to)
+	require.Greater(t, len(truth), 12)
+	// Of the history, which comes once, and after the latest hours, each hour of the day shows its latest figures only.
+	tg.Await("the latest day", func() bool {
+		samples := scrape()
+		others := len(samples)/2 - len(truth) // the running hour, the one before it, and the earliest
+		return others >= 0 && others <= 3 && !slices.ContainsFunc(truth, func(m telegraf.Metric) bool {
+			labels := fmt.Sprintf(`hour=%q,source="wv0001.wolkvox.com"`, m.Tags()["hour"])
+			return samples["calls "+labels] != fmt.Sprint(m.Fields()["calls"]) || samples["minutes "+labels] != fmt.Sprint(m.Fields()["minutes"])
+		})
+	})
+	// Hours that are not read again any more expire.
+	tg.Await("all but the hours of the lookback to expire", func() bool { return len(scrape()) <= 2*4 })
+	require.NotEmpty(t, scrape())
+	tg.RequireNoComplaints("interval is shorter", "longer than expected")
+}
+
+// TestRelay: two Telegrafs, each with an operation, write through a third one, which is stopped on the way, as InfluxDB is.
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	w, start, db := testbed.StartWolkvox(t, testbed.Near, testbed.Far), time.Now(), testbed.StartInfluxDB(t)
+	truth := slices.Concat(w.MonthOf(t, testbed.Near, "", start), w.MonthOf(t, testbed.Far, "far", start))
+	const token = "invented-relay-token"
+	listen := freeAddress(t)
+	relay := testbed.NewRecipe(t, "relay.conf", "", "INFLUX_URL="+db.URL(), "RELAY_LISTEN="+listen, "RELAY_TOKEN="+token)
+	relay.Start()
+	relay.AwaitLog("Started HTTP listener service on")
+	var edges []*testbed.Telegraf
+	for _, table := range []string{
+		w.Table(testbed.Near, `backfill = "744h"`, testbed.Often),
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`),
+	} {
+		edge := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.Remembering+table, "INFLUX2_URL=http://"+listen, "INFLUX_TOKEN="+token)
+		edge.Start()
+		edges = append(edges, edge)
+	}
+	relay.Await("some hours", func() bool { return db.Count(time.Unix(0, 0), time.Now()) > 0 })
+	db.Stop()
+	relay.Stop()
+	for _, edge := range edges {
+		edge.AwaitLog(testbed.PastRead)
+	}
+	relay.Start()
+	db.Start()
+	db.AwaitMonth(relay, truth)
+
+	// What comes later holds: figures that have grown are not overwritten by those before.
+	for _, edge := range edges {
+		edge.Stop()
+	}
+	relay.Stop()
+	for _, m := range db.Metrics(start.Add(-3*time.Hour), start) {
+		o := testbed.Near
+		if m.HasTag("operation") {
+			o = testbed.Far
+		}
+		require.GreaterOrEqual(t, m.Fields()["calls"], w.At(o.Token, m.Time(), start).Calls, m.Time())
+	}
+	wrong := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.Remembering+w.Table(testbed.Near, `empty_hours = "zero"`),
+		"INFLUX2_URL=http://"+listen, "INFLUX_TOKEN=wrong")
+	relay.Start()
+	wrong.Start()
+	wrong.AwaitLog("401 Unauthorized")
+}

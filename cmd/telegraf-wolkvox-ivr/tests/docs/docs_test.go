@@ -1,0 +1,207 @@
+package docs
+
+import (
+	"cmp"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	api "telegraf-wolkvox-ivr/plugins/common/wolkvox"
+	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
+)
+
+func TestSampleConfIsThePlugins(t *testing.T) {
+	require.Equal(t, new(wolkvox_ivr.WolkvoxIVR).SampleConfig(), testbed.ReadDoc(t, "sample.conf"))
+}
+
+// optionTable matches the rows of a README's table of options: name and default.
+var optionTable = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? ?\\|")
+
+func TestReadmeListsTheOptions(t *testing.T) {
+	rows := optionTable.FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
+	require.NotEmpty(t, rows)
+
+	sample := testbed.ReadDoc(t, "sample.conf")
+	own, _, _ := strings.Cut(sample, "## HTTP connection settings") // the README refers to sample.conf for the rest
+	options := regexp.MustCompile(`(?m)^ +(# )?(\w+) = (.*)$`).FindAllStringSubmatch(own, -1)
+	names := make(map[string]string)
+	for _, option := range options {
+		value := option[3]
+		if option[1] == "" || value == `""` {
+			value = "" // required, or none
+		}
+		names[option[2]] = value
+	}
+	listed := make(map[string]string)
+	for _, row := range rows {
+		listed[row[1]] = row[2]
+	}
+	require.Equal(t, names, listed)
+}
+
+func TestReadmeNamesTests(t *testing.T) {
+	var code strings.Builder
+	for _, source := range pages(t, "_test.go") {
+		code.WriteString(testbed.ReadDoc(t, source))
+	}
+	for _, page := range []string{"cmd/telegraf-wolkvox-ivr/README.md", ".github/SECURITY.md"} {
+		names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(testbed.ReadDoc(t, page), -1)
+		require.NotEmpty(t, names)
+		for _, name := range names {
+			require.Contains(t, code.String(), "func "+name[1]+"(", "%s names a test that isn't there", page)
+		}
+	}
+}
+
+// Users look up in the README what they see in the log.
+func TestReadmesListTheFailures(t *testing.T) {
+	for _, class := range api.Classes {
+		require.Contains(t, testbed.ReadDoc(t, "README.md"), "| `"+class.What+"` |")
+		require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "| `"+class.What+"` |")
+	}
+}
+
+// A guide in Spanish is another text, but its commands, configurations and tables say the same.
+func TestGuidesAgree(t *testing.T) {
+	for _, guide := range pages(t, ".es.md") {
+		t.Run(guide, func(t *testing.T) {
+			english, spanish := testbed.ReadDoc(t, strings.TrimSuffix(guide, ".es.md")+".md"), testbed.ReadDoc(t, guide)
+			require.Equal(t, testbed.CodeBlocks(english), testbed.CodeBlocks(spanish))
+			require.Equal(t, optionTable.FindAllStringSubmatch(english, -1), optionTable.FindAllStringSubmatch(spanish, -1))
+			levels, _ := headings(english)
+			spanishLevels, _ := headings(spanish)
+			require.Equal(t, levels, spanishLevels, "levels of headings")
+			require.Equal(t, tableRows(english), tableRows(spanish), "rows of tables")
+		})
+	}
+}
+
+// pages returns the names of all documents that end so.
+func pages(t *testing.T, suffix string) (names []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(testbed.Root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, entry.Name()) {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(path, suffix) {
+			name, err := filepath.Rel(testbed.Root, path)
+			require.NoError(t, err)
+			names = append(names, name)
+		}
+		return err
+	}))
+	require.Greater(t, len(names), 1)
+	return names
+}
+
+func TestLinksLeadToFilesAndHeadings(t *testing.T) {
+	for _, page := range pages(t, ".md") {
+		for _, link := range testbed.LinksOf(testbed.ReadDoc(t, page)) {
+			target := page
+			if link.File != "" {
+				target = filepath.Join(filepath.Dir(page), link.File)
+			}
+			_, err := os.Stat(filepath.Join(testbed.Root, target))
+			require.NoError(t, err, page)
+			if link.Anchor != "" {
+				_, anchors := headings(testbed.ReadDoc(t, target))
+				require.Contains(t, anchors, link.Anchor, "%s refers to this heading of %s", page, target)
+			}
+		}
+	}
+}
+
+// What the README shows of --check is what the golden files of it have, but for what differs from one operation to the next.
+func TestReadmeShowsTheCheck(t *testing.T) {
+	differs := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
+	var said []string
+	golden, err := filepath.Glob(filepath.Join(testbed.Root, testbed.Ours, "check", "testdata", "*.txt"))
+	require.NoError(t, err)
+	for _, name := range golden {
+		content, err := os.ReadFile(name)
+		require.NoError(t, err)
+		said = append(said, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
+	}
+	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
+	require.NotEmpty(t, shown)
+	for _, line := range shown {
+		begins := func(said string) bool { return strings.HasPrefix(said, differs.ReplaceAllString(line[1], "…")) }
+		require.True(t, slices.ContainsFunc(said, begins), "no check says %q", line[1])
+	}
+}
+
+// The page of destinations has all configurations, and the versions that the tests run.
+func TestDestinationsAreListed(t *testing.T) {
+	page := testbed.ReadDoc(t, "testdata/README.md")
+	for _, folder := range []string{"", "outputs/"} {
+		recipes, err := filepath.Glob(testbed.Root + "/testdata/" + folder + "*.conf")
+		require.NoError(t, err)
+		require.NotEmpty(t, recipes)
+		for _, recipe := range recipes {
+			require.Contains(t, page, "]("+folder+filepath.Base(recipe)+")")
+		}
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(page, -1) {
+		require.FileExists(t, testbed.Root+"/testdata/"+link[1])
+	}
+	for _, name := range []string{"influxdb", "influxdb/v2", "nats-server/v2", "VictoriaMetrics"} {
+		version := regexp.MustCompile("/" + name + `(?:/(?:app|cmd)/\S+)?@v(\S+)`).FindStringSubmatch(testbed.ReadDoc(t, "Makefile"))
+		require.NotNil(t, version, name)
+		require.Contains(t, page, " "+version[1], name)
+	}
+	kafka := regexp.MustCompile(`(?s)kafka_2.13</artifactId>\s*<version>(.*?)<`).FindStringSubmatch(testbed.ReadDoc(t, "testdata/kafka/pom.xml"))
+	require.NotNil(t, kafka)
+	require.Contains(t, page, "Apache Kafka "+kafka[1])
+}
+
+// notInAnchors matches what the names of headings have and those of their anchors don't.
+var notInAnchors = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+
+func headings(readme string) (levels, anchors []string) {
+	for _, line := range strings.Split(testbed.CodeBlock.ReplaceAllString(readme, ""), "\n") {
+		if level, name, ok := strings.Cut(line, " "); ok && strings.Trim(level, "#") == "" && level != "" {
+			levels = append(levels, level)
+			anchors = append(anchors, strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(name), ""), " ", "-"))
+		}
+	}
+	return levels, anchors
+}
+
+func tableRows(readme string) int {
+	return len(regexp.MustCompile(`(?m)^\|`).FindAllString(readme, -1))
+}
+
+// The first thing that a user does with the README must work from a fresh clone.
+func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
+	makefile := testbed.ReadDoc(t, "Makefile")
+	for _, match := range regexp.MustCompile(`(?m)(?:^|[^\w])make ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, "README.md")), -1) {
+		require.Regexp(t, `(?m)^`+match[1]+`:`, makefile)
+	}
+}
+
+// A renamed machine, or a new container, must not begin new series: every [[inputs.execd]] that users copy leaves out the tag host.
+func TestShippedExecdLeavesOutTheHost(t *testing.T) {
+	shipped := 0
+	require.NoError(t, filepath.WalkDir(testbed.Root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules"}, entry.Name()) {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if entry.IsDir() || !slices.Contains([]string{".conf", ".yaml", ".yml", ".j2", ".md"}, filepath.Ext(path)) {
+			return nil
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // G122: nobody else writes there
+		for _, table := range regexp.MustCompile(`(?m)^ *\[\[inputs\.execd\]\]\n(?: *[^\[\n ].*\n)*`).FindAllString(string(content), -1) {
+			require.Contains(t, table, `tagexclude = ["host"]`, path)
+			shipped++
+		}
+		return err
+	}))
+	require.GreaterOrEqual(t, shipped, 4, "the package's, Windows', Kubernetes' and `make run`'s")
+}

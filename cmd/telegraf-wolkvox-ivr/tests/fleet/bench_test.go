@@ -1,0 +1,531 @@
+//go:build integration && bench && linux
+
+package fleet
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/config"
+	_ "github.com/influxdata/telegraf/plugins/inputs/exec"
+	_ "github.com/influxdata/telegraf/plugins/inputs/http"
+	_ "github.com/influxdata/telegraf/plugins/parsers/influx"
+	_ "github.com/influxdata/telegraf/plugins/parsers/json_v2"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
+)
+
+const (
+	benchRounds   = 5
+	benchGathers  = 20 // measured in each round
+	benchInterval = 250 * time.Millisecond
+
+	// hourLayout is that of the simulator's answers, and of the API's parameters without their minutes and seconds.
+	hourLayout = "2006010215"
+)
+
+// measuredWolkvox is a wolkvox behind TLS, as the real one is, that counts what it sends. Every request takes a connection of its own,
+// as requests that are 5 minutes apart do.
+type measuredWolkvox struct {
+	*testbed.Wolkvox
+	ca   string // file with the server's certificate
+	sent atomic.Int64
+}
+
+func startMeasuredWolkvox(t *testing.T, o simulator.Operation) *measuredWolkvox {
+	t.Helper()
+	s, err := simulator.New(simulator.Options{Operations: []simulator.Operation{o}})
+	require.NoError(t, err)
+	w := &measuredWolkvox{ca: filepath.Join(t.TempDir(), "ca.pem")}
+	server := httptest.NewUnstartedServer(s)
+	server.Listener = &countingListener{server.Listener, &w.sent}
+	server.Config.SetKeepAlivesEnabled(false)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	require.NoError(t, os.WriteFile(w.ca, certificate, 0o600))
+	w.Wolkvox = &testbed.Wolkvox{Simulator: s, URL: server.URL + "/wv{server}"}
+	return w
+}
+
+// countingListener counts all bytes that are written to its connections.
+type countingListener struct {
+	net.Listener
+	written *atomic.Int64
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	connection, err := l.Listener.Accept()
+	return &countingConn{connection, l.written}, err
+}
+
+type countingConn struct {
+	net.Conn
+	written *atomic.Int64
+}
+
+func (c *countingConn) Write(content []byte) (int, error) {
+	n, err := c.Conn.Write(content)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// approach is a way to have the report in Telegraf.
+type approach struct {
+	name  string
+	setup func(w *measuredWolkvox, now time.Time) testbed.Setup
+	table func(w *measuredWolkvox, now time.Time) string // of what gathers, for the simulated day; nil if another one's is the same
+}
+
+const benchSource = "wv0001.wolkvox.com"
+
+var benchOperation = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 20_000, Licences: 1_000_000}
+
+func pluginTable(w *measuredWolkvox, _ time.Time) string {
+	return w.Table(benchOperation, fmt.Sprintf("interval = %q\ntls_ca = %q", benchInterval, w.ca))
+}
+
+func execTable(lookback int) func(*measuredWolkvox, time.Time) string {
+	return func(w *measuredWolkvox, _ time.Time) string {
+		script := testbed.Root + "/testdata/bench/wolkvox.sh"
+		return fmt.Sprintf(`
+[[inputs.exec]]
+  interval = %q
+  commands = [%q]
+  environment = ["WOLKVOX_URL=%s", "WOLKVOX_SOURCE=%s", "WOLKVOX_TOKEN=%s", "WOLKVOX_CA=%s", "LOOKBACK=%d"]
+  timeout = "60s"
+  data_format = "influx"
+`, benchInterval, script, strings.ReplaceAll(w.URL, "{server}", benchOperation.Server), benchSource, benchOperation.Token, w.ca, lookback)
+	}
+}
+
+// httpTable asks for the same hours for ever, those that the window is at the start: inputs.http can't change its URL.
+func httpTable(window func(now time.Time) (from, last time.Time)) func(*measuredWolkvox, time.Time) string {
+	return func(w *measuredWolkvox, now time.Time) string {
+		from, last := window(now)
+		return fmt.Sprintf(`
+[[inputs.http]]
+  interval = %q
+  urls = ["%s/api/v2/reports_manager.php?api=diagram_1_2&date_ini=%s0000&date_end=%s5959"]
+  headers = {"wolkvox-token" = %q}
+  tls_ca = %q
+  timeout = "60s"
+  tagexclude = ["url"]
+  data_format = "json_v2"
+  [inputs.http.tags]
+    source = %q
+  [[inputs.http.json_v2]]
+    measurement_name = "wolkvox_ivr"
+    [[inputs.http.json_v2.object]]
+      path = "data"
+      timestamp_key = "date"
+      timestamp_format = %q
+      timestamp_timezone = "America/Bogota"
+      [inputs.http.json_v2.object.renames]
+        ivr_minutes = "minutes"
+      [inputs.http.json_v2.object.fields]
+        calls = "int"
+        ivr_minutes = "float"
+`, benchInterval, strings.ReplaceAll(w.URL, "{server}", benchOperation.Server), from.Format(hourLayout), last.Format(hourLayout),
+			benchOperation.Token, w.ca, benchSource, hourLayout)
+	}
+}
+
+// The windows that inputs.http is given: today, as the plugin at the start, and the longest that the API allows, from today on or in its middle.
+func today(now time.Time) (from, last time.Time) {
+	year, month, day := now.Date()
+	from = time.Date(year, month, day, 0, 0, 0, 0, now.Location())
+	return from, from.Add(23 * time.Hour)
+}
+func monthFrom(now time.Time) (from, last time.Time) {
+	from, _ = today(now)
+	return from, from.AddDate(0, 0, 31).Add(-time.Hour)
+}
+func monthAround(now time.Time) (from, last time.Time) { return monthFrom(now.AddDate(0, 0, -15)) }
+
+func inTelegraf(table func(*measuredWolkvox, time.Time) string) func(*measuredWolkvox, time.Time) testbed.Setup {
+	return func(w *measuredWolkvox, now time.Time) testbed.Setup { return testbed.Setup{Tables: table(w, now)} }
+}
+
+// approaches to compare. The first is the one that the others are related to.
+func approaches() []approach {
+	return []approach{
+		{name: "plugin under execd", table: pluginTable, setup: func(w *measuredWolkvox, now time.Time) testbed.Setup {
+			return testbed.Setup{Plugin: pluginTable(w, now)}
+		}},
+		{name: "plugin compiled in", setup: func(w *measuredWolkvox, now time.Time) testbed.Setup {
+			return testbed.Setup{Plugin: pluginTable(w, now), Native: true}
+		}},
+		{name: "inputs.http, the same day", setup: inTelegraf(httpTable(today)), table: httpTable(today)},
+		{name: "inputs.http, 31 days", setup: inTelegraf(httpTable(monthAround)), table: httpTable(monthFrom)},
+		{name: "inputs.exec, 4 hours", setup: inTelegraf(execTable(3)), table: execTable(3)},
+		{name: "inputs.exec, the running hour", table: execTable(0)},
+	}
+}
+
+func needScriptTools(t *testing.T) bool {
+	t.Helper()
+	for _, tool := range []string{"curl", "jq"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			fmt.Printf("No %s: inputs.exec with a script of curl and jq is left out.\n", tool)
+			return false
+		}
+	}
+	return true
+}
+
+// cost of one gather.
+type cost struct {
+	cpu      time.Duration
+	bytes    int64
+	resident int
+}
+
+// TestBenchGather compares what one gather takes, in whole processes.
+func TestBenchGather(t *testing.T) {
+	compared := slices.DeleteFunc(approaches(), func(a approach) bool { return a.setup == nil })
+	if !needScriptTools(t) {
+		compared = slices.DeleteFunc(compared, func(a approach) bool { return strings.HasPrefix(a.name, "inputs.exec") })
+	}
+	costs := make([][]cost, len(compared))
+	for range benchRounds { // in turns, so that what else the machine does meets all alike
+		for i, a := range compared {
+			t.Run(a.name, func(t *testing.T) { costs[i] = append(costs[i], a.measure(t)) })
+		}
+	}
+	require.False(t, t.Failed())
+
+	table := newTable("a gather", "CPU", "× execd", "bytes received", "resident memory")
+	for i, a := range compared {
+		table.row(a.name,
+			fmt.Sprintf("%.1f ms", float64(median(costs[i], func(c cost) time.Duration { return c.cpu }).Microseconds())/1000),
+			fmt.Sprintf("%.1f", ratioOf(costs[i], costs[0])),
+			strconv.FormatInt(median(costs[i], func(c cost) int64 { return c.bytes }), 10),
+			fmt.Sprintf("%d MiB", median(costs[i], func(c cost) int { return c.resident })/mebibyte))
+	}
+	table.print()
+	for i, a := range compared {
+		if strings.HasPrefix(a.name, "inputs.exec") {
+			require.GreaterOrEqual(t, ratioOf(costs[i], costs[0]), 5.0, "the script's CPU time, related to the plugin's under execd")
+		}
+	}
+}
+
+// ratioOf is the median of the rounds' ratios.
+func ratioOf(a, b []cost) float64 {
+	var ratios []float64
+	for i := range a {
+		ratios = append(ratios, float64(a[i].cpu)/float64(b[i].cpu))
+	}
+	return median(ratios, func(r float64) float64 { return r })
+}
+
+func (a *approach) measure(t *testing.T) cost {
+	w := startMeasuredWolkvox(t, benchOperation)
+	s := a.setup(w, testbed.HourOf(t, benchOperation, time.Now()))
+	tg := testbed.StartTelegraf(t, s)
+	tg.AwaitMetrics("the first metrics", func(metrics []telegraf.Metric) bool { return len(metrics) > 0 })
+	pid := tg.Cmd.Process.Pid
+	// Between two gathers.
+	settle := func() (time.Duration, int, int64) {
+		n := len(w.Answered())
+		tg.Await("an answer", func() bool { return len(w.Answered()) > n })
+		tg.Await("the rest of the gather", func() bool { return s.Plugin != "" || len(testbed.ChildrenOf(t, pid)) == 0 })
+		return cpuOfTree(t, pid), len(w.Answered()), w.sent.Load()
+	}
+
+	cpu, requests, sent := settle()
+	var resident []int
+	tg.Await("gathers", func() bool {
+		resident = append(resident, residentOfTree(t, pid))
+		time.Sleep(50 * time.Millisecond)
+		return len(w.Answered()) >= requests+benchGathers
+	})
+	cpuAfter, requestsAfter, sentAfter := settle()
+	gathers := requestsAfter - requests // with a request each, see TestBenchDay
+	require.NotRegexp(t, `(?m)^\S+ E! `, tg.Log())
+	return cost{
+		cpu:      (cpuAfter - cpu) / time.Duration(gathers),
+		bytes:    (sentAfter - sent) / int64(gathers),
+		resident: median(resident, func(n int) int { return n }),
+	}
+}
+
+// cpuOfTree returns the CPU time that a process and all that it has started have taken so far, those that have ended included.
+func cpuOfTree(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	// The clock of a process, as clock_getcpuclockid(3) finds it, is exact. Of what has ended there are hundredths of a second in all.
+	var own syscall.Timespec
+	//nolint:gosec // G103: the standard library has no other way
+	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|2), uintptr(unsafe.Pointer(&own)), 0)
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if errno != 0 || err != nil {
+		return 0 // has ended since
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
+	total := time.Duration(own.Nano())
+	for _, ended := range fields[13:15] { // cutime and cstime
+		ticks, err := strconv.Atoi(ended)
+		require.NoError(t, err)
+		total += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	for _, child := range testbed.ChildrenOf(t, pid) {
+		total += cpuOfTree(t, child)
+	}
+	return total
+}
+
+// residentOfTree returns the resident memory of a process and all that it has started and that runs.
+func residentOfTree(t *testing.T, pid int) int {
+	t.Helper()
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0 // has ended since
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(statm))[1])
+	require.NoError(t, err)
+	total := pages * os.Getpagesize()
+	for _, child := range testbed.ChildrenOf(t, pid) {
+		total += residentOfTree(t, child)
+	}
+	return total
+}
+
+// TestBenchDay has each approach gather every 5 minutes of a simulated day, through an outage of the API, and for an hour more, after
+// which every hour of the day is final. Each is the plugin of Telegraf that it is, with the configuration that TestBenchGather gives it; only
+// the agent's ticker is left out: the simulated time goes to wolkvox_ivr by its Clock, to the script by NOW, and inputs.http needs none.
+func TestBenchDay(t *testing.T) {
+	outages := []time.Duration{time.Hour, 8 * time.Hour}
+	table := newTable("a day's gathers", "requests", "bytes received", "right hours after an outage of 1 h", "of 8 h")
+	withScript := needScriptTools(t)
+	for _, a := range approaches() {
+		isScript := strings.HasPrefix(a.name, "inputs.exec")
+		if a.table == nil || isScript && !withScript {
+			continue
+		}
+		cells := []string{strings.TrimSuffix(a.name, " under execd")}
+		for _, outage := range outages {
+			d := a.day(t, outage)
+			if len(cells) == 1 {
+				cells = append(cells, strconv.Itoa(d.requests), strconv.FormatInt(d.bytes, 10))
+			}
+			cells = append(cells, fmt.Sprintf("%d of 24", d.right))
+			if a.name == approaches()[0].name {
+				require.Equal(t, 24, d.right)
+			}
+		}
+		table.row(cells...)
+	}
+	table.print()
+}
+
+type day struct {
+	requests, right int
+	bytes           int64
+}
+
+func (a *approach) day(t *testing.T, outage time.Duration) day {
+	t.Helper()
+	w := startMeasuredWolkvox(t, benchOperation)
+	zone, err := time.LoadLocation("America/Bogota")
+	require.NoError(t, err)
+	start := time.Date(2026, 3, 4, 0, 0, 0, 0, zone)
+	clock := testbed.NewClock(start.Add(2 * time.Minute))
+	w.SetClock(clock.Now)
+
+	cfg := config.NewConfig()
+	options := strings.Replace(a.table(w, clock.Now().In(zone)), fmt.Sprintf("interval = %q", benchInterval), "interval = \"5m\"\nlog_level = \"error\"", 1)
+	require.NoError(t, cfg.LoadConfigData([]byte(options), "bench.conf"))
+	require.NoError(t, cfg.LoadAll()) // which links the secrets
+	require.Len(t, cfg.Inputs, 1)
+	input := cfg.Inputs[0]
+	if plugin, ok := input.Input.(*wolkvox_ivr.WolkvoxIVR); ok {
+		plugin.Clock = clock
+	}
+	require.NoError(t, input.Init())
+	acc := &testutil.Accumulator{}
+	require.NoError(t, input.Start(acc))
+	defer input.Stop()
+
+	fails, recovers := start.Add(8*time.Hour+10*time.Minute), start.Add(8*time.Hour+10*time.Minute+outage)
+	database := make(map[int64]simulator.Figures)
+	for ; clock.Now().Before(start.Add(25 * time.Hour)); clock.Forward(5 * time.Minute) {
+		now := clock.Now()
+		rate := 0.0
+		if !now.Before(fails) && now.Before(recovers) {
+			rate = 1
+		}
+		w.SetFaults(rate, simulator.FaultServerError)
+		before := len(w.Ledger())
+		t.Setenv("NOW", strconv.FormatInt(now.Unix(), 10))
+		acc.ClearMetrics()
+		acc.Errors = nil
+		acc.AddError(input.Gather(acc))
+		if rate == 1 {
+			require.Empty(t, acc.Metrics)
+			continue
+		}
+		require.Len(t, w.Ledger(), before+1)
+		if !strings.HasPrefix(a.name, "inputs.http") { // to which 404 is an error, where there are no calls in the window yet
+			require.Empty(t, acc.Errors, now)
+		}
+		for _, m := range acc.Metrics {
+			calls, _ := m.Fields["calls"].(int64)
+			minutes, _ := m.Fields["minutes"].(float64)
+			database[m.Time.Unix()] = simulator.Figures{Calls: calls, Minutes: minutes}
+		}
+	}
+
+	d := day{requests: len(w.Ledger()), bytes: w.sent.Load()}
+	for hour := start; hour.Before(start.Add(24 * time.Hour)); hour = hour.Add(time.Hour) {
+		if database[hour.Unix()] == w.Truth(benchOperation.Token, hour) {
+			d.right++
+		}
+	}
+	return d
+}
+
+// TestBenchStart measures the time from the start of the program to its first metric, with an API that answers at once.
+func TestBenchStart(t *testing.T) {
+	table := newTable("start of the program", "first metric", "all metrics", "resident memory at its highest")
+	for _, n := range []int{1, 1000} {
+		operations := fleet(n)
+		for i := range operations {
+			operations[i].PeakCalls = 2000
+		}
+		w := testbed.StartWolkvox(t, operations...)
+		var firsts, alls []time.Duration
+		var most []int
+		for range 3 * benchRounds {
+			w.ResetLedger()
+			b := startBare(t, w.Tables(operations))
+			testbed.Await(t, "all answers", func() bool { return len(w.Answered()) == n })
+			testbed.Await(t, "no more lines", func() bool {
+				_, last, _ := b.output()
+				return !last.IsZero() && time.Since(last) > 200*time.Millisecond
+			})
+			first, last, _ := b.output()
+			firsts, alls = append(firsts, first.Sub(b.started)), append(alls, last.Sub(b.started))
+			most = append(most, memory(t, b.cmd.Process.Pid, "VmHWM"))
+			b.kill()
+		}
+		same := func(d time.Duration) time.Duration { return d }
+		table.row(fmt.Sprintf("%d operation(s)", n), median(firsts, same).Round(time.Millisecond).String(),
+			median(alls, same).Round(time.Millisecond).String(), fmt.Sprintf("%d MiB", median(most, func(n int) int { return n })/mebibyte))
+	}
+	table.print()
+}
+
+var benchmarkLine = regexp.MustCompile(`\s(\d+) B/op\s+(\d+) allocs/op`)
+
+// TestBenchReading runs the client's own benchmark, which compares the ways to read a report. It goes by the CPU time of whole processes, the
+// garbage collector's included, which other processes disturb less than they do the time on the clock.
+func TestBenchReading(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "wolkvox.test")
+	build := exec.Command("go", "test", "-c", "-o", program, "./plugins/common/wolkvox")
+	build.Dir = testbed.Root
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+
+	type key struct {
+		rows int
+		way  string
+	}
+	times, memory := make(map[key][]float64), make(map[key][]string)
+	// measure takes what so many readings take more than one, which leaves out the preparation.
+	measure := func(rows int, way string, readings int) {
+		cpu := func(readings int) time.Duration {
+			cmd := exec.Command(program, "-test.run", "^$", "-test.bench", fmt.Sprintf("^BenchmarkReport$/^rows=%d$/^%s$", rows, way),
+				"-test.benchtime", fmt.Sprintf("%dx", readings))
+			output, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", output)
+			found := benchmarkLine.FindStringSubmatch(string(output))
+			require.NotEmpty(t, found, "%s", output)
+			memory[key{rows, way}] = found[1:]
+			return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		}
+		once := cpu(1)
+		times[key{rows, way}] = append(times[key{rows, way}], float64(cpu(1+readings)-once)/float64(readings))
+	}
+	took := func(rows int, way string) float64 {
+		return median(times[key{rows, way}], func(n float64) float64 { return n })
+	}
+	// ratio is the median of the rounds' ratios. What was measured once is related to the first round.
+	ratio := func(rows int, way, other string) float64 {
+		var ratios []float64
+		for round := range min(len(times[key{rows, way}]), len(times[key{rows, other}])) {
+			ratios = append(ratios, times[key{rows, way}][round]/times[key{rows, other}][round])
+		}
+		return median(ratios, func(n float64) float64 { return n })
+	}
+	ways := []string{"wolkvox", "encoding_json", "json_v2"}
+	for round := range benchRounds {
+		for _, way := range ways {
+			measure(744, way, 600)
+			if way != "json_v2" {
+				measure(60_000, way, 8)
+			} else if round == 0 { // which is long enough
+				measure(60_000, way, 1)
+			}
+		}
+	}
+
+	table := newTable("reading a report", "rows", "CPU", "× plugin", "allocated", "allocations")
+	for _, rows := range []int{744, 60_000} {
+		for _, way := range ways {
+			table.row(way, strconv.Itoa(rows), fmt.Sprintf("%.2f ms", took(rows, way)/1e6), fmt.Sprintf("%.2f", ratio(rows, way, "wolkvox")),
+				memory[key{rows, way}][0]+" B", memory[key{rows, way}][1])
+		}
+	}
+	table.print()
+	for _, rows := range []int{744, 60_000} {
+		require.LessOrEqual(t, ratio(rows, "wolkvox", "encoding_json"), 2.0, "%d rows, against encoding/json", rows)
+		require.GreaterOrEqual(t, ratio(rows, "json_v2", "wolkvox"), 3.0, "%d rows, against json_v2", rows)
+	}
+	require.InDelta(t, took(744, "wolkvox")/744, took(60_000, "wolkvox")/60_000, 0.5*took(744, "wolkvox")/744, "time a row")
+}
+
+// table is one of Markdown.
+type table struct{ lines []string }
+
+func newTable(columns ...string) *table {
+	t := &table{}
+	t.row(columns...)
+	t.lines = append(t.lines, "|"+strings.Repeat("---|", len(columns)))
+	return t
+}
+
+func (t *table) row(cells ...string) { t.lines = append(t.lines, "| "+strings.Join(cells, " | ")+" |") }
+
+func (t *table) print() { fmt.Printf("\n%s\n\n", strings.Join(t.lines, "\n")) }
+
+// median of what the function makes of each element.
+func median[T any, V cmp.Ordered](list []T, value func(T) V) V {
+	values := make([]V, len(list))
+	for i, element := range list {
+		values[i] = value(element)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}

@@ -1,0 +1,225 @@
+//go:build integration
+
+package fleet
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+)
+
+func startFleet(t *testing.T) *testbed.Wolkvox {
+	t.Helper()
+	return testbed.StartWolkvox(t, testbed.FleetOperations["sales"], testbed.FleetOperations["support"], testbed.FleetOperations["north"])
+}
+
+// operationIn returns the metrics of one of the fleet's operations, less the tag that says so.
+func operationIn(metrics []telegraf.Metric, name string) []telegraf.Metric {
+	var found []telegraf.Metric
+	for _, m := range metrics {
+		if operation, _ := m.GetTag("operation"); operation == name {
+			untagged := m.Copy()
+			untagged.RemoveTag("operation")
+			found = append(found, untagged)
+		}
+	}
+	return found
+}
+
+// TestFleetOfTwoHosts: what the template makes for two hosts gathers each operation once, with tokens from a store.
+func TestFleetOfTwoHosts(t *testing.T) {
+	t.Parallel()
+	w, start := startFleet(t), time.Now()
+	for host, operations := range map[string][]string{"monitor-1": {"sales", "north"}, "monitor-2": {"support"}} {
+		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.OnThisMachine(t, host+".conf")})
+		var metrics []telegraf.Metric
+		for _, name := range operations {
+			tg.AwaitMetrics(name, func(all []telegraf.Metric) bool {
+				metrics = all
+				return w.Has(t, testbed.FleetOperations[name], start, 3*time.Hour)(operationIn(all, name))
+			})
+		}
+		found := 0
+		for _, name := range operations {
+			own := operationIn(metrics, name)
+			found += len(own)
+			w.RequireTruth(t, testbed.FleetOperations[name], own, start, 3*time.Hour)
+		}
+		require.Len(t, metrics, found, "metrics of other operations")
+		require.Empty(t, tg.Complaints())
+		tg.Stop()
+	}
+	asked := make(map[string]int)
+	for _, request := range w.Ledger() {
+		asked[request.Token]++
+	}
+	require.Equal(t, map[string]int{"invented-token-sales": 1, "invented-token-support": 1, "invented-token-north": 1}, asked)
+}
+
+// TestFleetTokenChanges: a store's new token is used from the next request on.
+func TestFleetTokenChanges(t *testing.T) {
+	t.Parallel()
+	w := startFleet(t)
+	conf := strings.Replace(w.OnThisMachine(t, "monitor-2.conf"), "[[inputs.wolkvox_ivr]]", "[[inputs.wolkvox_ivr]]\ninterval = \"1s\"", 1)
+	conf = strings.Replace(conf, "collection_jitter", "# collection_jitter", 1)
+	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: conf})
+	tg.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
+	w.SetToken("invented-token-support", "invented-token-new")
+	tg.AwaitLog("the token was not accepted")
+
+	dir := regexp.MustCompile(`path = "(.*)"`).FindStringSubmatch(conf)[1]
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "support_token"), []byte("invented-token-new\n"), 0o600))
+	tg.AwaitLog("Working again after")
+	tg.Stop()
+}
+
+// TestFleetDirectory: a file an operation.
+func TestFleetDirectory(t *testing.T) {
+	t.Parallel()
+	w, start := startFleet(t), time.Now()
+	dir := t.TempDir()
+	write := func(name, content string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	write("agent.conf", "[agent]\n  statefile = \""+dir+"/state\"\n")
+	for name, operation := range testbed.FleetOperations {
+		write(name+".conf", w.Table(operation, `operation = "`+name+`"`))
+	}
+	write("notes.txt", "no configuration")
+	result := testbed.RunPlugin(t, "--config", dir, "--test")
+	require.Zero(t, result.Code, result.Stderr)
+	for name, operation := range testbed.FleetOperations {
+		w.RequireTruth(t, operation, operationIn(testbed.Parse(t, result.Stdout), name), start, 3*time.Hour)
+	}
+
+	// One operation in two files, as when it moves and the old file stays.
+	write("south.conf", w.Table(testbed.FleetOperations["north"], `operation = "north"`))
+	result = testbed.RunPlugin(t, "--config", dir, "--test")
+	require.Equal(t, 1, result.Code)
+	require.Contains(t, result.Stderr, "south.conf:1: this [[inputs.wolkvox_ivr]] would write the same series as the one at "+dir+"/north.conf:1")
+
+	// A wrong file stops them all, and is named.
+	write("south.conf", "[[inputs.wolkvox_ivr]]\nserver = \"0042\"\ntokn = \"\"\n")
+	result = testbed.RunPlugin(t, "--config", dir, "--test")
+	require.Equal(t, 1, result.Code)
+	require.Contains(t, result.Stderr, `south.conf:3: unknown option "tokn"`)
+	require.Empty(t, result.Stdout)
+}
+
+// TestTwoActive: two Telegrafs gather one operation at once.
+func TestTwoActive(t *testing.T) {
+	t.Parallel()
+	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	var all []telegraf.Metric
+	for range 2 {
+		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+		all = append(all, tg.AwaitMetrics("metrics", w.Has(t, testbed.Operation, start, 3*time.Hour))...)
+		require.Empty(t, tg.Complaints())
+	}
+	// Each row comes twice and is one in a database; each request counts twice in the quota.
+	from, _ := testbed.Settled(t, testbed.Operation, start, 3*time.Hour)
+	require.Less(t, len(testbed.Between(all, from, time.Now())), len(all))
+	w.RequireTruth(t, testbed.Operation, testbed.Between(all, from.Add(-time.Hour), time.Now()), start, 3*time.Hour)
+	require.Len(t, w.Ledger(), 2)
+}
+
+// TestThreeActive: wolkvox serves two requests of a token at a time. A third is refused, which is logged, and a later gather makes up for it.
+func TestThreeActive(t *testing.T) {
+	t.Parallel()
+	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	w.SetLatency(time.Hour, time.Hour)
+	one := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	testbed.Await(t, "two requests under way", func() bool { return len(w.Ledger()) == 2 })
+	w.SetLatency(0, 0)
+
+	three := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, `interval = "1s"`)})
+	three.AwaitLog("the token is being used by another client at the same time (HTTP status 403")
+	one.Kill()
+	three.AwaitMetrics("metrics", w.Has(t, testbed.Operation, start, 3*time.Hour))
+	three.AwaitLog("Working again after")
+}
+
+// TestStandbyBySharedState: of two Telegrafs with the same state file one gathers, and the other takes over once that has gone.
+func TestStandbyBySharedState(t *testing.T) {
+	t.Parallel()
+	w := testbed.StartWolkvox(t, testbed.Operation)
+	statefile := filepath.Join(t.TempDir(), "state")
+	s := testbed.Setup{
+		Plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.Table(testbed.Operation, `interval = "1s"`),
+		Execd:  "signal = \"none\"\nrestart_delay = \"1s\"",
+	}
+
+	active := testbed.StartTelegraf(t, s)
+	active.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
+	standby := testbed.StartTelegraf(t, s)
+	standby.AwaitLog("is held by another process that uses the same state file")
+	standby.AwaitLog("Restarting in 1s")
+	require.Empty(t, standby.Metrics())
+
+	active.Kill()
+	gathers := len(w.Ledger())
+	standby.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
+	require.Greater(t, len(w.Ledger()), gathers)
+	require.NotContains(t, standby.Log(), "is not usable")
+	standby.Stop()
+}
+
+// TestStandbyStarts: what a standby that another program starts reads after three days without anybody.
+func TestStandbyStarts(t *testing.T) {
+	t.Parallel()
+	const away = 72 * time.Hour
+	for name, tt := range map[string]struct {
+		state  bool   // of its own, from when it was last active
+		option string // one more
+		reads  time.Duration
+	}{
+		"without a state":              {reads: 3 * time.Hour},
+		"without a state, by backfill": {option: `backfill = "96h"` + "\n" + testbed.Often, reads: 96 * time.Hour},
+		"with its own state":           {state: true, reads: away + 3*time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+			statefile := filepath.Join(t.TempDir(), "state")
+			s := testbed.Setup{Plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.Table(testbed.Operation, tt.option)}
+			if tt.state {
+				before := testbed.StartTelegraf(t, s)
+				before.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
+				before.Stop()
+				testbed.Age(t, statefile, away)
+			}
+			tg := testbed.StartTelegraf(t, s)
+			metrics := tg.AwaitMetrics("all hours", w.Has(t, testbed.Operation, start, tt.reads))
+			require.False(t, slices.ContainsFunc(metrics, func(m telegraf.Metric) bool {
+				return m.Time().Before(start.Add(-tt.reads - 3*time.Hour))
+			}))
+			if tt.reads == 3*time.Hour {
+				require.Len(t, w.Ledger(), 1)
+			}
+			tg.RequireNoComplaints("interval is shorter", "longer than expected")
+			tg.Stop()
+		})
+	}
+}
+
+// TestReadmeShowsTheFleet: what the guide shows is what is tested here.
+func TestReadmeShowsTheFleet(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(testbed.Root + "/testdata/fleet/README.md")
+	require.NoError(t, err)
+	for _, name := range []string{"operations.yml", "wolkvox_ivr.conf.j2", "playbook.yml", "monitor-1.conf"} {
+		content, err := os.ReadFile(testbed.Root + "/testdata/fleet/" + name)
+		require.NoError(t, err)
+		require.Contains(t, string(readme), "\n"+string(content)+"```\n", name)
+	}
+}

@@ -1,0 +1,61 @@
+//go:build integration
+
+package fleet
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+)
+
+// TestSharedToken: tables with the same token take turns, and none of them takes its wait for a server that does not answer.
+func TestSharedToken(t *testing.T) {
+	t.Parallel()
+	const latency = 1200 * time.Millisecond
+	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	w.SetLatency(latency, latency)
+	names := []string{"sales", "service", "support"}
+	tables := []string{testbed.Remembering}
+	for _, name := range names {
+		tables = append(tables, w.Table(testbed.Operation, `timeout = "2s"`, `interval = "1s"`, fmt.Sprintf("operation = %q", name)))
+	}
+	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: strings.Join(tables, "")})
+
+	from, to := testbed.Settled(t, testbed.Operation, start, 3*time.Hour)
+	truth := w.TruthOf(t, testbed.Operation, from, to)
+	require.NotEmpty(t, truth)
+	of := func(metrics []telegraf.Metric, name string) (own []telegraf.Metric) {
+		for _, m := range metrics {
+			if operation, _ := m.GetTag("operation"); operation == name {
+				m.RemoveTag("operation")
+				own = append(own, m)
+			}
+		}
+		return own
+	}
+	tg.AwaitMetrics("the rows of all tables", func(metrics []telegraf.Metric) bool {
+		for _, name := range names {
+			if len(testbed.Between(of(metrics, name), from, to)) < len(truth) {
+				return false
+			}
+		}
+		return true
+	})
+	tg.Await("each table to have waited for the others again", func() bool { return len(w.Ledger()) >= 3*len(names) })
+	metrics := tg.Metrics()
+	for _, name := range names {
+		w.RequireTruth(t, testbed.Operation, of(metrics, name), start, 3*time.Hour)
+	}
+	for _, request := range w.Ledger() {
+		require.Equal(t, 1, request.InFlight)
+	}
+	tg.RequireNoComplaints("interval is shorter", "longer than expected")
+	require.NotRegexp(t, `(?i)firewall|no complete response|timeout|deadline`, tg.Log())
+	tg.Stop()
+}

@@ -1,0 +1,102 @@
+//go:build integration
+
+package telegraf
+
+import (
+	"net/http"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+// oldestTelegraf returns TELEGRAF_OLDEST of the Makefile, less the "v".
+func oldestTelegraf(t *testing.T) string {
+	t.Helper()
+	match := regexp.MustCompile(`(?m)^TELEGRAF_OLDEST +:= v(1\.\d+\.0)$`).FindStringSubmatch(testbed.ReadDoc(t, "Makefile"))
+	require.NotNil(t, match)
+	return match[1]
+}
+
+// TestOldestTelegrafIsClaimed: the READMEs name the version that is tested here.
+func TestOldestTelegrafIsClaimed(t *testing.T) {
+	minor := strings.TrimSuffix(oldestTelegraf(t), ".0")
+	require.Contains(t, testbed.ReadDoc(t, "README.md"), "Telegraf "+minor+" or later")
+	require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "Telegraf "+minor)
+}
+
+// TestOldestTelegraf: under the oldest Telegraf that the README claims, with the [[inputs.execd]] and the output that are shipped, metrics
+// are the truth, log lines have their levels, a stop is orderly, and trials are recognized.
+func TestOldestTelegraf(t *testing.T) {
+	t.Parallel()
+	refused := simulator.Operation{Server: "0003", Token: "invented-token-3"}
+	w, start, db := testbed.StartWolkvox(t, testbed.Near, testbed.Far, refused), time.Now(), testbed.StartInfluxDB(t)
+	w.SetFaultsFor(refused.Token, 1, simulator.FaultBadToken)
+	truth := slices.Concat(w.MonthOf(t, testbed.Near, "", start), w.MonthOf(t, testbed.Far, "far", start))
+	tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: testbed.Remembering +
+		w.Table(testbed.Near, `backfill = "744h"`, testbed.Often) +
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`) +
+		w.Table(refused, `interval = "1s"`, `alias = "refused"`), Env: []string{"INFLUX_URL=" + db.URL()}})
+	tg.Program, tg.Args = testbed.Built(t, "telegraf-oldest"), []string{"--config", "telegraf.conf"}
+	require.Contains(t, testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout, "Telegraf "+oldestTelegraf(t)+"\n", "run make telegraf-oldest")
+	// Buffers are in memory: those on disk do not work in all of the versions since.
+	tg.Write("telegraf.conf", "[agent]\nflush_interval = \"100ms\"\nstatefile = \"telegraf.state\"\n"+testbed.ShippedExecd(t))
+	tg.Add("influxdb.conf", testbed.ReadRecipe(t, "influxdb.conf"))
+	tg.Add("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+
+	tg.Start()
+	db.AwaitMonth(tg, truth)
+	from, to := testbed.Span(truth)
+	tg.AwaitMetrics("the month in the file, too", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) >= len(truth) })
+	tg.AwaitLog(testbed.PastRead)
+
+	// It says what it does at the level of the line, not as an error that quotes one.
+	require.Positive(t, tg.Count("I! [inputs.execd] [inputs.wolkvox_ivr] "))
+	require.Positive(t, tg.Count("E! [inputs.execd] [inputs.wolkvox_ivr::refused] Error in plugin: requesting wv0003.wolkvox.com"))
+	require.NotContains(t, tg.Log(), "stderr: ")
+	tg.RequireNoComplaints("interval is shorter", "longer than expected", "[inputs.wolkvox_ivr::refused]")
+
+	// A stop during a request is over before execd sends SIGTERM, which it does after five seconds.
+	w.Script(testbed.Near.Token, simulator.FaultHang)
+	tg.Await("a request that hangs", func() bool {
+		requests := w.RequestsWith(testbed.Near.Token)
+		last := requests[len(requests)-1]
+		return last.Fault == simulator.FaultHang && last.End.IsZero()
+	})
+	begin := time.Now()
+	tg.Stop()
+	require.Less(t, time.Since(begin), 4*time.Second)
+	require.NotContains(t, tg.Log(), "Ending without waiting")
+	state := tg.Read("wolkvox_ivr.state")
+	require.Contains(t, state, "inputs.wolkvox_ivr wv0001.wolkvox.com")
+
+	w.SetFaultsFor(refused.Token, 0) // or Telegraf counts its line as an error of the trial
+	for _, flag := range []string{"--test", "--once"} {
+		result := tg.Run(flag)
+		require.Zero(t, result.Code, result.Stderr)
+		require.Contains(t, result.Stderr, "I! [inputs.execd] Telegraf runs with "+flag+": gathering once, and leaving the state alone")
+		if flag == "--test" {
+			require.NotEmpty(t, testbed.Between(testbed.Parse(t, result.Stdout), start.Add(-4*time.Hour), time.Now()), result.Stderr)
+		}
+		require.Equal(t, state, tg.Read("wolkvox_ivr.state"))
+	}
+
+	// Started again, it goes on where it was.
+	w.ResetLedger()
+	tg.Start()
+	tg.Await("a gather after the restart", func() bool {
+		return slices.ContainsFunc(w.RequestsWith(testbed.Near.Token), func(r simulator.Request) bool { return r.Status == http.StatusOK })
+	})
+	tg.Stop()
+	for _, request := range w.RequestsWith(testbed.Near.Token) {
+		require.Greater(t, request.From, start.Add(-48*time.Hour), "the month was requested again")
+	}
+}

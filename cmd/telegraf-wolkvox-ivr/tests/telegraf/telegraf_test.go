@@ -1,0 +1,227 @@
+//go:build integration
+
+package telegraf
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+func TestMetricsAreTheTruth(t *testing.T) {
+	t.Parallel()
+	for name, native := range map[string]bool{"behind execd": false, "compiled in": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+			options := []string{`lookback = "48h"`}
+			if native {
+				options = append(options, `interval = "1s"`) // it gathers after an interval, not at the start
+			}
+			tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, options...), Native: native})
+			from, to := testbed.Settled(t, testbed.Operation, start, 48*time.Hour)
+			metrics := tg.AwaitMetrics("all settled hours", func(metrics []telegraf.Metric) bool {
+				return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Operation, from, to))
+			})
+			w.RequireTruth(t, testbed.Operation, metrics, start, 48*time.Hour)
+			if !native { // where the plugin dislikes the interval
+				require.Empty(t, tg.Complaints())
+			}
+			tg.Stop()
+		})
+	}
+}
+
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	result := tg.Run("--once")
+	require.Zero(t, result.Code, result.Stderr)
+	w.RequireTruth(t, testbed.Operation, tg.Metrics(), start, 3*time.Hour)
+}
+
+func TestTest(t *testing.T) {
+	t.Parallel()
+	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	w.SetLatency(2*time.Second, 2*time.Second) // execd waits longer
+	for name, execd := range map[string]string{"none": `signal = "none"`, "STDIN": `signal = "STDIN"`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation), Execd: execd})
+			result := tg.Run("--test")
+			require.Zero(t, result.Code, result.Stderr)
+			require.Contains(t, result.Stderr, "Telegraf runs with --test: gathering once, and leaving the state alone")
+			w.RequireTruth(t, testbed.Operation, testbed.Parse(t, result.Stdout), start, 3*time.Hour)
+		})
+	}
+}
+
+// TestTrialsLeaveTheStateAlone: trying Telegraf's configuration out changes nothing of what the service does next, and
+// works beside it.
+func TestTrialsLeaveTheStateAlone(t *testing.T) {
+	t.Parallel()
+	const past = 400 * time.Hour
+	for name, args := range map[string][]string{
+		"test":           {"--test"},
+		"once":           {"--once"},
+		"test and wait":  {"--test", "--test-wait", "2"},
+		"wait":           {"--test-wait=1"},
+		"with HOST_PROC": {"--test"},
+		"other names":    {"--test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+			s := testbed.Setup{Plugin: testbed.Remembering + w.Table(testbed.Operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))}
+			if name == "with HOST_PROC" {
+				s.Env = []string{"HOST_PROC=/nowhere"}
+			}
+			tg := testbed.NewTelegraf(t, s)
+			if name == "other names" { // of Telegraf, and of a shell in between
+				conf, dir := tg.Read("telegraf.conf"), t.TempDir()
+				shell, err := exec.LookPath("sh")
+				require.NoError(t, err)
+				require.NoError(t, os.Symlink(tg.Program, dir+"/collector"))
+				require.NoError(t, os.Symlink(shell, dir+"/telegraf-shell"))
+				tg.Program = dir + "/collector"
+				tg.Write("telegraf.conf", strings.Replace(conf, "command = [", `command = ["`+dir+`/telegraf-shell", "-c", '"$@" && true', "", `, 1))
+			}
+			try := func() {
+				result := tg.Run(args...)
+				require.Zero(t, result.Code, result.Stderr)
+				if name != "other names" { // where the shell holds the streams for a moment after the plugin
+					require.NotContains(t, result.Stderr, "E! ")
+				}
+				shown := append(testbed.Parse(t, result.Stdout), tg.Metrics()...)
+				from, to := testbed.Settled(t, testbed.Operation, start, 3*time.Hour)
+				require.Subset(t, lines(shown), lines(w.TruthOf(t, testbed.Operation, from, to)))
+			}
+
+			try()
+			require.NoFileExists(t, tg.Dir+"/wolkvox_ivr.state")
+			require.NoError(t, os.RemoveAll(tg.Dir+"/metrics.out"))
+
+			from, to := testbed.Settled(t, testbed.Operation, start, past)
+			truth := w.TruthOf(t, testbed.Operation, from, to)
+			tg.Start()
+			tg.AwaitMetrics("all hours", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) >= len(truth) })
+			try()
+			tg.Stop()
+			state := tg.Read("wolkvox_ivr.state")
+			require.NotEmpty(t, state)
+			try()
+			require.Equal(t, state, tg.Read("wolkvox_ivr.state"))
+		})
+	}
+}
+
+// lines returns the metrics as text, to be compared.
+func lines(metrics []telegraf.Metric) (lines []string) {
+	for _, m := range metrics {
+		lines = append(lines, fmt.Sprint(m.Name(), m.Tags(), m.Fields(), m.Time().UnixNano()))
+	}
+	return lines
+}
+
+func TestPluginTest(t *testing.T) {
+	t.Parallel()
+	other := simulator.Operation{Server: "0002", Token: "invented-token-2", Timezone: "Asia/Kolkata", PeakCalls: 20_000}
+	w, start := testbed.StartWolkvox(t, testbed.Operation, other), time.Now()
+	conf := testbed.WriteConfig(t, w.Table(testbed.Operation, `lookback = "48h"`)+w.Table(other, `lookback = "48h"`))
+
+	result := testbed.RunPlugin(t, "--config", conf, "--test")
+	require.Zero(t, result.Code, result.Stderr)
+	require.Empty(t, testbed.ComplaintsIn(result.Stderr))
+	bySource := make(map[string][]telegraf.Metric)
+	for _, m := range testbed.Parse(t, result.Stdout) {
+		source, _ := m.GetTag("source")
+		bySource[source] = append(bySource[source], m)
+	}
+	require.Len(t, bySource, 2)
+	w.RequireTruth(t, testbed.Operation, bySource["wv0001.wolkvox.com"], start, 48*time.Hour)
+	w.RequireTruth(t, other, bySource["wv0002.wolkvox.com"], start, 48*time.Hour)
+}
+
+func TestPluginTestFails(t *testing.T) {
+	t.Parallel()
+	w := testbed.StartWolkvox(t, testbed.Operation)
+	w.SetFaults(1, simulator.FaultBadToken)
+	for name, tt := range map[string]struct{ conf, says string }{
+		"no file":       {"nowhere.conf", "nowhere.conf"},
+		"not TOML":      {testbed.WriteConfig(t, "[[inputs.wolkvox_ivr]\n"), "wolkvox_ivr.conf:1"},
+		"no input":      {testbed.WriteConfig(t, ""), "inputs.NAME"},
+		"no token":      {testbed.WriteConfig(t, "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\n"), "token is empty"},
+		"refused token": {testbed.WriteConfig(t, w.Table(testbed.Operation)), "the token was not accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			result := testbed.RunPlugin(t, "--config", tt.conf, "--test")
+			require.Equal(t, 1, result.Code)
+			require.Empty(t, result.Stdout)
+			complaints := testbed.ComplaintsIn(result.Stderr)
+			require.NotEmpty(t, complaints)
+			require.Regexp(t, `^E! .*`+regexp.QuoteMeta(tt.says), complaints[0])
+			if name != "refused token" {
+				require.Len(t, complaints, 1)
+			}
+		})
+	}
+}
+
+func TestNoStatefileIsLogged(t *testing.T) {
+	t.Parallel()
+	w := testbed.StartWolkvox(t, testbed.Operation)
+	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	tg.AwaitLog("W! [inputs.execd] No statefile in [agent]: what is missed while this program is down ")
+}
+
+func TestPluginFlags(t *testing.T) {
+	t.Parallel()
+	sample, err := os.ReadFile(testbed.Root + "/sample.conf")
+	require.NoError(t, err)
+	result := testbed.RunPlugin(t, "--sample-config")
+	require.Zero(t, result.Code, result.Stderr)
+	require.Contains(t, result.Stdout, string(sample))
+
+	result = testbed.RunPlugin(t, "--version")
+	require.Zero(t, result.Code, result.Stderr)
+	require.Regexp(t, `^telegraf-wolkvox-ivr \S+ \(.+\)\n$`, result.Stdout)
+
+	require.NotZero(t, testbed.RunPlugin(t, "--no-such-flag").Code)
+}
+
+func TestNothingOutlivesTelegraf(t *testing.T) {
+	t.Parallel()
+	w := testbed.StartWolkvox(t, testbed.Operation)
+	w.SetLatency(time.Hour, time.Hour) // so that requests are under way all the time
+	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	requested := func(n int) {
+		testbed.Await(t, "a request", func() bool { return len(w.Ledger()) == n })
+	}
+
+	requested(1)
+	before := tg.Plugin()
+	tg.Signal(syscall.SIGHUP)
+	tg.AwaitLog("Reloading Telegraf config")
+	tg.Await("another plugin after the reload", func() bool { return tg.Plugin() != before })
+
+	requested(2)
+	tg.Kill()
+	testbed.AwaitClosed(t, "the plugin to end after Telegraf was killed", tg.Gone())
+
+	tg.Start()
+	requested(3)
+	tg.Stop()
+}

@@ -1,0 +1,62 @@
+package testbed
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Authority signs certificates.
+type Authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	Pem         []byte
+}
+
+// certified is since when certificates are valid.
+var certified = time.Date(2024, 11, 18, 0, 0, 0, 0, time.UTC)
+
+// NewAuthority returns one that nothing trusts yet.
+func NewAuthority(t *testing.T) *Authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Invented CA"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: certified, NotAfter: certified.AddDate(52, 0, 0), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	return &Authority{template, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+// Server returns the configuration of a server with a certificate for the name. It goes by the clock of the machine, which
+// is that of TLS; what a check prints of it are the dates of the certificate.
+func (a *Authority) Server(t *testing.T, isValid bool, name string) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	until := time.Date(2076, 11, 18, 0, 0, 0, 0, time.UTC)
+	if !isValid {
+		until = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: certified, NotAfter: until}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
+	require.NoError(t, err)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}

@@ -1,0 +1,58 @@
+package testbed
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// reference is what a page refers to: a file, a heading of it, or one of its own.
+type reference struct{ File, Anchor string }
+
+var mdLink = regexp.MustCompile(`(?m)(?:\]\(|^\[[^]]+\]: |\b(?:src|srcset)=")([^):#\s"]*)(?:#([^)\s"]*))?(?:\)|"|$)`)
+
+// LinksOf returns what a page refers to beside the web.
+func LinksOf(page string) (links []reference) {
+	text := codeSpan.ReplaceAllString(CodeBlock.ReplaceAllString(page, ""), "")
+	for _, match := range mdLink.FindAllStringSubmatch(text, -1) {
+		links = append(links, reference{match[1], match[2]})
+	}
+	return links
+}
+
+// CodeOf returns a page's only block of code in the language.
+func CodeOf(t *testing.T, page, language string) string {
+	t.Helper()
+	var code []string
+	for _, match := range CodeBlock.FindAllStringSubmatch(ReadDoc(t, page), -1) {
+		if match[1] == language {
+			code = append(code, match[2])
+		}
+	}
+	require.Len(t, code, 1, language)
+	return code[0]
+}
+
+var codeSpan = regexp.MustCompile("`[^`\n]+`")
+
+// CodeBlock matches a block of code: its language, and what it has.
+var CodeBlock = regexp.MustCompile("(?ms) *```(\\w+)\n(.*?)\n *```$")
+
+// comment is what a translation may change of a command or configuration.
+var comment = regexp.MustCompile(`(?m) *# .*$`)
+
+// CodeBlocks returns the blocks of code, without comments.
+func CodeBlocks(readme string) (blocks []string) {
+	for _, match := range CodeBlock.FindAllStringSubmatch(readme, -1) {
+		blocks = append(blocks, match[1]+"\n"+comment.ReplaceAllString(match[2], ""))
+	}
+	return blocks
+}
+
+// CodeText is what a README has in code blocks and spans.
+func CodeText(readme string) string {
+	spans := codeSpan.FindAllString(readme, -1)
+	return strings.Join(append(CodeBlocks(readme), spans...), "\n")
+}

@@ -1,0 +1,36 @@
+package testbed
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Ours is the program's folder in the source.
+const Ours = "cmd/telegraf-wolkvox-ivr/"
+
+// Root is the folder of the source, wherever in it the test is.
+var Root = root()
+
+func root() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	panic("this test runs outside of the source")
+}
+
+// ReadDoc returns a file of the source.
+func ReadDoc(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(Root, name))
+	require.NoError(t, err)
+	return string(content)
+}
