@@ -1,12 +1,16 @@
-// Package host runs Telegraf inputs behind inputs.execd as if they were compiled into Telegraf. Around the shim it puts
-// what the shim leaves out, made of Telegraf's own parts: the configuration with several tables, tags, filters and
-// secret stores, a schedule for each table, log levels, states that outlive the process, and an end in time.
+// Package host runs Telegraf inputs behind inputs.execd as if they were compiled into Telegraf. It has the flags and the
+// protocol of Telegraf's shim: metrics in line protocol on stdout, a log on stderr, a gather for each line on stdin, and
+// a stop when stdin closes or a SIGINT or SIGTERM comes. What the shim leaves out is made of Telegraf's own parts: the
+// configuration with several tables, tags, filters and secret stores, a schedule for each table, log levels, states that
+// outlive the process, and a prompt shutdown.
 package host
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -19,7 +23,6 @@ import (
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
-	"github.com/influxdata/telegraf/plugins/common/shim"
 	"github.com/mattn/go-isatty"
 )
 
@@ -85,6 +88,7 @@ func run(opts *Options, logs *logWriter) error {
 	switch {
 	case opts.Test:
 		h.once, path = true, ""
+		h.stdin = strings.NewReader("") // there may be nobody to close stdin
 	case isatty.IsTerminal(os.Stdin.Fd()):
 		log.Warn("Started by hand: Telegraf starts this program by inputs.execd. It gathers and prints metrics until Ctrl-C, and leaves the state alone. " +
 			"To gather once, use --test; to check the configuration, --check")
@@ -95,9 +99,9 @@ func run(opts *Options, logs *logWriter) error {
 		log.Infof("Telegraf runs with %s: gathering once, and leaving the state alone", flag)
 		h.once, path = true, ""
 	default:
-		h.tell = true
+		h.service = true
 	}
-	if h.tell && path == "" && isStateful(instances) {
+	if h.service && path == "" && isStateful(instances) {
 		log.Warn("No statefile in [agent]: what is missed while this program is down is not caught up, and a backfill is read again at each start")
 	}
 	if h.states, err = openStateFile(path); err != nil {
@@ -105,12 +109,6 @@ func run(opts *Options, logs *logWriter) error {
 	}
 	defer h.states.close()
 	h.states.restore(instances)
-	if opts.Test { // there may be nobody to close it
-		os.Stdin, err = os.Open(os.DevNull)
-		if err != nil {
-			return err
-		}
-	}
 	if err := h.run(); err != nil {
 		return err
 	}
@@ -149,68 +147,56 @@ func (i *instance) initialize(agent *config.AgentConfig) error {
 	return i.Init()
 }
 
-// host is what the shim takes for its one input: all instances together.
+// host runs the instances.
 type host struct {
 	instances []*instance
 	running   []*instance // those that have started
 	states    *stateFile
+	stdin     io.Reader
+	stdout    io.Writer
 	polling   bool
 	once      bool // gather once, which Telegraf waits for
-	tell      bool // it is known that this is no trial of Telegraf's
+	service   bool // known to be no trial of Telegraf's
 	exit      func(status int)
 
 	ctx     context.Context // until the stop
 	cancel  context.CancelFunc
 	gathers sync.WaitGroup
-	rows    chan telegraf.Metric // from the instances to the shim
-	broken  atomic.Bool          // stdout, that is
+	queue   chan telegraf.Metric // what is to be written, and what is to be done afterwards
+	written chan error           // how writing ended
 	ending  sync.Once
 	ended   atomic.Bool
 }
 
 func newHost(instances []*instance) *host {
-	h := &host{instances: instances, polling: true, exit: os.Exit, rows: make(chan telegraf.Metric, 100)}
+	h := &host{instances: instances, stdin: os.Stdin, stdout: os.Stdout, polling: true, exit: os.Exit,
+		queue: make(chan telegraf.Metric, 100), written: make(chan error, 1)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
 
-// run is over when stdin has closed, or a signal has come, or stdout breaks.
+// run is over when stdin has closed, a signal has come, or stdout has broken.
 func (h *host) run() error {
-	// A broken stdout shall be an error of the write. By the other one Telegraf is told to read its configuration anew,
-	// for which it starts this program anew.
+	// A write to a broken stdout shall return an error. A SIGHUP makes Telegraf read its configuration anew, for which it
+	// starts this program anew.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM) // which the shim watches too
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		<-signals
 		h.end()
 	}()
-
-	s := shim.New()
-	if err := s.AddInput(h); err != nil {
+	if err := h.start(); err != nil {
 		return err
 	}
-	if err := s.Run(shim.PollIntervalDisabled); err != nil {
-		return err
-	}
-	h.ended.Store(true)
-	if h.broken.Load() {
-		h.states.save()
-		return errors.New("stdout is broken: the rows since have not been written")
-	}
-	return nil
+	go h.readPrompts()
+	<-h.ctx.Done()
+	return h.stop()
 }
 
-// SampleConfig is part of telegraf.Input.
-func (*host) SampleConfig() string { return "" }
-
-// Start starts all instances. It is called by the shim, as are Gather and Stop.
-func (h *host) Start(acc telegraf.Accumulator) error {
-	go func() {
-		for row := range h.rows {
-			acc.AddMetric(row)
-		}
-	}()
+// start starts all instances.
+func (h *host) start() error {
+	go h.write()
 	go h.states.saveChanges(h.ctx)
 
 	for _, i := range h.instances {
@@ -227,7 +213,7 @@ func (h *host) Start(acc telegraf.Accumulator) error {
 			for _, i := range h.running {
 				i.Stop()
 			}
-			return fmt.Errorf("[%s] %s: %w", i.LogName(), i.at, err)
+			return fmt.Errorf("[%s] %s: starting failed: %w", i.LogName(), i.at, err)
 		}
 		if err != nil {
 			log.Infof("[agent] Failed to start %s, shutting down plugin: %v", i.LogName(), err)
@@ -256,23 +242,28 @@ func isFatal(err error) bool {
 	return false
 }
 
-// Gather prompts all instances. The shim calls it for each line on stdin.
-func (h *host) Gather(telegraf.Accumulator) error {
+// readPrompts prompts all instances for each line on stdin, until it closes: that is the order to stop.
+func (h *host) readPrompts() {
+	for lines := bufio.NewScanner(h.stdin); lines.Scan(); {
+		h.prompt()
+	}
+	if h.once {
+		h.gathers.Wait()
+	}
+	h.end()
+}
+
+func (h *host) prompt() {
 	for _, i := range h.running {
 		select {
 		case i.prompts <- struct{}{}:
 		default: // the prompt before is still to be answered, which answers this one
 		}
 	}
-	return nil
 }
 
-// Stop returns when all gathers are over, their rows written, the inputs stopped, and the states saved.
-func (h *host) Stop() {
-	if h.once {
-		h.gathers.Wait()
-	}
-	h.end()
+// stop returns when all gathers are over, the inputs stopped, all rows written, and the states saved.
+func (h *host) stop() error {
 	h.gathers.Wait()
 	var stops sync.WaitGroup
 	for _, i := range h.running {
@@ -283,17 +274,20 @@ func (h *host) Stop() {
 		})
 	}
 	stops.Wait()
+	close(h.queue)
+	err := <-h.written
 	// Telegraf's death closes stdin like an orderly stop does, but stdout a moment later, and what it had in memory is
 	// lost then. So is what it has not taken when this process ends. The states stay those of an unclean end in both
 	// cases, and where neither can be told.
 	time.Sleep(deathTime)
-	if drain() && hasReader(os.Stdout) && h.tell {
+	if err == nil && h.service && drain() && hasReader(os.Stdout) {
 		for _, i := range h.running {
-			i.keepState()
+			i.snapshot()()
 		}
 	}
 	h.states.save()
-	close(h.rows)
+	h.ended.Store(true)
+	return err
 }
 
 // end ends the gathers that are under way, and sees to it that the process is gone within a second from now, whatever

@@ -22,7 +22,6 @@ import (
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
 	"github.com/influxdata/telegraf/plugins/inputs"
-	"github.com/influxdata/telegraf/plugins/serializers/influx"
 )
 
 // childEnv makes the test binary run the host instead of the tests: its value is the Options in JSON.
@@ -312,24 +311,19 @@ func (c *child) end() (status int, rows, logged []string) {
 }
 
 // gatherOnce starts an instance, has it gather, and returns its rows.
-func gatherOnce(t *testing.T, i *instance) (rows []telegraf.Metric) {
+func gatherOnce(t *testing.T, i *instance) []string {
 	t.Helper()
-	h := newHost([]*instance{i})
-	h.states, h.once, h.exit = &stateFile{}, true, func(int) {}
-	stub := &shimStub{}
-	require.NoError(t, h.Start(stub))
-	h.Stop()
-	h.ended.Store(true)
-	return stub.rows
+	h, stub := newHost([]*instance{i}), &stdoutStub{}
+	h.states, h.stdout, h.once, h.exit = &stateFile{}, stub, true, func(int) {}
+	defer h.cancel()
+	require.NoError(t, h.start())
+	require.NoError(t, h.stop())
+	return stub.lines
 }
 
-func lineProtocol(t *testing.T, m telegraf.Metric) string {
-	t.Helper()
-	serializer := &influx.Serializer{}
-	require.NoError(t, serializer.Init())
-	line, err := serializer.Serialize(m)
-	require.NoError(t, err)
-	return strings.TrimSpace(string(line))
+// withoutTime cuts the timestamp off a line.
+func withoutTime(line string) string {
+	return line[:max(0, strings.LastIndex(line, " "))]
 }
 
 // agentDefaults are what a configuration without [agent] amounts to.

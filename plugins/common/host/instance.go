@@ -2,12 +2,12 @@ package host
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,9 +33,6 @@ type instance struct {
 	prompts   chan struct{} // holds the one that came during a gather
 	busy      atomic.Int32  // gathering or stopping
 	failed    atomic.Bool   // has reported an error
-
-	mu        sync.Mutex
-	unwritten *sync.WaitGroup // rows since the last gather that are not on stdout yet
 }
 
 // configure takes from [agent] what the table does not say, as Telegraf's agent does.
@@ -65,7 +62,6 @@ func (i *instance) configure(defaults *config.AgentConfig) error {
 	}
 	i.precision = precision(either(i.Config.Precision, false, defaults.Precision), i.schedule.interval)
 	i.prompts = make(chan struct{}, 1)
-	i.unwritten = &sync.WaitGroup{}
 	return nil
 }
 
@@ -107,7 +103,7 @@ func (i *instance) run() {
 	}
 }
 
-// gather gathers once: until the rows are written to stdout, and the state that goes with them is on its way to the file.
+// gather gathers once. The rows are queued then, and after them the state.
 func (i *instance) gather(acc telegraf.Accumulator) {
 	if i.host.ctx.Err() != nil {
 		return
@@ -119,7 +115,7 @@ func (i *instance) gather(acc telegraf.Accumulator) {
 		defer i.busy.Add(-1)
 		defer i.endOnPanic()
 		acc.AddError(i.Gather(acc))
-		i.keepState()
+		i.host.afterwards(i.snapshot())
 	}()
 
 	slow := time.NewTicker(i.schedule.interval)
@@ -146,38 +142,30 @@ func (i *instance) endOnPanic() {
 	}
 }
 
-// keepState keeps the state as it is now, once the rows made up to now have been written: a state that was ahead of
-// them would lose them.
-func (i *instance) keepState() {
-	var state []byte
-	plugin, stateful := i.Input.(telegraf.StatefulPlugin)
-	if stateful {
-		var err error
-		if state, err = snapshot(plugin); err != nil {
-			i.Log().Errorf("The state cannot be saved: %v", err)
-			stateful = false
-		}
-	}
+// snapshot returns what keeps the state as it is now. That is for later: a state that was ahead of the rows would lose
+// them.
+func (i *instance) snapshot() (keep func()) {
 	// Whether the state that was restored is any good, an input may know no sooner than it has gathered.
 	if judge, ok := i.Input.(interface{ RejectedState() error }); ok {
 		if err := judge.RejectedState(); err != nil {
 			i.host.states.reject(i.stateID, err)
 		}
 	}
-
-	i.mu.Lock()
-	rows := i.unwritten
-	i.unwritten = &sync.WaitGroup{}
-	i.mu.Unlock()
-	rows.Wait()
-	if stateful {
-		i.host.states.keep(i.stateID, state)
+	plugin, stateful := i.Input.(telegraf.StatefulPlugin)
+	if !stateful {
+		return func() {}
 	}
+	state, err := json.Marshal(plugin.GetState())
+	if err != nil {
+		i.Log().Errorf("The state cannot be saved: %v", err)
+		return func() {}
+	}
+	return func() { i.host.states.keep(i.stateID, state) }
 }
 
 // accumulator returns a new one, as Telegraf's, for the instance's rows and errors.
 func (i *instance) accumulator() telegraf.Accumulator {
-	return &accumulator{agent.NewAccumulator(i, i.host.rows), i}
+	return &accumulator{agent.NewAccumulator(i, i.host.queue), i}
 }
 
 // accumulator is Telegraf's, but for errors.
@@ -199,56 +187,4 @@ func (a *accumulator) AddError(err error) {
 		return
 	}
 	a.Accumulator.AddError(err)
-}
-
-// MakeMetric has the row filtered and tagged as the table says, and then looks after it until it is written.
-func (i *instance) MakeMetric(m telegraf.Metric) telegraf.Metric {
-	m = i.RunningInput.MakeMetric(m)
-	if m == nil {
-		return nil
-	}
-	if !serializable(m) {
-		i.Log().Debugf("Dropped a metric without a name or a finite field: %v", m)
-		m.Drop()
-		return nil
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.unwritten.Add(1)
-	return &row{Metric: m, written: i.unwritten.Done, lost: func() { i.host.broken.Store(true) }}
-}
-
-// serializable says whether the shim will be able to write the metric. It gives up at the first that it cannot.
-func serializable(m telegraf.Metric) bool {
-	for _, field := range m.FieldList() {
-		number, isFloat := field.Value.(float64)
-		if m.Name() != "" && field.Key != "" && (!isFloat || !math.IsNaN(number) && !math.IsInf(number, 0)) {
-			return true
-		}
-	}
-	return false
-}
-
-// row is a metric on its way to stdout. The shim accepts it when it is written, and drops or rejects it if it cannot be.
-type row struct {
-	telegraf.Metric
-	written, lost func()
-}
-
-// Accept is called once the row is written.
-func (r *row) Accept() {
-	r.Metric.Accept()
-	r.written()
-}
-
-// Reject is called if the row could not be serialized.
-func (r *row) Reject() {
-	r.Metric.Reject()
-	r.lost()
-}
-
-// Drop is called if the row could not be written.
-func (r *row) Drop() {
-	r.Metric.Drop()
-	r.lost()
 }

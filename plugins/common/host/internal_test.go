@@ -2,8 +2,10 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,27 +17,28 @@ import (
 
 func TestInternal(t *testing.T) {
 	logTo(t, false)
+	name := fmt.Sprintf("internal_test_%d", time.Now().UnixNano()) // counters last as long as the process
 	for _, alias := range []string{"one", "two"} {
 		input := models.NewRunningInput(&probe{Server: "a", gather: func(_ *probe, acc telegraf.Accumulator) error {
 			acc.AddError(errors.New("an error"))
 			return errors.New("no answer")
-		}}, &models.InputConfig{Name: "internal_test", Alias: alias, ID: alias})
+		}}, &models.InputConfig{Name: name, Alias: alias, ID: alias})
 		i := &instance{RunningInput: input}
 		require.NoError(t, i.configure(&agentDefaults))
 		require.NoError(t, input.Init())
 		gatherOnce(t, i)
 		require.True(t, i.failed.Load())
 		// The same input without an alias, twice: told apart by ID only.
-		models.NewRunningInput(&plain{}, &models.InputConfig{Name: "internal_test", ID: alias}).MetricsGathered.Incr(10)
+		models.NewRunningInput(&plain{}, &models.InputConfig{Name: name, ID: alias}).MetricsGathered.Incr(10)
 	}
-	selfstat.Register("of_its_own", "requests", map[string]string{"source": "x"}).Incr(3)
+	selfstat.Register("of_its_own", "requests", map[string]string{"source": "x"}).Set(3)
 	gather := func(i *internalInput) *testutil.Accumulator {
 		var acc testutil.Accumulator
 		require.NoError(t, i.Gather(&acc))
 		return &acc
 	}
 	tags := func(more map[string]string) map[string]string {
-		tags := map[string]string{"input": "internal_test", "version": telegrafVersion(), "process": "host.test"}
+		tags := map[string]string{"input": name, "version": telegrafVersion(), "process": "host.test"}
 		maps.Copy(tags, more)
 		return tags
 	}

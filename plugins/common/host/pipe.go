@@ -2,7 +2,6 @@ package host
 
 import (
 	"os"
-	"sync"
 	"time"
 )
 
@@ -23,29 +22,10 @@ func Leave() {
 // drain lets Telegraf take what is in the pipes: execd stops reading as soon as the process is gone. It returns whether
 // all rows are known to have been taken.
 func drain() bool {
-	for end := time.Now().Add(drainTime); !pipesTell() || unread(os.Stdout)+unread(os.Stderr) > 0; {
-		if time.Now().After(end) {
-			return pipesTell() && unread(os.Stdout) == 0
+	for end := time.Now().Add(drainTime); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if pipesTell && unread(os.Stdout)+unread(os.Stderr) == 0 {
+			return true
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	return true
+	return pipesTell && unread(os.Stdout) == 0
 }
-
-// pipesTell finds out whether this system tells what becomes of what is written to a pipe.
-var pipesTell = sync.OnceValue(func() bool {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return false
-	}
-	defer w.Close()
-	defer r.Close()
-	if _, err := w.Write([]byte{0}); err != nil || unread(w) != 1 {
-		return false
-	}
-	if _, err := r.Read([]byte{0}); err != nil || unread(w) != 0 || !hasReader(w) {
-		return false
-	}
-	r.Close()
-	return !hasReader(w)
-})

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// pipesTell says whether this system tells what becomes of what is written to a pipe.
+const pipesTell = true
+
 // unread returns the number of bytes in the pipe that its reader has not taken yet, 0 if the file is no pipe.
 func unread(pipe *os.File) int {
 	n, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
@@ -15,4 +18,12 @@ func unread(pipe *os.File) int {
 		return 0
 	}
 	return n
+}
+
+// hasReader returns whether somebody may still read what is written to the file, which is true of all but a pipe
+// without a reader.
+func hasReader(pipe *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(pipe.Fd()), Events: unix.POLLOUT}}
+	_, err := unix.Poll(fds, 0)
+	return err != nil || fds[0].Revents&(unix.POLLERR|unix.POLLHUP) == 0
 }

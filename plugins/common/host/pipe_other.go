@@ -1,13 +1,12 @@
-//go:build (!linux && !darwin) || portable
+//go:build !linux || portable
 
 package host
 
 import "os"
 
-// Other systems tell nothing of what these ask for; the tag portable makes Linux one of them, for tests.
-
-func lockMemory(int) error { return nil }
-
-func hasReader(*os.File) bool { return true }
+// Other systems do not tell, so no stop is known to be in order there. The tag portable makes Linux one of them, for tests.
+const pipesTell = false
 
 func unread(*os.File) int { return 0 }
+
+func hasReader(*os.File) bool { return true }

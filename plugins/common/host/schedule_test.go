@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -75,38 +76,51 @@ func TestScheduleJitter(t *testing.T) {
 	require.Greater(t, len(seen), 90)
 }
 
-// shimStub takes rows as the shim does. It writes at once what it is given, unless told to hold it.
-type shimStub struct {
-	telegraf.Accumulator
-	mu   sync.Mutex
-	hold bool
-	rows []telegraf.Metric
+// stdoutStub takes what is written to stdout: at once, or a line each time that one is received from hold.
+type stdoutStub struct {
+	mu    sync.Mutex
+	lines []string
+	hold  chan struct{}
+	fail  bool
 }
 
-func (s *shimStub) AddMetric(m telegraf.Metric) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rows = append(s.rows, m)
-	if !s.hold {
-		m.Accept()
+func (s *stdoutStub) Write(line []byte) (int, error) {
+	if s.hold != nil {
+		<-s.hold
 	}
-}
-
-func (s *shimStub) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.rows)
+	if s.fail {
+		return 0, errors.New("broken")
+	}
+	s.lines = append(s.lines, strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
+}
+
+// written returns the lines once nothing happens any more.
+func (s *stdoutStub) written() []string {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines
 }
 
 // startHost runs the probes in this process, within a synctest bubble.
-func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) (*host, *shimStub) {
+func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) (*host, *stdoutStub) {
 	t.Helper()
-	h, stub := prepareHost(t, polling, states, probes...), &shimStub{}
-	require.NoError(t, h.Start(stub))
+	h, stub := prepareHost(t, polling, states, probes...)
+	require.NoError(t, h.start())
 	return h, stub
 }
 
-func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) *host {
+// stopHost stops a host that has nothing to complain of.
+func stopHost(t *testing.T, h *host) {
+	t.Helper()
+	h.end()
+	require.NoError(t, h.stop())
+}
+
+func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) (*host, *stdoutStub) {
 	t.Helper()
 	var instances []*instance
 	for n, p := range probes {
@@ -120,10 +134,10 @@ func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe
 	if states == nil {
 		states = &stateFile{wake: make(chan struct{})}
 	}
-	h := newHost(instances)
-	h.states, h.polling, h.tell = states, polling, true
+	h, stub := newHost(instances), &stdoutStub{}
+	h.states, h.stdout, h.polling, h.service = states, stub, polling, true
 	h.exit = func(int) {}
-	return h
+	return h, stub
 }
 
 func TestGathersAtOnceAndThenOnTheInterval(t *testing.T) {
@@ -142,7 +156,7 @@ func TestGathersAtOnceAndThenOnTheInterval(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, "1m0s", <-gathers)
 		require.Equal(t, "2m0s", <-gathers)
-		h.Stop()
+		stopHost(t, h)
 		time.Sleep(time.Hour)
 		require.Empty(t, gathers)
 	})
@@ -161,7 +175,7 @@ func TestPromptsAreNeitherLostNorDoubled(t *testing.T) {
 		}}
 		h, _ := startHost(t, false, nil, p)
 		prompt := func() {
-			require.NoError(t, h.Gather(nil))
+			h.prompt()
 			synctest.Wait()
 		}
 
@@ -185,7 +199,7 @@ func TestPromptsAreNeitherLostNorDoubled(t *testing.T) {
 		release <- struct{}{}
 		synctest.Wait()
 		require.EqualValues(t, 3, gathers.Load())
-		h.Stop()
+		stopHost(t, h)
 	})
 }
 
@@ -206,13 +220,13 @@ func TestSlowGathers(t *testing.T) {
 		time.Sleep(155 * time.Second) // to 2:36, since 0:01
 		synctest.Wait()
 		require.EqualValues(t, 1, gathers.Load())
-		require.Equal(t, 3, stub.count(), "the slow one held up the other")
+		require.Len(t, stub.written(), 3, "the slow one held up the other")
 		require.EqualValues(t, 2, h.instances[0].GatherTimeouts.Get()-timeouts)
 		require.EqualValues(t, 1, h.instances[0].GatherErrors.Get()-failures)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.EqualValues(t, 2, gathers.Load())
-		go h.Stop()
+		go stopHost(t, h)
 		time.Sleep(time.Hour)
 	})
 	require.NoError(t, logs.setLevel(false, false))
@@ -224,7 +238,6 @@ func TestSlowGathers(t *testing.T) {
 func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
-		p := &probe{Rows: 2, state: probeState{Gathers: 5}}
 		kept := func() string {
 			synctest.Wait()
 			states.mu.Lock()
@@ -232,28 +245,28 @@ func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 			return string(states.states["probe 0"])
 		}
 
-		h, stub := startHost(t, false, states, p)
-		stub.mu.Lock()
-		stub.hold = true
-		stub.mu.Unlock()
-		require.NoError(t, h.Gather(nil))
+		h, stub := prepareHost(t, false, states, &probe{Rows: 2, state: probeState{Gathers: 5}})
+		stub.hold = make(chan struct{})
+		require.NoError(t, h.start())
+		h.prompt()
 		require.Empty(t, kept())
-		require.Equal(t, 2, stub.count())
-		stub.rows[0].Accept()
+		stub.hold <- struct{}{}
 		require.Empty(t, kept(), "one row is not written yet")
-		require.NoError(t, h.Gather(nil))
-		require.Empty(t, kept(), "the next gather waits")
-		require.Equal(t, 2, stub.count())
-		stub.rows[1].Accept()
+		h.prompt()
+		require.Empty(t, kept(), "the next gather's state came first")
+		stub.hold <- struct{}{}
 		require.JSONEq(t, `{"gathers":6}`, kept())
+		require.Len(t, stub.written(), 2)
 
-		require.Equal(t, 4, stub.count())
-		stub.rows[2].Accept()
-		stub.rows[3].Drop() // stdout broke
+		stub.hold <- struct{}{}
+		require.Len(t, stub.written(), 3)
+		stub.fail = true
+		stub.hold <- struct{}{}
+		require.JSONEq(t, `{"gathers":6}`, kept(), "a row has not been written")
+		require.Error(t, h.ctx.Err(), "the host goes on without a stdout")
+		h.prompt()
+		require.ErrorContains(t, h.stop(), "stdout is broken, the rows since have not been written: broken")
 		require.JSONEq(t, `{"gathers":6}`, kept())
-		require.True(t, h.broken.Load())
-		stub.rows[3].Accept()
-		h.Stop()
 	})
 }
 
@@ -262,8 +275,8 @@ func TestStopThatMayBeATrials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
 		h, _ := startHost(t, false, states, &probe{Does: "count stop"})
-		h.tell = false
-		h.Stop()
+		h.service = false
+		stopHost(t, h)
 		require.Empty(t, states.states)
 	})
 }
@@ -271,21 +284,13 @@ func TestStopThatMayBeATrials(t *testing.T) {
 // A service's own rows keep their time, unless the table sets a precision.
 func TestRowsOfAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, stub := startHost(t, false, nil, &probe{AtStart: "row"})
-		synctest.Wait()
-		require.Equal(t, time.Unix(1, 499_999_999), stub.rows[0].Time())
-		h.Stop()
-		synctest.Wait()
-
-		require.NoError(t, h.instances[0].Init())
-		states := h.states
-		h = newHost(h.instances)
-		h.states, h.polling = states, false
-		h.instances[0].Config.Precision = time.Second
-		require.NoError(t, h.Start(stub))
-		synctest.Wait()
-		require.Equal(t, time.Unix(1, 0), stub.rows[1].Time())
-		h.Stop()
+		for precision, want := range map[time.Duration]string{0: "started n=1i 1499999999", time.Second: "started n=1i 1000000000"} {
+			h, stub := prepareHost(t, false, nil, &probe{AtStart: "row"})
+			h.instances[0].Config.Precision = precision
+			require.NoError(t, h.start())
+			require.Equal(t, []string{want}, stub.written())
+			stopHost(t, h)
+		}
 	})
 }
 
@@ -314,7 +319,7 @@ func TestStopComesAfterTheGathers(t *testing.T) {
 		p.say = func(event string) { events = append(events, event) }
 		h, _ := startHost(t, true, nil, p)
 		synctest.Wait()
-		h.Stop()
+		stopHost(t, h)
 		require.Equal(t, []string{"gathered", "stopped"}, events)
 	})
 }
@@ -322,21 +327,21 @@ func TestStopComesAfterTheGathers(t *testing.T) {
 func TestNoGatherBeginsAfterTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &probe{Rows: 1}
-		h, stub := prepareHost(t, true, nil, p), &shimStub{}
+		h, stub := prepareHost(t, true, nil, p)
 		h.end()
-		require.NoError(t, h.Start(stub))
-		h.Stop()
+		require.NoError(t, h.start())
+		stopHost(t, h)
 		require.Zero(t, p.state.Gathers)
-		require.Zero(t, stub.count())
+		require.Empty(t, stub.written())
 	})
 }
 
 func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
 	var events []string
 	good := &probe{Does: "say stop", say: func(event string) { events = append(events, event) }}
-	h := prepareHost(t, true, nil, good, &probe{AtStart: "no way"})
+	h, _ := prepareHost(t, true, nil, good, &probe{AtStart: "no way"})
 	defer h.cancel()
-	require.ErrorContains(t, h.Start(&shimStub{}), "no way")
+	require.ErrorContains(t, h.start(), "starting failed: no way")
 	require.Equal(t, []string{"stopped"}, events)
 }
 
@@ -349,7 +354,7 @@ func TestRepeatedErrors(t *testing.T) {
 		before, gatherErrsBefore := errs.Get(), gatherErrs.Get()
 		h, _ := startHost(t, true, nil, &probe{Does: "fail again"})
 		time.Sleep(150 * time.Second)
-		h.Stop()
+		stopHost(t, h)
 		require.EqualValues(t, 3, gatherErrs.Get()-gatherErrsBefore)
 		require.EqualValues(t, 3, errs.Get()-before)
 		require.Equal(t, 1, h.failed())
@@ -375,8 +380,7 @@ func TestTrackedMetrics(t *testing.T) {
 		synctest.Wait()
 		require.True(t, <-delivered)
 		require.True(t, <-delivered)
-		require.Equal(t, 1, stub.count())
-		require.Equal(t, "tracked n=1i 0", lineProtocol(t, stub.rows[0]))
-		h.Stop()
+		require.Equal(t, []string{"tracked n=1i 0"}, stub.written())
+		stopHost(t, h)
 	})
 }

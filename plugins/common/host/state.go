@@ -270,11 +270,6 @@ func (f *stateFile) setAside(reason error) {
 	f.changed = len(f.states) > 0
 }
 
-// snapshot is a plugin's state at one moment, to be kept later.
-func snapshot(plugin telegraf.StatefulPlugin) ([]byte, error) {
-	return json.Marshal(plugin.GetState())
-}
-
 // keep has the state of id saved soon, if it differs from the one known.
 func (f *stateFile) keep(id string, state []byte) {
 	f.mu.Lock()

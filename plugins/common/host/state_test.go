@@ -49,10 +49,7 @@ func TestStateFileIsTelegrafs(t *testing.T) {
 	f := openStates(t, path)
 	f.restore(inputsByID("a", a)) // b is not configured any more
 	require.Equal(t, probeState{Gathers: 7}, a.state)
-	a.state.Gathers++
-	state, err := snapshot(a)
-	require.NoError(t, err)
-	f.keep("a", state)
+	f.keep("a", []byte(`{"gathers":8}`))
 	f.save()
 	f.close()
 
@@ -120,11 +117,12 @@ func TestStatesThatGathersReject(t *testing.T) {
 			return nil
 		}
 		probes := []*probe{{gather: fromTheFuture}, {gather: fromTheFuture}, {}}
-		states, stub := openStates(t, path), &shimStub{hold: true}
-		h := prepareHost(t, false, states, probes...)
+		states := openStates(t, path)
+		h, stub := prepareHost(t, false, states, probes...)
+		stub.hold = make(chan struct{})
 		states.restore(h.instances)
 		require.Equal(t, 4, probes[2].state.Gathers)
-		require.NoError(t, h.Start(stub))
+		require.NoError(t, h.start())
 		gather := func(n int) {
 			h.running[n].prompts <- struct{}{}
 			synctest.Wait()
@@ -138,11 +136,11 @@ func TestStatesThatGathersReject(t *testing.T) {
 
 		gather(0)
 		require.JSONEq(t, `{"other":"MQ==","probe 1":"eyJnYXRoZXJzIjo4fQ==","probe 2":"eyJnYXRoZXJzIjo0fQ=="}`, left(), "the row is not written yet")
-		stub.rows[0].Accept()
+		stub.hold <- struct{}{}
 		want := `{"other":"MQ==","probe 0":"eyJnYXRoZXJzIjoxfQ==","probe 1":"eyJnYXRoZXJzIjo4fQ==","probe 2":"eyJnYXRoZXJzIjo0fQ=="}`
 		require.JSONEq(t, want, left())
 		gather(1)
-		stub.rows[1].Accept()
+		stub.hold <- struct{}{}
 		gather(2)
 		require.JSONEq(t, strings.NewReplacer("o4fQ", "oxfQ", "o0fQ", "o1fQ").Replace(want), left())
 
@@ -157,7 +155,7 @@ func TestStatesThatGathersReject(t *testing.T) {
 			fmt.Fprintf(&log, "W! State file %s is not usable, starting without; it is now %s: state of %q: gathers of tomorrow\n", path, aside[0], id)
 		}
 		require.Equal(t, log.String(), out.String())
-		h.Stop()
+		stopHost(t, h)
 	})
 }
 

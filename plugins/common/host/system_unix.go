@@ -5,6 +5,8 @@ package host
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // noFollow has a file opened without following a link, and without waiting for the other end of a FIFO.
@@ -32,4 +34,15 @@ func statOf(path string) (stat *syscall.Stat_t, known bool) {
 	}
 	stat, known = info.Sys().(*syscall.Stat_t)
 	return stat, known
+}
+
+// lockMemory tries whether so much memory can be locked, the only way to know: limits differ by user, rights and
+// container.
+func lockMemory(size int) error {
+	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	defer unix.Munmap(memory) //nolint:errcheck // unlocks too
+	return unix.Mlock(memory)
 }

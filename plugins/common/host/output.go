@@ -1,0 +1,54 @@
+package host
+
+import (
+	"fmt"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/plugins/serializers/influx"
+)
+
+// afterwards stands in the queue for what is to be done once everything before it has been written.
+type afterwards struct {
+	telegraf.Metric
+	do func()
+}
+
+// afterwards has f called once everything queued so far has been written, and never if that fails.
+func (h *host) afterwards(f func()) { h.queue <- afterwards{do: f} }
+
+// write writes what is queued, until the queue is closed. When stdout breaks the host ends, and the rest of the queue is
+// thrown away, as nothing may wait for it.
+func (h *host) write() {
+	var serializer influx.Serializer
+	err := serializer.Init()
+	for m := range h.queue {
+		if then, ok := m.(afterwards); ok {
+			if err == nil {
+				then.do()
+			}
+			continue
+		}
+		if err == nil {
+			err = h.writeMetric(&serializer, m)
+		} else {
+			m.Reject()
+		}
+	}
+	h.written <- err
+}
+
+func (h *host) writeMetric(serializer *influx.Serializer, m telegraf.Metric) error {
+	line, err := serializer.Serialize(m)
+	if err != nil { // it has no name, or no field that line protocol can express
+		log.Debugf("Dropped a metric: %v: %v", err, m)
+		m.Drop()
+		return nil
+	}
+	if _, err := h.stdout.Write(line); err != nil {
+		m.Reject()
+		h.end()
+		return fmt.Errorf("stdout is broken, the rows since have not been written: %w", err)
+	}
+	m.Accept()
+	return nil
+}
