@@ -196,7 +196,7 @@ func (f *File) syntaxError(err error) error {
 	}
 	var last int
 	if _, scanErr := fmt.Sscanf(err.Error(), "line %d: invalid TOML syntax", &last); scanErr != nil {
-		return f.LoaderError(err, nil)
+		return f.LoaderError(err)
 	}
 	lines := bytes.SplitAfter(f.Content, []byte("\n"))
 	for line := min(last, len(lines)); line > max(0, last-maxStatement); line-- {
@@ -208,7 +208,7 @@ func (f *File) syntaxError(err error) error {
 				"or a backslash in double quotes is not doubled", f.At(line))
 		}
 	}
-	return f.LoaderError(err, nil)
+	return f.LoaderError(err)
 }
 
 // typographic matches what text processors and web pages make of quotes and blanks.
@@ -497,58 +497,21 @@ func (f *File) lineOfString(s *ast.String) int {
 	return 1 + strings.Count(string([]rune(string(f.Content))[:s.Position.Begin]), "\n")
 }
 
-var (
-	loaderPrefix = regexp.MustCompile(`^error parsing (\w+)(?: array)?, `)
-	loaderLine   = regexp.MustCompile(`line (\d+)(?::\S*( \S*)?)?: `)
-	loaderUnused = regexp.MustCompile(`^plugin inputs\.(\w+): .*?\["(\w+)"`)
-	secretRef    = regexp.MustCompile(`@\{\w+:\w+\}`)
-)
-
-// LoaderError gives an error of Telegraf's loader the line it is about, as far as that can be told. loaded is how many
-// tables of each plugin had been loaded before.
-func (f *File) LoaderError(err error, loaded map[string]int) error {
-	line, reason := 0, err.Error()
-	if strings.HasPrefix(reason, "error parsing data: ") { // the errors around the innermost print values
+// LoaderError explains an error of Telegraf's loader, which mostly has the line in its text.
+func (f *File) LoaderError(err error) error {
+	reason := err.Error()
+	switch {
+	case strings.HasPrefix(reason, "error parsing data: "): // the errors around the innermost print values
 		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 			reason = inner.Error()
 		}
-	}
-	if match := loaderPrefix.FindStringSubmatch(reason); match != nil {
-		reason = reason[len(match[0]):]
-		if tables := f.tables[match[1]]; loaded[match[1]] < len(tables) {
-			line = tables[loaded[match[1]]].Line
-		} else if tables := f.tables["secretstores."+match[1]]; len(tables) == 1 {
-			line = tables[0].Line
-		}
-	}
-	if match := loaderLine.FindStringSubmatch(reason); match != nil {
-		if n, err := strconv.Atoi(match[1]); err == nil {
-			line = n
-		}
-		reason = strings.Replace(reason, match[0], "", 1)
-	}
-	if match := loaderUnused.FindStringSubmatch(reason); match != nil {
-		line = 0 // it was that of the first input
-		for _, tbl := range slices.Backward(f.tables[match[1]]) {
-			if node, found := tbl.Fields[match[2]]; found {
-				line = lineOf(node)
-			}
-		}
-	}
-	if ref := secretRef.FindString(reason); ref != "" {
-		for _, s := range f.strings {
-			if strings.Contains(s.Value, ref) {
-				line = f.lineOfString(s)
-			}
-		}
-		if strings.HasPrefix(reason, "unknown secret store") {
-			reason += ": put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"
-		}
+	case strings.HasPrefix(reason, "unknown secret store"):
+		reason += ": put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"
 	}
 	if strings.Contains(reason, "is in conflict with") {
 		reason += ": write each table and each option once"
 	}
-	return fmt.Errorf("%s: %s", f.At(line), f.secrets.Redact(reason))
+	return fmt.Errorf("%s: %s", f.At(0), f.secrets.Redact(reason))
 }
 
 // optionNames are the TOML keys that the structs know.

@@ -21,13 +21,24 @@ import (
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
 	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/plugins/common/shim"
 	"github.com/influxdata/telegraf/plugins/inputs"
 )
 
 // childEnv makes the test binary run the host instead of the tests: its value is the Options in JSON.
 const childEnv = "HOST_TEST_OPTIONS"
 
+// shimEnv makes the test binary run an input by Telegraf's own shim.
+const shimEnv = "HOST_TEST_SHIM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(shimEnv) != "" {
+		s := shim.New()
+		if err := errors.Join(s.AddInput(&plain{}), s.Run(shim.PollIntervalDisabled)); err != nil {
+			panic(err)
+		}
+		os.Exit(0)
+	}
 	if options := os.Getenv(childEnv); options != "" {
 		var opts Options
 		if err := json.Unmarshal([]byte(options), &opts); err != nil {

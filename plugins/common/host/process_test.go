@@ -65,6 +65,31 @@ func TestGathersAtEachLineOnStdin(t *testing.T) {
 	}
 }
 
+// What execd relies on is the same as with Telegraf's shim.
+func TestShimProtocol(t *testing.T) {
+	asShim := func(c *exec.Cmd) { c.Env = append(c.Env, shimEnv+"=1") }
+	for name, adjust := range map[string]func(*exec.Cmd){"shim": asShim, "host": func(*exec.Cmd) {}} {
+		for end, stop := range map[string]func(c *child) error{
+			"stdin":   func(c *child) error { return c.in.Close() },
+			"SIGTERM": func(c *child) error { return c.Process.Signal(syscall.SIGTERM) },
+			"SIGINT":  func(c *child) error { return c.Process.Signal(syscall.SIGINT) },
+		} {
+			t.Run(name+" "+end, func(t *testing.T) {
+				c := startChild(t, "[[inputs.plain]]", Options{PollIntervalDisabled: true}, adjust)
+				for range 3 {
+					_, err := c.in.Write([]byte("\n"))
+					require.NoError(t, err)
+					require.Regexp(t, `^plain v=1i \d{19}$`, c.row())
+				}
+				require.NoError(t, stop(c))
+				status, rest, logged := c.end()
+				require.Zero(t, status, logged)
+				require.Empty(t, rest)
+			})
+		}
+	}
+}
+
 func TestProcessThatCannotStart(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ name, conf, want string }{
