@@ -51,11 +51,11 @@ func (w *Window) UnmarshalJSON(content []byte) error {
 // Set is a set of hours as windows: sorted, disjoint, merged where they touch. Its methods leave it as it is.
 type Set []Window
 
-// setOf returns the hours of windows in whatever order.
+// setOf returns the hours of windows in whatever order, which it uses up.
 func setOf(windows []Window) Set {
-	sorted := slices.SortedFunc(slices.Values(windows), func(a, b Window) int { return int(a.From - b.From) })
-	set := make(Set, 0, len(sorted))
-	for _, w := range sorted {
+	slices.SortFunc(windows, func(a, b Window) int { return int(a.From - b.From) })
+	set := windows[:0]
+	for _, w := range windows {
 		switch last := len(set) - 1; {
 		case w.IsEmpty():
 		case last >= 0 && w.From <= set[last].To:
