@@ -1153,7 +1153,7 @@ func check(t *testing.T, s *scenario) {
 	}
 }
 
-// TestSimulatedTraits plays each trait in each mode, plain, and with a restart and a change of clocks.
+// TestSimulatedTraits plays each trait in each mode, plain, and with a restart and a change of clocks; -short a fiftieth of that.
 func TestSimulatedTraits(t *testing.T) {
 	t.Parallel()
 	if *simSeed != 0 {
@@ -1167,7 +1167,7 @@ func TestSimulatedTraits(t *testing.T) {
 				if k > 0 {
 					s.disturb(rand.New(rand.NewPCG(uint64(n), 2)), (i+j)%len(clockChanges))
 				}
-				if excluded(s) || testing.Short() && n%10 != i%10 {
+				if excluded(s) || testing.Short() && n%50 != i%50 {
 					continue
 				}
 				t.Run(traits[i].name+"/"+m+"/"+variant, func(t *testing.T) {
@@ -1179,12 +1179,12 @@ func TestSimulatedTraits(t *testing.T) {
 	}
 }
 
-// TestSimulatedCombinations plays random combinations.
+// TestSimulatedCombinations plays random combinations; -short a fiftieth of them.
 func TestSimulatedCombinations(t *testing.T) {
 	t.Parallel()
 	first, runs := max(*simSeed, 1), *simRuns
 	if testing.Short() {
-		runs /= 10
+		runs /= 50
 	}
 	if *simSeed != 0 {
 		runs = 1
@@ -1197,11 +1197,14 @@ func TestSimulatedCombinations(t *testing.T) {
 	}
 }
 
-// TestSimulatedYear reads a year of history from an API in which nothing is wrong.
+// TestSimulatedYear reads a year of history from an API in which nothing is wrong; -short in one mode.
 func TestSimulatedYear(t *testing.T) {
 	t.Parallel()
 	for i := range traits[:3] {
-		for _, m := range modes {
+		for j, m := range modes {
+			if testing.Short() && i+j > 0 {
+				continue
+			}
 			t.Run(traits[i].name+"/"+m, func(t *testing.T) {
 				t.Parallel()
 				s := plain(m, traits[i].name)
