@@ -235,7 +235,7 @@ func TestOneAfterTheOtherIsNeverSimultaneous(t *testing.T) {
 	base, client := serve(t, s)
 	for i := range 300 {
 		s.Script(token, []Fault{"", FaultTruncated, FaultDropped, FaultSlow, FaultReset, FaultDroppedChunk}[i%6])
-		_, _, _ = fetch(t.Context(), client, base+reportTarget("20260101000000", "20260131235959"))
+		_, _, _ = fetch(t.Context(), client, base+settledDay)
 	}
 	for _, r := range s.Ledger() {
 		require.Equal(t, 1, r.InFlight)
