@@ -175,6 +175,9 @@ func TestResponsesAtTheLimits(t *testing.T) {
 
 // Costly responses take no long time.
 func TestCostlyResponses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("how long it takes tells little beside other tests, or under the race detector")
+	}
 	unread := strings.Repeat("q", 8000)
 	for i := range 20 { // tokens of many lengths
 		HideToken(strings.Repeat("z", 30+i))

@@ -1153,7 +1153,7 @@ func check(t *testing.T, s *scenario) {
 	}
 }
 
-// TestSimulatedTraits plays each trait in each mode, plain, and with a restart and a change of clocks; -short a fiftieth of that.
+// TestSimulatedTraits plays each trait in each mode, plain, and with a restart and a change of clocks; -short a hundredth of that.
 func TestSimulatedTraits(t *testing.T) {
 	t.Parallel()
 	if *simSeed != 0 {
@@ -1167,7 +1167,7 @@ func TestSimulatedTraits(t *testing.T) {
 				if k > 0 {
 					s.disturb(rand.New(rand.NewPCG(uint64(n), 2)), (i+j)%len(clockChanges))
 				}
-				if excluded(s) || testing.Short() && n%50 != i%50 {
+				if excluded(s) || testing.Short() && n%100 != i%100 {
 					continue
 				}
 				t.Run(traits[i].name+"/"+m+"/"+variant, func(t *testing.T) {
@@ -1179,12 +1179,12 @@ func TestSimulatedTraits(t *testing.T) {
 	}
 }
 
-// TestSimulatedCombinations plays random combinations; -short a fiftieth of them.
+// TestSimulatedCombinations plays random combinations; -short a hundredth of them.
 func TestSimulatedCombinations(t *testing.T) {
 	t.Parallel()
 	first, runs := max(*simSeed, 1), *simRuns
 	if testing.Short() {
-		runs /= 50
+		runs /= 100
 	}
 	if *simSeed != 0 {
 		runs = 1
