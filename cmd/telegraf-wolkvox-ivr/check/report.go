@@ -8,6 +8,7 @@ import (
 
 	"telegraf-wolkvox-ivr/plugins/common/hours"
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
+	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
 // checkedDays are the days before today that a check requests, too: a week shows what is usual at an hour.
@@ -190,7 +191,7 @@ func (t *table) checkEmptyHours(r *wolkvox.Report) {
 		}
 	}
 	effect := "get no point"
-	if t.plugin.EmptyHours == "zero" {
+	if t.plugin.EmptyHours == wolkvox_ivr.ZeroEmpty {
 		effect = "become 0 calls"
 	}
 	switch {

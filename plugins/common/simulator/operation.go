@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,8 +36,9 @@ type operation struct {
 	key  uint64 // what its calls follow from: stays when the token changes
 	zone *time.Location
 
+	form atomic.Pointer[Form]
+
 	mu          sync.Mutex
-	form        Form
 	inFlight    int
 	day         string // the local day that the counts below belong to
 	used        int
@@ -81,13 +83,9 @@ func newOperation(seed uint64, o Operation) (*operation, error) {
 
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(o.Server + "\x00" + o.Token)) // never fails
-	return &operation{Operation: o, key: scatter(seed ^ scatter(hash.Sum64())), zone: zone, form: o.Form}, nil
-}
-
-func (o *operation) currentForm() Form {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.form
+	added := &operation{Operation: o, key: scatter(seed ^ scatter(hash.Sum64())), zone: zone}
+	added.form.Store(&o.Form)
+	return added, nil
 }
 
 // enter counts a request in and says how many are now in flight, itself included, and whether a rule refuses it. Every request that

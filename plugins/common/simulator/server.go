@@ -119,7 +119,7 @@ func (x *exchange) identify() error {
 		return errBadToken
 	}
 	inFlight, err := x.operation.enter(x.now)
-	x.form = x.operation.currentForm()
+	x.form = *x.operation.form.Load()
 	x.s.ledger.note(func() { x.entry.InFlight = inFlight })
 	return err
 }

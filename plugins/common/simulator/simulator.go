@@ -89,10 +89,7 @@ func (s *Simulator) SetForm(token string, form Form) {
 	if err := form.check(); err != nil {
 		panic("simulator: " + err.Error())
 	}
-	o := s.operation(token)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.form = form
+	s.operation(token).form.Store(&form)
 }
 
 // SetToken replaces an operation's token: its calls, quota, scripts and form stay, and the old token becomes invalid.

@@ -198,9 +198,9 @@ func withBackfill(d time.Duration) func(*WolkvoxIVR) {
 	return func(w *WolkvoxIVR) { w.Backfill = config.Duration(d) }
 }
 
-func zeroEmptyHours(w *WolkvoxIVR) { w.EmptyHours = "zero" }
+func zeroEmptyHours(w *WolkvoxIVR) { w.EmptyHours = ZeroEmpty }
 
-func finalHours(w *WolkvoxIVR) { w.Hours = "final" }
+func finalHours(w *WolkvoxIVR) { w.Hours = FinalHours }
 
 const hoursLevel = testutil.LevelWarn
 
@@ -253,7 +253,7 @@ func TestSentHours(t *testing.T) {
 		expected []string
 	}{
 		"all":     {func(*WolkvoxIVR) {}, sevenCalls, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7", "11-22 14 7"}},
-		"ended":   {func(w *WolkvoxIVR) { w.Hours = "ended" }, sevenCalls, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7"}},
+		"ended":   {func(w *WolkvoxIVR) { w.Hours = EndedHours }, sevenCalls, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7"}},
 		"final":   {finalHours, sevenCalls, nil},
 		"omit":    {func(*WolkvoxIVR) {}, only("09", "14"), []string{"11-22 14 7"}},
 		"zero":    {zeroEmptyHours, only("09", "14"), []string{"11-22 11 0", "11-22 12 0", "11-22 13 0", "11-22 14 7"}},
@@ -874,7 +874,7 @@ func TestID(t *testing.T) {
 	require.Equal(t, "inputs.wolkvox_ivr wv0001.wolkvox.com", same)
 	require.Equal(t, same, id(func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte("invented-token-2")) }))
 	require.Equal(t, same, id(func(w *WolkvoxIVR) { w.Server = "wv0001.wolkvox.com" }))
-	require.Equal(t, same, id(func(w *WolkvoxIVR) { w.Lookback, w.Interval, w.EmptyHours = 0, 0, "zero" }))
+	require.Equal(t, same, id(func(w *WolkvoxIVR) { w.Lookback, w.Interval, w.EmptyHours = 0, 0, ZeroEmpty }))
 	require.NotEqual(t, same, id(func(w *WolkvoxIVR) { w.Server = "0002" }))
 	require.Equal(t, same+" sales", id(func(w *WolkvoxIVR) { w.Operation = "sales" }))
 }

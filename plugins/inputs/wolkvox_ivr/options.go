@@ -31,6 +31,25 @@ var (
 	digits = regexp.MustCompile(`^[0-9]{1,61}$`)
 )
 
+// HoursOption is the option `hours`.
+type HoursOption string
+
+// The values of HoursOption, see hours.Mode.
+const (
+	AllHours   HoursOption = "all"
+	EndedHours HoursOption = "ended"
+	FinalHours HoursOption = "final"
+)
+
+// EmptyHours is the option `empty_hours`: what becomes of hours without calls.
+type EmptyHours string
+
+// The values of EmptyHours.
+const (
+	OmitEmpty EmptyHours = "omit"
+	ZeroEmpty EmptyHours = "zero" // they are sent as 0 calls
+)
+
 // textOption takes a number, too, for Init to say what is wrong with it.
 type textOption string
 
@@ -121,14 +140,14 @@ func (w *WolkvoxIVR) checkRanges() error {
 		return fmt.Errorf("timeout = \"%s\" is out of range: set it above \"0s\", e.g. \"60s\"", time.Duration(w.Timeout))
 	case !isMode:
 		return fmt.Errorf(`hours = %q is unknown: set it to "all", "ended" or "final"`, w.Hours)
-	case w.EmptyHours != "omit" && w.EmptyHours != "zero":
+	case w.EmptyHours != OmitEmpty && w.EmptyHours != ZeroEmpty:
 		return fmt.Errorf(`empty_hours = %q is unknown: set it to "omit" or "zero"`, w.EmptyHours)
 	}
 	return nil
 }
 
-// modes are the values of the option `hours`.
-var modes = map[string]hours.Mode{"all": hours.All, "ended": hours.Ended, "final": hours.Final}
+// modes are what the values of the option `hours` select.
+var modes = map[HoursOption]hours.Mode{AllHours: hours.All, EndedHours: hours.Ended, FinalHours: hours.Final}
 
 // hoursOptions returns the options that decide about hours.
 func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
@@ -145,7 +164,7 @@ func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
 		Lookback:   time.Duration(w.Lookback),
 		Backfill:   time.Duration(w.Backfill),
 		Mode:       modes[w.Hours],
-		Zeros:      w.EmptyHours == "zero",
+		Zeros:      w.EmptyHours == ZeroEmpty,
 		Reread:     w.Reread,
 		RereadDays: days,
 	}, nil

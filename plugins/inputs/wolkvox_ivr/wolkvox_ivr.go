@@ -28,7 +28,8 @@ import (
 //go:embed sample.conf
 var sampleConfig string
 
-// Version of the plugin, set at build. The API's operator sees it as the User-Agent.
+// Version is the program's, for the User-Agent that the API's operator sees. The program sets it before there is any plugin: Telegraf makes
+// plugins, and gives them nothing but their table.
 var Version = "dev"
 
 // WolkvoxIVR is one operation of wolkvox.
@@ -40,9 +41,9 @@ type WolkvoxIVR struct {
 	Interval   config.Duration `toml:"interval"` // Telegraf's own; 0 if the table sets none
 	Lookback   config.Duration `toml:"lookback"`
 	Backfill   config.Duration `toml:"backfill"`
-	Hours      string          `toml:"hours"`
+	Hours      HoursOption     `toml:"hours"`
 	Reread     string          `toml:"reread"`
-	EmptyHours string          `toml:"empty_hours"`
+	EmptyHours EmptyHours      `toml:"empty_hours"`
 	URL        string          `toml:"url"`
 	Timeout    config.Duration `toml:"timeout"`
 	common_http.TransportConfig
@@ -190,8 +191,8 @@ func init() {
 		return &WolkvoxIVR{
 			Timezone:   "America/Bogota",
 			Lookback:   config.Duration(3 * time.Hour),
-			Hours:      "all",
-			EmptyHours: "omit",
+			Hours:      AllHours,
+			EmptyHours: OmitEmpty,
 			URL:        "https://wv{server}.wolkvox.com",
 			Timeout:    config.Duration(60 * time.Second),
 			TransportConfig: common_http.TransportConfig{

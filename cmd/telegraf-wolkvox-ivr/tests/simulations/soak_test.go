@@ -69,7 +69,7 @@ func (s *soak) start() {
 	plugin.Timezone = s.location.String()
 	plugin.Lookback = config.Duration(soakLookback)
 	plugin.Backfill = config.Duration(soakBackfill)
-	plugin.EmptyHours = s.empty
+	plugin.EmptyHours = wolkvox_ivr.EmptyHours(s.empty)
 	plugin.Interval = config.Duration(5 * time.Minute)
 	plugin.Clock = s.clock
 	plugin.Log = testutil.Logger{Quiet: true}
