@@ -30,7 +30,7 @@ func main() {
 		if err := encoder.Encode(in(language, dashboard)); err != nil {
 			log.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(os.Args[1], name), made.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(os.Args[1], name), made.Bytes(), 0o644); err != nil { //nolint:gosec // they are to be read
 			log.Fatal(err)
 		}
 	}
