@@ -22,16 +22,15 @@ func (h *host) write() {
 	var serializer influx.Serializer
 	err := serializer.Init()
 	for m := range h.queue {
-		if then, ok := m.(afterwards); ok {
-			if err == nil {
-				then.do()
-			}
+		if err != nil {
 			continue
 		}
-		if err == nil {
-			err = h.writeMetric(&serializer, m)
-		} else {
-			m.Reject()
+		if then, ok := m.(afterwards); ok {
+			then.do()
+			continue
+		}
+		if err = h.writeMetric(&serializer, m); err != nil {
+			h.end()
 		}
 	}
 	h.written <- err
@@ -45,8 +44,6 @@ func (h *host) writeMetric(serializer *influx.Serializer, m telegraf.Metric) err
 		return nil
 	}
 	if _, err := h.stdout.Write(line); err != nil {
-		m.Reject()
-		h.end()
 		return fmt.Errorf("stdout is broken, the rows since have not been written: %w", err)
 	}
 	m.Accept()
