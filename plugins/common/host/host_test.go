@@ -184,8 +184,10 @@ func (p *probe) Gather(acc telegraf.Accumulator) error {
 	case "panic":
 		panic("out of cheese")
 	case "hang":
+		p.Log.Info("hanging")
 		<-p.ctx.Done()
 	case "deaf":
+		p.Log.Info("hanging")
 		select {}
 	case "flood":
 		for {

@@ -165,6 +165,7 @@ func TestStop(t *testing.T) {
 			if tt.does != "hang" && tt.does != "deaf" {
 				require.NotEmpty(t, c.row())
 			} else {
+				c.waitForLog("hanging")
 				c.waitForState(path, "probe quick", 1)
 			}
 
