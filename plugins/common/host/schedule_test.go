@@ -296,11 +296,10 @@ func TestRowsOfAStart(t *testing.T) {
 
 func TestStopThatIsOverIsNotCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(nil)
+		h, _ := startHost(t, false, nil)
 		var exits atomic.Int64
 		h.exit = func(int) { exits.Add(1) }
-		h.end()
-		h.ended.Store(true)
+		stopHost(t, h)
 		time.Sleep(time.Hour)
 		require.Zero(t, exits.Load())
 	})
