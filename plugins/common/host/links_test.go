@@ -171,9 +171,11 @@ func TestConfigurationIsForgotten(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	t.Setenv("GOMEMLIMIT", "")
-	c := startChild(t, "[[inputs.internal]]\ncollect_gostats = true\n[[inputs.plain]]\n", Options{Memory: 1 << 30, MemoryPerTable: 1 << 20})
-	require.Eventually(t, func() bool { return strings.Contains(c.row(), fmt.Sprintf("gc_gomemlimit_bytes=%d", 1<<30+2<<20)) }, time.Minute, time.Millisecond)
+	for set, want := range map[string]int{"": 1<<30 + 2<<20, "2GiB": 2 << 30} {
+		t.Setenv("GOMEMLIMIT", set)
+		c := startChild(t, "[[inputs.internal]]\ncollect_gostats = true\n[[inputs.plain]]\n", Options{Memory: 1 << 30, MemoryPerTable: 1 << 20})
+		require.Eventually(t, func() bool { return strings.Contains(c.row(), fmt.Sprintf("gc_gomemlimit_bytes=%d", want)) }, time.Minute, time.Millisecond)
+	}
 }
 
 // memoryOf returns all memory of a process that can be read.

@@ -344,6 +344,15 @@ func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
 	require.Equal(t, []string{"stopped"}, events)
 }
 
+func TestPrecisionOfInterval(t *testing.T) {
+	for interval, want := range map[time.Duration]time.Duration{
+		time.Minute: time.Second, time.Second: time.Second, time.Second - 1: time.Millisecond, time.Millisecond: time.Millisecond,
+		time.Millisecond - 1: time.Microsecond, time.Microsecond: time.Microsecond, time.Microsecond - 1: time.Nanosecond,
+	} {
+		require.Equal(t, want, precision(0, interval), interval)
+	}
+}
+
 // What an input returns at each gather of an outage counts each time, and is an error in the log once.
 func TestRepeatedErrors(t *testing.T) {
 	out, _ := logTo(t, true)
