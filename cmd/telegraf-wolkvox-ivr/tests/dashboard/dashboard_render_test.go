@@ -46,7 +46,7 @@ func TestDashboardRendering(t *testing.T) {
 	}
 	modules := testbed.Root + "/bin/dashboard/node_modules"
 	if _, err := os.Stat(modules); err != nil {
-		testbed.LeaveOut(t, "nothing that draws the dashboard, which `make dashboard-modules` fetches by npm")
+		testbed.LeaveOut(t, "nothing that draws the dashboard, which `make bin/dashboard` fetches by npm")
 	}
 	zone := testbed.Afternoon()
 	sales := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 400, Timezone: zone}

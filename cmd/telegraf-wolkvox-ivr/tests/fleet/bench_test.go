@@ -225,11 +225,6 @@ func TestBenchGather(t *testing.T) {
 			fmt.Sprintf("%d MiB", median(costs[i], func(c cost) int { return c.resident })/mebibyte))
 	}
 	table.print()
-	for i, a := range compared {
-		if strings.HasPrefix(a.name, "inputs.exec") {
-			require.GreaterOrEqual(t, ratioOf(costs[i], costs[0]), 5.0, "the script's CPU time, related to the plugin's under execd")
-		}
-	}
 }
 
 // ratioOf is the median of the rounds' ratios.
@@ -499,11 +494,6 @@ func TestBenchReading(t *testing.T) {
 		}
 	}
 	table.print()
-	for _, rows := range []int{744, 60_000} {
-		require.LessOrEqual(t, ratio(rows, "wolkvox", "encoding_json"), 2.0, "%d rows, against encoding/json", rows)
-		require.GreaterOrEqual(t, ratio(rows, "json_v2", "wolkvox"), 3.0, "%d rows, against json_v2", rows)
-	}
-	require.InDelta(t, took(744, "wolkvox")/744, took(60_000, "wolkvox")/60_000, 0.5*took(744, "wolkvox")/744, "time a row")
 }
 
 // table is one of Markdown.

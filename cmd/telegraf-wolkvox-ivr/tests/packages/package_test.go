@@ -56,7 +56,7 @@ func only(t *testing.T, pattern string) string {
 func copySource(t *testing.T, source string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cmd", "plugins", "testdata", "sample.conf", "README.md", "README.es.md",
+	for _, name := range []string{"Makefile", ".ci", "go.mod", "go.sum", "cmd", "plugins", "testdata", "sample.conf", "README.md", "README.es.md",
 		"CHANGELOG.md", "LICENSE"} {
 		testbed.Execute(t, source, "cp", "-R", name, dir)
 	}

@@ -242,7 +242,7 @@ func TestRelease(t *testing.T) {
 
 func TestWorkflow(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.Built(t, "actionlint"), "-no-color", ".github/workflows/ci.yml"))
+	require.Empty(t, testbed.Execute(t, testbed.Root, "go", "tool", "-modfile=.ci/tools/go.mod", "actionlint", "-no-color", ".github/workflows/ci.yml"))
 	workflow := testbed.ReadDoc(t, ".github/workflows/ci.yml")
 	require.Contains(t, workflow, ".ci/run")
 	require.Contains(t, workflow, "make release VERSION=")

@@ -150,7 +150,6 @@ func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 	conf := "[agent]\n" + s.Telegraf + "\n\n[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
 	switch {
 	case s.Native:
-		a.Program = Built(t, "telegraf-native")
 		a.Args = append(a.Args, "--config", "wolkvox_ivr.conf")
 	case s.Plugin != "":
 		if s.Program == "" {

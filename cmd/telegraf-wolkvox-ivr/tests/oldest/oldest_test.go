@@ -1,6 +1,6 @@
 //go:build integration
 
-package telegraf
+package oldest
 
 import (
 	"net/http"
@@ -18,10 +18,10 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// oldestTelegraf returns TELEGRAF_OLDEST of the Makefile, less the "v".
+// oldestTelegraf returns the version that .ci/build builds, less the "v".
 func oldestTelegraf(t *testing.T) string {
 	t.Helper()
-	match := regexp.MustCompile(`(?m)^TELEGRAF_OLDEST +:= v(1\.\d+\.0)$`).FindStringSubmatch(testbed.ReadDoc(t, "Makefile"))
+	match := regexp.MustCompile(`(?m)^\toldest=v(1\.\d+\.0)$`).FindStringSubmatch(testbed.ReadDoc(t, ".ci/build"))
 	require.NotNil(t, match)
 	return match[1]
 }
@@ -46,7 +46,7 @@ func TestOldestTelegraf(t *testing.T) {
 		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`) +
 		w.Table(refused, `interval = "1s"`, `alias = "refused"`), Env: []string{"INFLUX_URL=" + db.URL()}})
 	tg.Program, tg.Args = testbed.Built(t, "telegraf-oldest"), []string{"--config", "telegraf.conf"}
-	require.Contains(t, testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout, "Telegraf "+oldestTelegraf(t)+"\n", "run make telegraf-oldest")
+	require.Contains(t, testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout, "Telegraf "+oldestTelegraf(t)+"\n", "run make bin/telegraf-oldest")
 	// Buffers are in memory: those on disk do not work in all of the versions since.
 	tg.Write("telegraf.conf", "[agent]\nflush_interval = \"100ms\"\nstatefile = \"telegraf.state\"\n"+testbed.ShippedExecd(t))
 	tg.Add("influxdb.conf", testbed.ReadRecipe(t, "influxdb.conf"))
