@@ -152,7 +152,7 @@ func TestDestinationsAreListed(t *testing.T) {
 		require.FileExists(t, testbed.Root+"/testdata/"+link[1])
 	}
 	for _, name := range []string{"influxdb", "influxdb/v2", "nats-server/v2", "VictoriaMetrics"} {
-		version := regexp.MustCompile("/" + name + `(?:/(?:app|cmd)/\S+)?@v(\S+)`).FindStringSubmatch(testbed.ReadDoc(t, ".ci/build"))
+		version := regexp.MustCompile("/" + name + `(?:/(?:app|cmd)/\S+)?@v([\d.]+)`).FindStringSubmatch(testbed.ReadDoc(t, ".ci/build"))
 		require.NotNil(t, version, name)
 		require.Contains(t, page, " "+version[1], name)
 	}
