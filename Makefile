@@ -38,7 +38,7 @@ run: build bin/telegraf bin/influxd bin/influx ## Shows the plugin at work: a re
 test: lint unit integration ## Tests what a change may break: format, lint, unit tests, a real Telegraf and InfluxDB
 	@echo "Left out: what make test-everything tests."
 
-test-everything: tidy cross native more ## Tests the rest: long simulations, other destinations and systems, fleets, dashboard, packages
+test-everything: tidy cross race simulations more ## Tests the rest: the race detector, long simulations, other destinations and systems, fleets, dashboard, packages
 	$(MAKE) --no-print-directory fuzz FUZZTIME=3000x
 
 format: ## Formats the code
@@ -48,10 +48,8 @@ lint: ## Runs golangci-lint, which looks at the format too, and Telegraf's linte
 	$(TOOL) golangci-lint run
 	go run -C "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))" ./tools/readme_linter '$(CURDIR)/plugins/inputs/wolkvox_ivr/README.md'
 
-unit: ## Runs the unit tests, with the race detector where there is a C compiler
-	@if command -v $$(go env CC) >/dev/null; then race=-race CGO_ENABLED=1; \
-	else race=; echo "No C compiler: the tests run without the race detector."; fi; \
-	set -x; $(GO_TEST) $$race -short ./...
+unit: ## Runs the unit tests, the long simulations in short
+	$(GO_TEST) -short ./...
 
 integration: build bin/telegraf bin/influxd bin/influx ## Tests with a real Telegraf and InfluxDB
 	go build -tags portable -ldflags '$(LDFLAGS)' -o bin/telegraf-wolkvox-ivr-portable ./cmd/telegraf-wolkvox-ivr
@@ -65,10 +63,14 @@ cross:
 	GOOS=darwin $(TOOL) golangci-lint run --tests=false
 	GOOS=windows $(TOOL) golangci-lint run --tests=false
 
-# In Telegraf's own tree, and with the simulations that are long.
-native:
-	sh .ci/in-telegraf $(GO_TEST) ./plugins/inputs/wolkvox_ivr ./plugins/common/hours ./plugins/common/redact ./plugins/common/wolkvox
-	go test -vet=off -run '^TestSoak$$' $(TESTS)/simulations
+simulations:
+	$(GO_TEST) -run '^TestSimulated|^TestSoak$$' ./plugins/inputs/wolkvox_ivr $(TESTS)/simulations
+
+# With the race detector, and those of the plugin in Telegraf's own tree.
+race: export CGO_ENABLED := 1
+race:
+	sh .ci/in-telegraf $(GO_TEST) -race -short ./plugins/inputs/wolkvox_ivr ./plugins/common/hours ./plugins/common/redact ./plugins/common/wolkvox
+	go test -race -short -vet=off ./plugins/common/configcheck ./plugins/common/host ./plugins/common/simulator ./cmd/telegraf-wolkvox-ivr/check
 
 more: build bin/telegraf bin/telegraf-oldest bin/influxd bin/influx bin/nats-server bin/victoria-metrics bin/nfpm bin/cyclonedx-gomod \
 		$(if $(shell command -v mvn),bin/kafka bin/kafka-connect) $(if $(shell command -v npm),bin/dashboard)
