@@ -53,7 +53,7 @@ unit: ## Runs the unit tests, the long simulations in short
 
 integration: build bin/telegraf bin/influxd bin/influx ## Tests with a real Telegraf and InfluxDB
 	go build -tags portable -ldflags '$(LDFLAGS)' -o bin/telegraf-wolkvox-ivr-portable ./cmd/telegraf-wolkvox-ivr
-	$(GO_TEST) -count=1 -parallel 8 -tags integration $(TESTS)/telegraf
+	$(GO_TEST) -count=1 -parallel 6 -tags integration $(TESTS)/telegraf
 
 tidy:
 	go mod tidy -diff
@@ -63,14 +63,17 @@ cross:
 	GOOS=darwin $(TOOL) golangci-lint run --tests=false
 	GOOS=windows $(TOOL) golangci-lint run --tests=false
 
+# What unit's -short leaves out.
 simulations:
-	$(GO_TEST) -run '^TestSimulated|^TestSoak$$' ./plugins/inputs/wolkvox_ivr $(TESTS)/simulations
+	$(GO_TEST) -run '^(TestSimulat.*|TestCostlyResponses|TestSoak)$$' ./plugins/inputs/wolkvox_ivr ./plugins/common/hours ./plugins/common/wolkvox \
+		$(TESTS)/simulations
 
-# With the race detector, and those of the plugin in Telegraf's own tree.
+# With the race detector; those of the plugin in Telegraf's own tree.
 race: export CGO_ENABLED := 1
 race:
-	sh .ci/in-telegraf $(GO_TEST) -race -short ./plugins/inputs/wolkvox_ivr ./plugins/common/hours ./plugins/common/redact ./plugins/common/wolkvox
-	go test -race -short -vet=off ./plugins/common/configcheck ./plugins/common/host ./plugins/common/simulator ./cmd/telegraf-wolkvox-ivr/check
+	sh .ci/in-telegraf go test -race -short -vet=off ./plugins/inputs/wolkvox_ivr ./plugins/common/hours ./plugins/common/redact ./plugins/common/wolkvox
+	go test -race -short -vet=off ./plugins/common/configcheck ./plugins/common/host ./plugins/common/simulator \
+		./cmd/wolkvox-simulator ./cmd/telegraf-wolkvox-ivr ./cmd/telegraf-wolkvox-ivr/check
 
 more: build bin/telegraf bin/telegraf-oldest bin/influxd bin/influx bin/nats-server bin/victoria-metrics bin/nfpm bin/cyclonedx-gomod \
 		$(if $(shell command -v mvn),bin/kafka bin/kafka-connect) $(if $(shell command -v npm),bin/dashboard)

@@ -244,10 +244,10 @@ func (a *approach) measure(t *testing.T) cost {
 	pid := tg.Cmd.Process.Pid
 	// Between two gathers.
 	settle := func() (time.Duration, int, int64) {
-		n := len(w.Answered())
-		tg.Await("an answer", func() bool { return len(w.Answered()) > n })
+		n := len(answered(w.Wolkvox))
+		tg.Await("an answer", func() bool { return len(answered(w.Wolkvox)) > n })
 		tg.Await("the rest of the gather", func() bool { return s.Plugin != "" || len(testbed.ChildrenOf(t, pid)) == 0 })
-		return cpuOfTree(t, pid), len(w.Answered()), w.sent.Load()
+		return cpuOfTree(t, pid), len(answered(w.Wolkvox)), w.sent.Load()
 	}
 
 	cpu, requests, sent := settle()
@@ -255,7 +255,7 @@ func (a *approach) measure(t *testing.T) cost {
 	tg.Await("gathers", func() bool {
 		resident = append(resident, residentOfTree(t, pid))
 		time.Sleep(50 * time.Millisecond)
-		return len(w.Answered()) >= requests+benchGathers
+		return len(answered(w.Wolkvox)) >= requests+benchGathers
 	})
 	cpuAfter, requestsAfter, sentAfter := settle()
 	gathers := requestsAfter - requests // with a request each, see TestBenchDay
@@ -414,8 +414,8 @@ func TestBenchStart(t *testing.T) {
 		var most []int
 		for range 3 * benchRounds {
 			w.ResetLedger()
-			b := startBare(t, w.Tables(operations))
-			testbed.Await(t, "all answers", func() bool { return len(w.Answered()) == n })
+			b := startBare(t, tables(w, operations))
+			testbed.Await(t, "all answers", func() bool { return len(answered(w)) == n })
 			testbed.Await(t, "no more lines", func() bool {
 				_, last, _ := b.output()
 				return !last.IsZero() && time.Since(last) > 200*time.Millisecond

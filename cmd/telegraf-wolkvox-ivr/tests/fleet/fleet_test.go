@@ -15,7 +15,69 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
+
+// onThisMachine returns a configuration from testdata/fleet with the simulator's address and this test's folders.
+func onThisMachine(t *testing.T, w *testbed.Wolkvox, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(testbed.Root + "/testdata/fleet/" + name)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name, operation := range testbed.FleetOperations { // with a line's end, as an editor leaves it
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+"_token"), []byte(operation.Token+"\n"), 0o600))
+	}
+	return strings.NewReplacer(
+		"/etc/telegraf/secrets", dir,
+		"/var/lib/telegraf/", dir+"/",
+		"[[inputs.wolkvox_ivr]]", "[[inputs.wolkvox_ivr]]\nurl = \""+w.URL+"\"\n",
+	).Replace(string(content))
+}
+
+// has says whether there are metrics of the settled hours.
+func has(t *testing.T, w *testbed.Wolkvox, o simulator.Operation, start time.Time, lookback time.Duration) func([]telegraf.Metric) bool {
+	return func(metrics []telegraf.Metric) bool {
+		from, to := testbed.Settled(t, o, start, lookback)
+		return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, o, from, to))
+	}
+}
+
+// tables returns the tables of all operations, each with the options.
+func tables(w *testbed.Wolkvox, operations []simulator.Operation, options ...string) string {
+	var all strings.Builder
+	for _, o := range operations {
+		all.WriteString(w.Table(o, options...))
+	}
+	return all.String()
+}
+
+// answered returns the requests that have had their answer.
+func answered(w *testbed.Wolkvox) []simulator.Request {
+	return slices.DeleteFunc(w.Ledger(), func(r simulator.Request) bool { return r.End.IsZero() })
+}
+
+// talking returns the tokens of those requests that have shown calls of the last hours, which all have been read for the first time.
+func talking(t *testing.T, w *testbed.Wolkvox, requests []simulator.Request) map[string]bool {
+	t.Helper()
+	tokens := make(map[string]bool)
+	for _, r := range requests {
+		hour := testbed.HourOf(t, simulator.Operation{}, r.SimStart.Add(-3*time.Hour))
+		for ; r.Status == 200 && hour.Before(r.SimStart); hour = hour.Add(time.Hour) {
+			if w.At(r.Token, hour, r.SimStart).Calls > 0 {
+				tokens[r.Token] = true
+			}
+		}
+	}
+	return tokens
+}
+
+// requireTurns requires that no token was ever in two requests at once.
+func requireTurns(t *testing.T, w *testbed.Wolkvox) {
+	t.Helper()
+	for _, r := range w.Ledger() {
+		require.Equal(t, 1, r.InFlight, "token %s", r.Token)
+	}
+}
 
 func startFleet(t *testing.T) *testbed.Wolkvox {
 	t.Helper()
@@ -40,12 +102,12 @@ func TestFleetOfTwoHosts(t *testing.T) {
 	t.Parallel()
 	w, start := startFleet(t), time.Now()
 	for host, operations := range map[string][]string{"monitor-1": {"sales", "north"}, "monitor-2": {"support"}} {
-		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.OnThisMachine(t, host+".conf")})
+		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: onThisMachine(t, w, host+".conf")})
 		var metrics []telegraf.Metric
 		for _, name := range operations {
 			tg.AwaitMetrics(name, func(all []telegraf.Metric) bool {
 				metrics = all
-				return w.Has(t, testbed.FleetOperations[name], start, 3*time.Hour)(operationIn(all, name))
+				return has(t, w, testbed.FleetOperations[name], start, 3*time.Hour)(operationIn(all, name))
 			})
 		}
 		found := 0
@@ -69,7 +131,7 @@ func TestFleetOfTwoHosts(t *testing.T) {
 func TestFleetTokenChanges(t *testing.T) {
 	t.Parallel()
 	w := startFleet(t)
-	conf := strings.Replace(w.OnThisMachine(t, "monitor-2.conf"), "[[inputs.wolkvox_ivr]]", "[[inputs.wolkvox_ivr]]\ninterval = \"1s\"", 1)
+	conf := strings.Replace(onThisMachine(t, w, "monitor-2.conf"), "[[inputs.wolkvox_ivr]]", "[[inputs.wolkvox_ivr]]\ninterval = \"1s\"", 1)
 	conf = strings.Replace(conf, "collection_jitter", "# collection_jitter", 1)
 	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: conf})
 	tg.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
@@ -122,7 +184,7 @@ func TestTwoActive(t *testing.T) {
 	var all []telegraf.Metric
 	for range 2 {
 		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
-		all = append(all, tg.AwaitMetrics("metrics", w.Has(t, testbed.Operation, start, 3*time.Hour))...)
+		all = append(all, tg.AwaitMetrics("metrics", has(t, w, testbed.Operation, start, 3*time.Hour))...)
 		require.Empty(t, tg.Complaints())
 	}
 	// Each row comes twice and is one in a database; each request counts twice in the quota.
@@ -145,7 +207,7 @@ func TestThreeActive(t *testing.T) {
 	three := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, `interval = "1s"`)})
 	three.AwaitLog("the token is being used by another client at the same time (HTTP status 403")
 	one.Kill()
-	three.AwaitMetrics("metrics", w.Has(t, testbed.Operation, start, 3*time.Hour))
+	three.AwaitMetrics("metrics", has(t, w, testbed.Operation, start, 3*time.Hour))
 	three.AwaitLog("Working again after")
 }
 
@@ -199,7 +261,7 @@ func TestStandbyStarts(t *testing.T) {
 				testbed.Age(t, statefile, away)
 			}
 			tg := testbed.StartTelegraf(t, s)
-			metrics := tg.AwaitMetrics("all hours", w.Has(t, testbed.Operation, start, tt.reads))
+			metrics := tg.AwaitMetrics("all hours", has(t, w, testbed.Operation, start, tt.reads))
 			require.False(t, slices.ContainsFunc(metrics, func(m telegraf.Metric) bool {
 				return m.Time().Before(start.Add(-tt.reads - 3*time.Hour))
 			}))

@@ -130,11 +130,11 @@ func TestThousandOperations(t *testing.T) {
 	round := func() time.Duration {
 		w.ResetLedger()
 		// Without round_interval no whole interval of the clock can call a second round in the middle of the first.
-		b := startBare(t, "[agent]\nround_interval = false\n"+w.Tables(operations, `interval = "3s"`))
+		b := startBare(t, "[agent]\nround_interval = false\n"+tables(w, operations, `interval = "3s"`))
 		defer b.kill()
-		testbed.Await(t, "an answer for each operation", func() bool { return len(w.Answered()) >= len(operations) })
+		testbed.Await(t, "an answer for each operation", func() bool { return len(answered(w)) >= len(operations) })
 		requests := w.Ledger()[:len(operations)]
-		tokens, talking := make(map[string]bool), w.Talking(t, requests) // in a quiet night some have nothing to report
+		tokens, talking := make(map[string]bool), talking(t, w, requests) // in a quiet night some have nothing to report
 		for _, r := range requests {
 			tokens[r.Token] = true
 		}
@@ -144,9 +144,9 @@ func TestThousandOperations(t *testing.T) {
 			took = last.Sub(requests[0].Start)
 			return sources >= len(talking)
 		})
-		testbed.Await(t, "two more rounds", func() bool { return len(w.Answered()) >= 3*len(operations) })
+		testbed.Await(t, "two more rounds", func() bool { return len(answered(w)) >= 3*len(operations) })
 		require.Len(t, tokens, len(operations))
-		w.RequireTurns(t)
+		requireTurns(t, w)
 		most := memory(t, b.cmd.Process.Pid, "VmHWM")
 		t.Logf("round: %s, resident memory at its highest: %d MiB", took.Round(time.Millisecond), most/mebibyte)
 		require.Less(t, most, 150*mebibyte) // some 105, and the garbage of a busy machine
@@ -170,10 +170,10 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 	w.SetLatency(200*time.Millisecond, 200*time.Millisecond)
 	agent := fmt.Sprintf("[agent]\ncollection_jitter = %q\n", interval)
 	table := "[[inputs.wolkvox_ivr]]\n"
-	tables := strings.ReplaceAll(w.Tables(operations), table, fmt.Sprintf("%s  interval = %q\n", table, interval))
+	tables := strings.ReplaceAll(tables(w, operations), table, fmt.Sprintf("%s  interval = %q\n", table, interval))
 	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: agent + tables})
 
-	testbed.Await(t, "an answer for each operation", func() bool { return len(w.Answered()) >= len(operations) })
+	testbed.Await(t, "an answer for each operation", func() bool { return len(answered(w)) >= len(operations) })
 	// Intervals begin at whole ones of the clock. The one that runs now may have begun before all was started.
 	from := time.Now().Truncate(interval).Add(interval)
 	to := from.Add(interval)
@@ -192,7 +192,7 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 	for _, n := range spread {
 		require.InDelta(t, len(operations)/len(spread), n, 60, "spread: %v", spread)
 	}
-	w.RequireTurns(t)
+	requireTurns(t, w)
 	require.Less(t, memory(t, tg.Plugin(), "VmHWM"), 150*mebibyte)
 
 	sources := make(map[string]bool)
@@ -200,7 +200,7 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 		source, _ := m.GetTag("source")
 		sources[source] = true
 	}
-	talking := w.Talking(t, slices.DeleteFunc(w.Answered(), func(r simulator.Request) bool { return !r.End.Before(from) }))
+	talking := talking(t, w, slices.DeleteFunc(answered(w), func(r simulator.Request) bool { return !r.End.Before(from) }))
 	require.GreaterOrEqual(t, len(sources), len(talking))
 }
 
@@ -211,7 +211,7 @@ func TestOneOperation(t *testing.T) {
 	for range 5 {
 		w.ResetLedger()
 		b := startBare(t, w.Table(testbed.Operation, `interval = "25ms"`))
-		testbed.Await(t, "20 gathers", func() bool { return len(w.Answered()) >= 20 })
+		testbed.Await(t, "20 gathers", func() bool { return len(answered(w)) >= 20 })
 		first, _, _ := b.output()
 		require.NotZero(t, first)
 		best = min(best, first.Sub(b.started))
@@ -300,10 +300,10 @@ func TestProcessDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	operations := fleet(50)
 	w := testbed.StartWolkvox(t, operations...)
-	b := startBare(t, w.Tables(operations, `interval = "100ms"`))
+	b := startBare(t, tables(w, operations, `interval = "100ms"`))
 	pid := b.cmd.Process.Pid
 	gathers := func(n int) {
-		testbed.Await(t, "gathers", func() bool { return len(w.Answered()) >= n })
+		testbed.Await(t, "gathers", func() bool { return len(answered(w)) >= n })
 	}
 	gathers(1000)
 	connections, resident := descriptors(t, pid), memory(t, pid, "VmRSS")
@@ -311,5 +311,5 @@ func TestProcessDoesNotGrow(t *testing.T) {
 	t.Logf("%d then %d descriptors, %d then %d MiB", connections, descriptors(t, pid), resident/mebibyte, memory(t, pid, "VmRSS")/mebibyte)
 	require.LessOrEqual(t, descriptors(t, pid), connections+len(operations)) // each may have a request under way, or none
 	require.LessOrEqual(t, memory(t, pid, "VmRSS"), resident+10*mebibyte)
-	w.RequireTurns(t)
+	requireTurns(t, w)
 }

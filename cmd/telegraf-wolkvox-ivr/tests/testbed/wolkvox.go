@@ -3,9 +3,6 @@ package testbed
 import (
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,30 +65,6 @@ var FleetOperations = map[string]simulator.Operation{
 	"sales":   {Server: "0001", Token: "invented-token-sales", PeakCalls: 20_000},
 	"support": {Server: "0001", Token: "invented-token-support", PeakCalls: 20_000},
 	"north":   {Server: "0042", Token: "invented-token-north", PeakCalls: 20_000, Timezone: "America/Mexico_City"},
-}
-
-// OnThisMachine returns a configuration from testdata/fleet with the simulator's address and this test's folders.
-func (w *Wolkvox) OnThisMachine(t *testing.T, name string) string {
-	t.Helper()
-	content, err := os.ReadFile(Root + "/testdata/fleet/" + name)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	for name, operation := range FleetOperations { // with a line's end, as an editor leaves it
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+"_token"), []byte(operation.Token+"\n"), 0o600))
-	}
-	return strings.NewReplacer(
-		"/etc/telegraf/secrets", dir,
-		"/var/lib/telegraf/", dir+"/",
-		"[[inputs.wolkvox_ivr]]", "[[inputs.wolkvox_ivr]]\nurl = \""+w.URL+"\"\n",
-	).Replace(string(content))
-}
-
-// Has says whether there are metrics of the settled hours.
-func (w *Wolkvox) Has(t *testing.T, o simulator.Operation, start time.Time, lookback time.Duration) func([]telegraf.Metric) bool {
-	return func(metrics []telegraf.Metric) bool {
-		from, to := Settled(t, o, start, lookback)
-		return len(Between(metrics, from, to)) >= len(w.TruthOf(t, o, from, to))
-	}
 }
 
 // Wolkvox is a simulator that is being served.
@@ -198,41 +171,5 @@ func (w *Wolkvox) RequireTruth(t *testing.T, o simulator.Operation, metrics []te
 		require.True(t, ok)
 		require.LessOrEqual(t, calls, figures.Calls, hour)
 		require.GreaterOrEqual(t, calls, w.At(o.Token, hour, start).Calls, hour)
-	}
-}
-
-// Tables returns the tables of all operations, each with the options.
-func (w *Wolkvox) Tables(operations []simulator.Operation, options ...string) string {
-	var all strings.Builder
-	for _, o := range operations {
-		all.WriteString(w.Table(o, options...))
-	}
-	return all.String()
-}
-
-// Answered returns the requests that have had their answer.
-func (w *Wolkvox) Answered() []simulator.Request {
-	return slices.DeleteFunc(w.Ledger(), func(r simulator.Request) bool { return r.End.IsZero() })
-}
-
-// Talking returns the tokens of those requests that have shown calls of the last hours, which all have been read for the first time.
-func (w *Wolkvox) Talking(t *testing.T, requests []simulator.Request) map[string]bool {
-	t.Helper()
-	tokens := make(map[string]bool)
-	for _, r := range requests {
-		for hour := HourOf(t, simulator.Operation{}, r.SimStart.Add(-3*time.Hour)); r.Status == 200 && hour.Before(r.SimStart); hour = hour.Add(time.Hour) {
-			if w.At(r.Token, hour, r.SimStart).Calls > 0 {
-				tokens[r.Token] = true
-			}
-		}
-	}
-	return tokens
-}
-
-// RequireTurns requires that no token was ever in two requests at once.
-func (w *Wolkvox) RequireTurns(t *testing.T) {
-	t.Helper()
-	for _, r := range w.Ledger() {
-		require.Equal(t, 1, r.InFlight, "token %s", r.Token)
 	}
 }
