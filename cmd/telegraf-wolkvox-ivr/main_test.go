@@ -10,6 +10,7 @@ import (
 	"github.com/influxdata/telegraf/plugins/secretstores"
 )
 
+//promise:flags
 func TestFlags(t *testing.T) {
 	sample := "[agent]\n  ## Up to where hours are final. It has to outlive restarts.\n  statefile = \"/var/lib/telegraf/wolkvox_ivr.state\"\n\n" +
 		inputs.Inputs["wolkvox_ivr"]().SampleConfig() +
@@ -47,6 +48,7 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, 1, run([]string{"--config", t.TempDir() + "/missing.conf"}, &stdout, &stdout))
 }
 
+//promise:flags
 func TestCheckFlags(t *testing.T) {
 	for flag, says := range map[string]string{"": "FAIL  configuration  ", "--json": `"status": "fail"`} {
 		args := []string{"--config", t.TempDir() + "/missing.conf", "--check"}
@@ -60,6 +62,7 @@ func TestCheckFlags(t *testing.T) {
 	}
 }
 
+//promise:environment
 func TestSecretStores(t *testing.T) {
 	for _, name := range []string{"docker", "http", "jose", "oauth2", "os", "systemd"} {
 		require.Contains(t, secretstores.SecretStores, name)

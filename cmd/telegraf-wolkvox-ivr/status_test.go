@@ -133,6 +133,7 @@ const (
 	idSales = idPlain + " sales"
 )
 
+//promise:status
 func TestStatus(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -300,6 +301,8 @@ func TestStatus(t *testing.T) {
 }
 
 // A service that runs holds the lock. Tables of other inputs, and states of other programs, are left out.
+//
+//promise:status
 func TestStatusOfSeveralTables(t *testing.T) {
 	config := statusAgent + statusTable("") + "[[inputs.internal]]\n" + statusTable(`operation = "sales"`) + statusTable(`operation = "new"`)
 	status, printed := statusOf(t, config, func() {
@@ -323,6 +326,7 @@ func TestStatusOfSeveralTables(t *testing.T) {
 	require.Equal(t, 1, status)
 }
 
+//promise:status
 func TestStatusAsJSON(t *testing.T) {
 	s := running(t)
 	s.Final = hours.Set{{From: march(1, 0), To: march(30, 5)}, {From: march(30, 6), To: march(31, 11)}}
@@ -394,6 +398,8 @@ func TestStatusAsJSON(t *testing.T) {
 }
 
 // States of tables that the input would not go on from.
+//
+//promise:status
 func TestStatusOfStatesThatAreRefused(t *testing.T) {
 	const advice = ": a service that starts with it sets the file aside and begins without"
 	for _, tt := range []struct {
@@ -423,6 +429,7 @@ func TestStatusOfStatesThatAreRefused(t *testing.T) {
 	}
 }
 
+//promise:status
 func TestStatusThatCannotBeRead(t *testing.T) {
 	const (
 		advice  = ". Check statefile in [agent]\n"
@@ -466,6 +473,9 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 }
 
 // What stands in a configuration by mistake, or to fool a terminal, is not printed.
+//
+//promise:leaks
+//promise:injection
 func TestStatusOfOptionsThatMustNotBePrinted(t *testing.T) {
 	config := statusAgent + fmt.Sprintf("[[inputs.wolkvox_ivr]]\nserver = %q\ntoken = %q\n", statusToken, statusToken) +
 		fmt.Sprintf("[[inputs.wolkvox_ivr]]\nserver = \"\\u001b[31m\"\ntoken = %q\n", statusToken)
@@ -476,6 +486,9 @@ func TestStatusOfOptionsThatMustNotBePrinted(t *testing.T) {
 }
 
 // Where the clock is set forward, hours still have an instant each.
+//
+//promise:dst
+//promise:status
 func TestStatusOverAClockChange(t *testing.T) {
 	location, err := time.LoadLocation("America/Santiago") // 2026-04-05 00:00 comes twice, 2025-09-07 00:00 never
 	require.NoError(t, err)
@@ -485,6 +498,7 @@ func TestStatusOverAClockChange(t *testing.T) {
 	require.Equal(t, "2026-04-04T23:00:00-03:00", startOf(calendar, hours.HourOf(2026, 4, 4, 23)).Format(time.RFC3339))
 }
 
+//promise:flags
 func TestStatusFlags(t *testing.T) {
 	for _, tt := range []struct {
 		args []string

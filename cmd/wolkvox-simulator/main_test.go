@@ -17,6 +17,8 @@ import (
 )
 
 // What it prints is a configuration, with which it answers until it is told to end.
+//
+//promise:run
 func TestPrintsTheConfigurationAndAnswers(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -72,6 +72,9 @@ type checkCase struct {
 // ports are what differs from run to run.
 var ports = regexp.MustCompile(`127\.0\.0\.1:\d+|\.check-\d+`)
 
+//promise:leaks
+//promise:injection
+//promise:check
 func TestCheck(t *testing.T) {
 	certificates := testbed.NewAuthority(t)
 	cases := []checkCase{
@@ -482,6 +485,8 @@ func rows(rows string) func(http.Handler) http.Handler {
 }
 
 // TestCheckLeadsToMetrics goes from a configuration with one mistake of each kind to a right one by what the lines say.
+//
+//promise:check
 func TestCheckLeadsToMetrics(t *testing.T) {
 	atTime(t, checkNow)
 	url, _ := (&checkCase{}).serve(t, checkNow)
@@ -512,6 +517,7 @@ func TestCheckLeadsToMetrics(t *testing.T) {
 	require.NotContains(t, stdout.String(), "warn")
 }
 
+//promise:check
 func TestCheckInterrupted(t *testing.T) {
 	atTime(t, checkNow)
 	asked := make(chan bool, 4)
@@ -538,6 +544,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
+//promise:check
 func TestCheckThatCannotPrint(t *testing.T) {
 	atTime(t, checkNow)
 	url, _ := (&checkCase{}).serve(t, checkNow)

@@ -12,6 +12,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
+//promise:check
 func TestNamesThatCannotBeResolved(t *testing.T) {
 	checked := &table{client: &wolkvox.Client{URL: "https://wv0001.wolkvox.com", HTTP: &http.Client{Transport: &http.Transport{}}}}
 	explain := func(err error) string {

@@ -16,6 +16,8 @@ import (
 )
 
 // The options of every input are those that Telegraf's loader reads, whatever its version.
+//
+//promise:mistakes
 func TestInputOptionsAreTelegrafs(t *testing.T) {
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "github.com/influxdata/telegraf/config").Output()
 	require.NoError(t, err)

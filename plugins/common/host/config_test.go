@@ -30,6 +30,8 @@ func loadConf(t *testing.T, paths ...string) ([]*instance, error) {
 	return instances, nil
 }
 
+//promise:mistakes
+//promise:environment
 func TestConfigErrors(t *testing.T) {
 	t.Setenv("HOST_TEST_SET", "x")
 	t.Setenv("HOST_TEST_EMPTY", "")
@@ -167,6 +169,8 @@ func TestConfigErrors(t *testing.T) {
 }
 
 // What Telegraf accepts with every plugin, but means nothing to an input.
+//
+//promise:mistakes
 func TestOptionsWithoutMeaningAreRefused(t *testing.T) {
 	for _, option := range []string{
 		"always_include_local_tags", "buffer_strategy", "buffer_directory", "buffer_disk_sync", "data_format", "data_type", "delay",
@@ -178,6 +182,7 @@ func TestOptionsWithoutMeaningAreRefused(t *testing.T) {
 	}
 }
 
+//promise:mistakes
 func TestConfigPaths(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) string {
@@ -211,6 +216,9 @@ func TestConfigPaths(t *testing.T) {
 }
 
 // What tables say about naming, tags, filters, and time is done by Telegraf's own code; that it is reached is shown here.
+//
+//promise:tables
+//promise:environment
 func TestMetrics(t *testing.T) {
 	t.Setenv("HOST_TEST_RACK", "r1")
 	for _, tt := range []struct{ name, conf, want string }{
@@ -243,6 +251,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+//promise:schedule
 func TestSchedulesOfTables(t *testing.T) {
 	instances, err := loadConf(t, confFile(t, `
 [agent]
@@ -271,6 +280,8 @@ func TestSchedulesOfTables(t *testing.T) {
 }
 
 // A block copied from Telegraf's own configuration does no harm.
+//
+//promise:mistakes
 func TestAgentOptionsWithoutMeaning(t *testing.T) {
 	out, logs := logTo(t, false)
 	path := confFile(t, "[[inputs.plain]]\n[agent]\nmetric_batch_size = 1000\nlogfile = \"x\"\ninterval = \"10s\"")
@@ -282,6 +293,8 @@ func TestAgentOptionsWithoutMeaning(t *testing.T) {
 }
 
 // Tables of one input that take different parts of what it gathers are no mistake.
+//
+//promise:tables
 func TestTablesSplitByFilters(t *testing.T) {
 	for _, filter := range []string{"tagpass = {hour = [\"%s\"]}", "tagdrop = {hour = [\"%s\"]}", "fieldinclude = [\"%s\"]", "metricpass = \"name == '%s'\""} {
 		table := "[[inputs.probe]]\nserver = \"x\"\n" + filter + "\n"
@@ -292,12 +305,15 @@ func TestTablesSplitByFilters(t *testing.T) {
 	}
 }
 
+//promise:shim
 func TestTranslatorIsGiven(t *testing.T) {
 	instances, err := loadConf(t, confFile(t, "[agent]\nsnmp_translator = \"gosmi\"\n[[inputs.probe]]\nserver = \"a\""))
 	require.NoError(t, err)
 	require.Equal(t, "gosmi", instances[0].Input.(*probe).translator)
 }
 
+//promise:state
+//promise:tables
 func TestStateIDs(t *testing.T) {
 	instances, err := loadConf(t, confFile(t, `
 [[inputs.probe]]
@@ -322,6 +338,8 @@ func TestStateIDs(t *testing.T) {
 }
 
 // Checking the configuration decodes it once more: that must not count, nor link, any secret twice.
+//
+//promise:protection
 func TestSecretsAreCounted(t *testing.T) {
 	logs, stop, err := startLogging(io.Discard, false)
 	require.NoError(t, err)
@@ -334,6 +352,7 @@ func TestSecretsAreCounted(t *testing.T) {
 	}
 }
 
+//promise:protection
 func TestSecretsAreProtected(t *testing.T) {
 	_, logs := logTo(t, false)
 	for _, unprotected := range []bool{false, true} {
@@ -348,6 +367,8 @@ func TestSecretsAreProtected(t *testing.T) {
 }
 
 // The configuration is looked at twice, but there is one warning.
+//
+//promise:log
 func TestNothingIsLoggedTwice(t *testing.T) {
 	out, logs := logTo(t, false)
 	path := confFile(t, "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{a-b:c}\"")
@@ -372,6 +393,9 @@ func TestInstancesComeInTheFilesOrder(t *testing.T) {
 }
 
 // A configuration may come by http from this machine alone, and what a URL gives access with is shown nowhere.
+//
+//promise:https
+//promise:leaks
 func TestConfigurationByHTTP(t *testing.T) {
 	for _, scheme := range []string{"http", "HTTP"} {
 		for _, host := range []string{"192.0.2.1", "config.example.org", "127.0.0.1.example.org", "[2001:db8::1]:8080"} {

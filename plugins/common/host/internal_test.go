@@ -15,6 +15,7 @@ import (
 	"github.com/influxdata/telegraf/testutil"
 )
 
+//promise:statistics
 func TestInternal(t *testing.T) {
 	logTo(t, false)
 	name := fmt.Sprintf("internal_test_%d", time.Now().UnixNano()) // counters last as long as the process

@@ -17,6 +17,8 @@ import (
 )
 
 // Whoever may write to the folder of a state makes links of its files to another one, which root would write to.
+//
+//promise:state-safe
 func TestStateFilesThatAreLinks(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root to make a link of another user")
@@ -67,6 +69,8 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 }
 
 // A link is exchanged for root's file and back while the state file is opened, and another one is made wherever the next state is written to.
+//
+//promise:state-safe
 func TestLinksThatAreExchanged(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root to make a link of another user")
@@ -101,6 +105,8 @@ func TestLinksThatAreExchanged(t *testing.T) {
 }
 
 // Nobody waits for the other end of a FIFO.
+//
+//promise:state-safe
 func TestStateFilesThatAreFIFOs(t *testing.T) {
 	for suffix, expected := range map[string]string{
 		"": "it is no regular file", tempSuffix: "", lockPath(""): "state.lock is no regular file: remove it",
@@ -137,6 +143,7 @@ func TestStateFilesThatAreFIFOs(t *testing.T) {
 	}
 }
 
+//promise:state-safe
 func TestUmask(t *testing.T) {
 	for _, umask := range []int{0, 0777} {
 		path := filepath.Join(t.TempDir(), "state")
@@ -155,6 +162,8 @@ func TestUmask(t *testing.T) {
 }
 
 // The text of a configuration, and with it its secrets, is not kept in memory.
+//
+//promise:protection
 func TestConfigurationIsForgotten(t *testing.T) {
 	const lines, marker = 100_000, "invented-marker" // far more than Go's allocator keeps back
 	var conf strings.Builder
@@ -170,6 +179,7 @@ func TestConfigurationIsForgotten(t *testing.T) {
 	require.Regexp(t, `Max core file size +0 +0 `, string(limits), "a crash would write memory to a file")
 }
 
+//promise:footprint
 func TestMemoryLimit(t *testing.T) {
 	for set, want := range map[string]int{"": 1<<30 + 2<<20, "2GiB": 2 << 30} {
 		t.Setenv("GOMEMLIMIT", set)
@@ -201,6 +211,8 @@ func memoryOf(t *testing.T, pid int) string {
 }
 
 // The disk is full at the start, and then no more.
+//
+//promise:state
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {

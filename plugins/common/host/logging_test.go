@@ -24,6 +24,7 @@ func logTo(t *testing.T, debug bool) (*bytes.Buffer, *logWriter) {
 	return &out, logs
 }
 
+//promise:injection
 func TestLogLines(t *testing.T) {
 	plugin := logger.New("inputs", "x", "ali\nas")
 	for _, tt := range []struct {
@@ -52,6 +53,8 @@ func TestLogLines(t *testing.T) {
 }
 
 // execd's reader stops for good at a line of 64 KiB.
+//
+//promise:log
 func TestLongLogLinesAreCut(t *testing.T) {
 	out, _ := logTo(t, false)
 	log.Error(strings.Repeat("é", 1<<20) + "\nnext")
@@ -62,6 +65,7 @@ func TestLongLogLinesAreCut(t *testing.T) {
 	require.Equal(t, "E! next", lines[1])
 }
 
+//promise:log
 func TestLogLevels(t *testing.T) {
 	everything := func(l telegraf.Logger) {
 		l.Error("e")
@@ -115,6 +119,8 @@ func TestLogLevels(t *testing.T) {
 }
 
 // Telegraf's logger keeps messages that come before it is set up, for ever.
+//
+//promise:log
 func TestSuppressedLinesCostNoMemory(t *testing.T) {
 	out, _ := logTo(t, false)
 	plugin := logger.New("inputs", "x", "")

@@ -40,6 +40,8 @@ func asNobody(t *testing.T, dir string) func(*exec.Cmd) {
 }
 
 // A run as root leaves files that Telegraf's user can't use: whose they are, and what to do, is in the error.
+//
+//promise:state-user
 func TestStateFileOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root to become another user")
@@ -79,6 +81,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 	}
 }
 
+//promise:state-user
 func TestStateFolderOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root to become another user")
@@ -92,6 +95,7 @@ func TestStateFolderOfAnotherUser(t *testing.T) {
 		"name a statefile in a folder that it may write to: sudo install -d -o nobody -m 750 wolkvox_ivr")
 }
 
+//promise:state-user
 func TestConfigurationOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root to become another user")
@@ -106,6 +110,8 @@ func TestConfigurationOfAnotherUser(t *testing.T) {
 }
 
 // Who tries the command of [[inputs.execd]] in a terminal, be it as root, changes nothing of what the service does.
+//
+//promise:trials
 func TestStartedByHand(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -130,6 +136,7 @@ func TestStartedByHand(t *testing.T) {
 	require.NoFileExists(t, lockPath(state))
 }
 
+//promise:state
 func TestNoStatefile(t *testing.T) {
 	for conf, warnings := range map[string]int{"[[inputs.probe]]\nserver = \"a\"": 1, "[[inputs.plain]]": 0} { // which has no state
 		c := startChild(t, conf, Options{})

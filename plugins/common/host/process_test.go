@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//promise:log
 func TestRowsAndLogsOfAProcess(t *testing.T) {
 	c := startChild(t, `
 [agent]
@@ -49,6 +50,7 @@ func TestRowsAndLogsOfAProcess(t *testing.T) {
 		"I! [inputs.probe::x] an info", "D! [inputs.probe::x] a debug", "T! [inputs.probe::x] a trace"}, probes)
 }
 
+//promise:state
 func TestGathersAtEachLineOnStdin(t *testing.T) {
 	conf := "[agent]\nstatefile = \"" + t.TempDir() + "/state\"\n[[inputs.probe]]\nserver = \"a\""
 	for _, counts := range [][]int{{0, 1, 2}, {3, 4}} { // the second process goes on where the first stopped
@@ -66,6 +68,8 @@ func TestGathersAtEachLineOnStdin(t *testing.T) {
 }
 
 // What execd relies on is the same as with Telegraf's shim.
+//
+//promise:shim
 func TestShimProtocol(t *testing.T) {
 	asShim := func(c *exec.Cmd) { c.Env = append(c.Env, shimEnv+"=1") }
 	for name, adjust := range map[string]func(*exec.Cmd){"shim": asShim, "host": func(*exec.Cmd) {}} {
@@ -90,6 +94,7 @@ func TestShimProtocol(t *testing.T) {
 	}
 }
 
+//promise:mistakes
 func TestProcessThatCannotStart(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ name, conf, want string }{
@@ -119,6 +124,8 @@ func TestProcessThatCannotStart(t *testing.T) {
 
 // Whatever ends it, and whatever an input or the reader does: it is gone within a second, with what was written saved.
 // The bound here is a wider one, for machines that have other things to do.
+//
+//promise:stop
 func TestStop(t *testing.T) {
 	t.Parallel()
 	require.Less(t, stopTime+abortTime, time.Second)
@@ -193,6 +200,8 @@ func TestStop(t *testing.T) {
 
 // What an input's state is at its stop counts only where all rows have been taken: by a Telegraf that is alive, and not
 // just dying.
+//
+//promise:killed
 func TestStopThatIsNotInOrder(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(c *child, path string){
@@ -228,6 +237,7 @@ func TestStopThatIsNotInOrder(t *testing.T) {
 // placeOf matches the path of a configuration before a line's number.
 var placeOf = regexp.MustCompile(`\S+test\.conf:`)
 
+//promise:stop
 func TestSignalDuringStart(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, "[[inputs.probe]]\nserver = \"a\"\nat_start = \"hang\"", Options{})
@@ -237,6 +247,7 @@ func TestSignalDuringStart(t *testing.T) {
 	require.Equal(t, 1, status)
 }
 
+//promise:stop
 func TestStopWhileNobodyReadsTheLog(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, "[[inputs.probe]]\nserver = \"a\"\ndoes = \"flood\"", Options{})
@@ -249,6 +260,7 @@ func TestStopWhileNobodyReadsTheLog(t *testing.T) {
 	require.Equal(t, 1, status)
 }
 
+//promise:log
 func TestDebugFlagBeatsQuiet(t *testing.T) {
 	_, _, logged := startChild(t, "[agent]\nquiet = true\n[[inputs.probe]]\nserver = \"a\"", Options{Test: true, Debug: true}).end()
 	require.Contains(t, logged, "D! [inputs.probe] initialising")
@@ -257,6 +269,8 @@ func TestDebugFlagBeatsQuiet(t *testing.T) {
 }
 
 // stdout is full and nobody reads it: rows that are not written are not counted as done.
+//
+//promise:killed
 func TestStateWaitsForStdout(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	conf := `
@@ -292,6 +306,7 @@ func TestStateWaitsForStdout(t *testing.T) {
 	require.Zero(t, status, logged)
 }
 
+//promise:stop
 func TestBrokenStdoutEndsIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	c := startChild(t, "[agent]\nstatefile = \""+path+"\"\n[[inputs.probe]]\nserver = \"a\"\n", Options{PollIntervalDisabled: true})
@@ -310,6 +325,7 @@ func TestBrokenStdoutEndsIt(t *testing.T) {
 	require.Equal(t, 1, gathersIn(t, path, "probe a"))
 }
 
+//promise:shim
 func TestPanicEndsIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	c := startChild(t, `
@@ -335,6 +351,8 @@ func TestPanicEndsIt(t *testing.T) {
 }
 
 // A metric that line protocol cannot express ends the shim.
+//
+//promise:shim
 func TestUnserializableMetricsAreDropped(t *testing.T) {
 	c := startChild(t, "[[inputs.probe]]\nserver = \"a\"\ndoes = \"nan\"\n[[inputs.plain]]\nlog_level = \"debug\"", Options{Debug: true})
 	c.waitForLog("D! Dropped a metric: ")
@@ -344,6 +362,7 @@ func TestUnserializableMetricsAreDropped(t *testing.T) {
 	require.Zero(t, status, logged)
 }
 
+//promise:trials
 func TestTestMode(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	agent := "[agent]\nstatefile = \"" + state + "\"\n"
@@ -375,6 +394,8 @@ func TestTestMode(t *testing.T) {
 }
 
 // Where secrets cannot be kept from swapping, memguard would hang for ever. Root may lock as much as it likes.
+//
+//promise:protection
 func TestLockedMemory(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("takes Linux, and root to become somebody else")
@@ -467,6 +488,8 @@ func (c *child) waitForState(path, id string, gathers int) {
 }
 
 // execd reads no further once the process is gone: cmd.Wait closes the pipe.
+//
+//promise:stop
 func TestReaderGetsEverythingBeforeTheEnd(t *testing.T) {
 	c := startChild(t, "[[inputs.probe]]\nserver = \"a\"\ndoes = \"hang\"\nrows = 1000\n[[inputs.plain]]", Options{})
 	first := make([]byte, 1)

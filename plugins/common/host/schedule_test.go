@@ -19,6 +19,7 @@ import (
 	"github.com/influxdata/telegraf/selfstat"
 )
 
+//promise:schedule
 func TestSchedule(t *testing.T) {
 	at := func(clock string) time.Time {
 		now, err := time.Parse(time.DateTime, "2026-01-18 "+clock)
@@ -62,6 +63,8 @@ func TestSchedule(t *testing.T) {
 }
 
 // Jitter moves each tick, but adds up to nothing.
+//
+//promise:schedule
 func TestScheduleJitter(t *testing.T) {
 	s := schedule{interval: time.Minute, jitter: 10 * time.Second, aligned: true}
 	start := time.Date(2026, 1, 18, 12, 0, 30, 0, time.UTC)
@@ -140,6 +143,7 @@ func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe
 	return h, stub
 }
 
+//promise:schedule
 func TestGathersAtOnceAndThenOnTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now() // on the minute, in a bubble
@@ -162,6 +166,7 @@ func TestGathersAtOnceAndThenOnTheInterval(t *testing.T) {
 	})
 }
 
+//promise:schedule
 func TestPromptsAreNeitherLostNorDoubled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -203,6 +208,7 @@ func TestPromptsAreNeitherLostNorDoubled(t *testing.T) {
 	})
 }
 
+//promise:schedule
 func TestSlowGathers(t *testing.T) {
 	out, logs := logTo(t, true)
 	synctest.Test(t, func(t *testing.T) {
@@ -235,6 +241,8 @@ func TestSlowGathers(t *testing.T) {
 	require.Contains(t, out.String(), "E! [inputs.probe::0] Error in plugin: too late\n")
 }
 
+//promise:killed
+//promise:state
 func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
@@ -271,6 +279,8 @@ func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 }
 
 // Where it can't be told whether Telegraf only tests, no stop is in order.
+//
+//promise:trials
 func TestStopThatMayBeATrials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
@@ -282,6 +292,8 @@ func TestStopThatMayBeATrials(t *testing.T) {
 }
 
 // A service's own rows keep their time, unless the table sets a precision.
+//
+//promise:shim
 func TestRowsOfAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for precision, want := range map[time.Duration]string{0: "started n=1i 1499999999", time.Second: "started n=1i 1000000000"} {
@@ -294,6 +306,7 @@ func TestRowsOfAStart(t *testing.T) {
 	})
 }
 
+//promise:stop
 func TestStopThatIsOverIsNotCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := startHost(t, false, nil)
@@ -306,6 +319,8 @@ func TestStopThatIsOverIsNotCutShort(t *testing.T) {
 }
 
 // As in Telegraf: an input may clear in Stop what its Gather uses.
+//
+//promise:stop
 func TestStopComesAfterTheGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []string
@@ -323,6 +338,7 @@ func TestStopComesAfterTheGathers(t *testing.T) {
 	})
 }
 
+//promise:stop
 func TestNoGatherBeginsAfterTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &probe{Rows: 1}
@@ -335,6 +351,7 @@ func TestNoGatherBeginsAfterTheStop(t *testing.T) {
 	})
 }
 
+//promise:shim
 func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
 	var events []string
 	good := &probe{Does: "say stop", say: func(event string) { events = append(events, event) }}
@@ -344,6 +361,7 @@ func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
 	require.Equal(t, []string{"stopped"}, events)
 }
 
+//promise:tables
 func TestPrecisionOfInterval(t *testing.T) {
 	for interval, want := range map[time.Duration]time.Duration{
 		time.Minute: time.Second, time.Second: time.Second, time.Second - 1: time.Millisecond, time.Millisecond: time.Millisecond,
@@ -354,6 +372,8 @@ func TestPrecisionOfInterval(t *testing.T) {
 }
 
 // What an input returns at each gather of an outage counts each time, and is an error in the log once.
+//
+//promise:repeated
 func TestRepeatedErrors(t *testing.T) {
 	out, _ := logTo(t, true)
 	synctest.Test(t, func(t *testing.T) {
@@ -372,6 +392,8 @@ func TestRepeatedErrors(t *testing.T) {
 }
 
 // Inputs with tracking metrics learn that theirs are written.
+//
+//promise:shim
 func TestTrackedMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		delivered := make(chan bool, 2)

@@ -36,6 +36,8 @@ func openStates(t *testing.T, path string) *stateFile {
 }
 
 // A state file goes from Telegraf to the host and back.
+//
+//promise:shim
 func TestStateFileIsTelegrafs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	a, b := &probe{state: probeState{Gathers: 7}}, &probe{state: probeState{Gathers: 8}}
@@ -59,6 +61,7 @@ func TestStateFileIsTelegrafs(t *testing.T) {
 	require.Equal(t, probeState{Gathers: 8}, b.state, "the state of an input that was not configured is lost")
 }
 
+//promise:state-damaged
 func TestUnusableStateFiles(t *testing.T) {
 	for _, tt := range []struct{ name, content, reason, left string }{
 		{"cut off", `{"inputs.probe a":"eyJnYXRoZXJz`, "it is damaged", ""},
@@ -101,6 +104,8 @@ func TestUnusableStateFiles(t *testing.T) {
 }
 
 // Some states prove unusable when their inputs gather. The file is set aside once, and the states of others stay in the new one.
+//
+//promise:state-damaged
 func TestStatesThatGathersReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out, _ := logTo(t, false)
@@ -170,6 +175,8 @@ func TestRejectedStateWithoutStateFile(t *testing.T) {
 }
 
 // An administrator may have made it, to give it an owner.
+//
+//promise:state
 func TestEmptyStateFile(t *testing.T) {
 	out, _ := logTo(t, false)
 	path := filepath.Join(t.TempDir(), "state")
@@ -184,6 +191,7 @@ func TestEmptyStateFile(t *testing.T) {
 	require.Equal(t, map[string][]byte{"a": []byte("1")}, states)
 }
 
+//promise:status
 func TestReadStates(t *testing.T) {
 	t.Chdir(t.TempDir())
 	_, err := ReadStates("state")
@@ -210,6 +218,8 @@ func TestReadStates(t *testing.T) {
 }
 
 // A statefile may name any file by mistake, which then stays as it is.
+//
+//promise:state-safe
 func TestOtherFileAsStatefile(t *testing.T) {
 	for name, content := range map[string]string{
 		"null": "null", "JSON": `{"name": "x", "version": 5}`, "texts in base64": `{"name":"AAAA"}`,
@@ -240,6 +250,7 @@ func TestOtherFileAsStatefile(t *testing.T) {
 	}
 }
 
+//promise:state-safe
 func TestStateFileThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := openStateFile(filepath.Join(dir, "missing", "state"))
@@ -263,6 +274,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	openStates(t, filepath.Join(dir, "state"))
 }
 
+//promise:state-damaged
 func TestStatesThatAreMissingAreSaid(t *testing.T) {
 	const warning = "W! State file PATH has no state of any input here, so they start afresh. If another program writes it too, as Telegraf does " +
 		"where its own [agent] names the same statefile, give each a file of its own\n"
@@ -285,6 +297,7 @@ func TestStatesThatAreMissingAreSaid(t *testing.T) {
 	}
 }
 
+//promise:state
 func TestStateFileBehindALink(t *testing.T) {
 	dir := t.TempDir()
 	target, middle, link := filepath.Join(dir, "target"), filepath.Join(dir, "middle"), filepath.Join(dir, "link")
@@ -306,6 +319,8 @@ func TestStateFileBehindALink(t *testing.T) {
 }
 
 // The old file is there until the new one is complete.
+//
+//promise:state
 func TestStateFileIsReplacedInOneStep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	f := openStates(t, path)
@@ -332,6 +347,7 @@ func TestStateFileIsReplacedInOneStep(t *testing.T) {
 	require.NoFileExists(t, path, "written without a change")
 }
 
+//promise:state
 func TestFailedSavesAreLoggedOnceAndMadeUpFor(t *testing.T) {
 	out, _ := logTo(t, false)
 	dir := filepath.Join(t.TempDir(), "states")

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//promise:trials
 func TestTrialFlag(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                                "",

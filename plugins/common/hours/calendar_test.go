@@ -24,6 +24,7 @@ func hour(t *testing.T, text string) (h Hour) {
 	return h
 }
 
+//promise:dst
 func TestCalendar(t *testing.T) {
 	for name, tt := range map[string]struct {
 		zone, instant, hour string
@@ -64,6 +65,7 @@ func TestCalendar(t *testing.T) {
 	require.Empty(t, Calendar{location(t, "Pacific/Apia")}.Starts(hour(t, "2011-12-30T12")), "a skipped day")
 }
 
+//promise:dst
 func TestEndOfDay(t *testing.T) {
 	for zone, instants := range map[string][2]string{
 		"America/Bogota":   {"2026-11-22T14:30:00-05:00", "2026-11-23T00:00:00-05:00"},

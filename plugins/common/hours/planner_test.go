@@ -44,6 +44,7 @@ func forward(p *Planner, from time.Time, gathers int) (now time.Time) {
 	return now
 }
 
+//promise:postponed
 func TestFormsOfTheLiveWindow(t *testing.T) {
 	p := newPlanner(nil)
 	now := forward(p, start, 2)
@@ -91,6 +92,8 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 }
 
 // Two failures of history narrow its window, even if each is followed by as many general ones as end its turn.
+//
+//promise:postponed
 func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 40 * Day * time.Hour })
 	now := start
@@ -112,6 +115,8 @@ func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
 
 // While windows of several days fail and single days don't, those are requested: today every second time. Several days are tried again as a
 // probe after one hour, then two, four, up to a day, also after a restart, until they work.
+//
+//promise:postponed
 func TestOnlySingleDaysWork(t *testing.T) {
 	set := func(o *Options) { o.Lookback, o.Backfill = 48*time.Hour, 20*Day*time.Hour }
 	p := newPlanner(set)
@@ -155,6 +160,8 @@ func TestOnlySingleDaysWork(t *testing.T) {
 }
 
 // A window that is wider than a day is requested every second time, one of its days in between: today, if newer calls have appeared.
+//
+//promise:requests
 func TestOneDayOfTheLiveWindow(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Lookback = 48 * time.Hour })
 	var windows []string
@@ -175,6 +182,8 @@ func TestOneDayOfTheLiveWindow(t *testing.T) {
 }
 
 // What is more than 31 days before today is left to history.
+//
+//promise:requests
 func TestLiveWindowIsBounded(t *testing.T) {
 	p := newPlanner(nil)
 	now := forward(p, start, 3).AddDate(0, 2, 0)
@@ -183,6 +192,8 @@ func TestLiveWindowIsBounded(t *testing.T) {
 }
 
 // Times that a clock far ahead has set do not hold.
+//
+//promise:clock
 func TestTimesFarAhead(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
 	now := forward(p, start, 12)
@@ -195,6 +206,7 @@ func TestTimesFarAhead(t *testing.T) {
 	require.Equal(t, retry, q.purpose)
 }
 
+//promise:clock
 func TestFirstStartByAWrongClock(t *testing.T) {
 	p := newPlanner(nil)
 	ahead := start.AddDate(0, 0, 1)
@@ -219,6 +231,9 @@ func TestFirstStartByAWrongClock(t *testing.T) {
 }
 
 // A single hour that the report hides for a day has been dropped: its last reading is final.
+//
+//promise:final
+//promise:late
 func TestDroppedHour(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Mode = Final })
 	now := forward(p, start, 12)
@@ -239,6 +254,9 @@ func TestDroppedHour(t *testing.T) {
 }
 
 // Nothing is final while rows can't be assigned to hours, or while a row can't be read.
+//
+//promise:final
+//promise:unreadable
 func TestUnreadableRows(t *testing.T) {
 	for name, spoil := range map[string]func(*Response, Hour){
 		"undated":    func(r *Response, _ Hour) { r.Undated = true },
@@ -279,6 +297,7 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
+//promise:state
 func TestStateIsSavedWhole(t *testing.T) {
 	p := newPlanner(func(o *Options) {
 		o.Backfill, o.Reread, o.RereadDays = 2000*time.Hour, "2026-11-20/2026-11-25", Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 26, 0)}
@@ -303,6 +322,7 @@ func TestStateIsSavedWhole(t *testing.T) {
 	}
 }
 
+//promise:state-damaged
 func TestRestoreRefuses(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 100 * time.Hour })
 	forward(p, start, 20)
@@ -348,6 +368,8 @@ func everyOther(from Hour, n int) (set Set) {
 }
 
 // The largest state that is accepted costs little.
+//
+//promise:state-damaged
 func TestLargestState(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 3650 * Day * time.Hour })
 	forward(p, start, 20)
@@ -383,6 +405,9 @@ func TestLargestState(t *testing.T) {
 }
 
 // After an unclean end, what was sent within the margin comes once more, and nothing else; after a clean one the latest hours.
+//
+//promise:once
+//promise:killed
 func TestSentAgainAfterARestart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		mode    Mode
@@ -403,6 +428,8 @@ func TestSentAgainAfterARestart(t *testing.T) {
 }
 
 // It counts even if the clock was behind when it was sent.
+//
+//promise:clock
 func TestSentAgainAfterAWrongClock(t *testing.T) {
 	by := 5 * time.Hour
 	p := newPlanner(nil)
@@ -418,6 +445,8 @@ func TestSentAgainAfterAWrongClock(t *testing.T) {
 }
 
 // Of an hour that the clock shows twice, the second is not sent before it has begun, though the report may have two rows.
+//
+//promise:dst
 func TestRepeatedHourBeforeItsSecond(t *testing.T) {
 	madrid, err := time.LoadLocation("Europe/Madrid")
 	require.NoError(t, err)
@@ -432,6 +461,7 @@ func TestRepeatedHourBeforeItsSecond(t *testing.T) {
 	}
 }
 
+//promise:status
 func TestStatusOfHours(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 24 * time.Hour })
 	require.Empty(t, p.Status(start).Open)

@@ -609,6 +609,15 @@ var madrid = func() *time.Location {
 }()
 
 // TestSimulations plays each API in each mode with each variant; -short plays each API once.
+//
+//promise:right
+//promise:final
+//promise:once
+//promise:silence
+//promise:late
+//promise:postponed
+//promise:dst
+//promise:killed
 func TestSimulations(t *testing.T) {
 	t.Parallel()
 	for i, api := range append(documented(), undocumented()...) {

@@ -14,6 +14,8 @@ import (
 const secret = `Invented/Token+1"%41&%25é`
 
 // A secret is found however a server, a library or a message escapes it.
+//
+//promise:leaks
 func TestSecrets(t *testing.T) {
 	jsonOf := func(text string) string {
 		content, err := json.Marshal(text)
@@ -73,6 +75,8 @@ func TestOtherTextsStay(t *testing.T) {
 }
 
 // A secret is found beside what looks like an escape, and after it.
+//
+//promise:leaks
 func TestSecretsBesideEscapes(t *testing.T) {
 	s := NewSecrets("7b69645f-Abcdef", "abc%41def", `a\b/c"d&amp;e`)
 	for _, before := range []string{"%", `\x`, `\u00`, "%25", "&#", "&", `\`, "%2"} {
@@ -90,6 +94,8 @@ func TestSecretsBesideEscapes(t *testing.T) {
 }
 
 // A cut shows no part of a secret.
+//
+//promise:leaks
 func TestRedactFirst(t *testing.T) {
 	const most = 1000
 	s := NewSecrets(secret)
@@ -102,6 +108,7 @@ func TestRedactFirst(t *testing.T) {
 	require.Equal(t, "ab", s.RedactFirst("ab", 2))
 }
 
+//promise:leaks
 func TestURLs(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://example.org/a.conf":                                "https://example.org/a.conf",

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//promise:simulator
 func TestRunningHourGrowsThenSettles(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Time{}, Operation{})
@@ -48,6 +49,8 @@ func TestFutureHasNoCallsYetButATruth(t *testing.T) {
 }
 
 // Any window holds what the two parts hold that it is cut into, in settled and in running hours.
+//
+//promise:simulator
 func TestWindowsAddUp(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{defaultTimezone, "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"} {
@@ -88,6 +91,7 @@ func TestWindowInsideAnHourIsPartTotal(t *testing.T) {
 	require.NotZero(t, part[0].Calls)
 }
 
+//promise:simulator
 func TestEverythingFollowsFromTheSeed(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)

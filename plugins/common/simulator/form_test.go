@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//promise:simulator
 func TestSettledHoursAreTheTruthInEveryForm(t *testing.T) {
 	t.Parallel()
 	for _, preset := range Presets() {
@@ -56,6 +57,8 @@ func TestSettledHoursAreTheTruthInEveryForm(t *testing.T) {
 }
 
 // The bodies are written out, for the one row of an hour and for none.
+//
+//promise:simulator
 func TestForms(t *testing.T) {
 	t.Parallel()
 	const (

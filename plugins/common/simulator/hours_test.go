@@ -27,6 +27,8 @@ func TestHoursFollowTheLocalClock(t *testing.T) {
 }
 
 // Hours follow each other without gaps, whatever the clock does, and every instant of an hour is in that hour.
+//
+//promise:simulator
 func TestHoursTile(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"America/New_York", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kolkata", "UTC"} {
@@ -41,6 +43,7 @@ func TestHoursTile(t *testing.T) {
 	}
 }
 
+//promise:simulator
 func TestRepeatedHour(t *testing.T) {
 	t.Parallel()
 	location := zone(t, "America/New_York")
@@ -66,6 +69,7 @@ func TestRepeatedHour(t *testing.T) {
 	}
 }
 
+//promise:simulator
 func TestSkippedHour(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Operation{Timezone: "America/New_York", Form: Form{EmptyHours: "zeros"}})

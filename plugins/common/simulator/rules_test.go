@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//promise:simulator
 func TestRules(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -70,6 +71,8 @@ func TestRules(t *testing.T) {
 }
 
 // Days are those of the calendar: those on which the clock is put forward or back are days as well.
+//
+//promise:simulator
 func TestLongestWindow(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"America/Bogota", "America/New_York", "Australia/Lord_Howe"} {
@@ -110,6 +113,7 @@ func hold(t *testing.T, s *Simulator, token string, count int) (end func()) {
 	}
 }
 
+//promise:simulator
 func TestAtMostTwoRequestsAtATime(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Operation{})
@@ -149,6 +153,7 @@ func tokenInfo(t *testing.T, s *Simulator, token string) map[string]string {
 	return envelope.Data[0]
 }
 
+//promise:simulator
 func TestQuotaIsPerLocalDay(t *testing.T) {
 	t.Parallel()
 	midnight := time.Date(2026, 3, 2, 0, 0, 0, 0, zone(t, "Asia/Kolkata"))
@@ -176,6 +181,7 @@ func TestQuotaIsPerLocalDay(t *testing.T) {
 	}, tokenInfo(t, s, "new"))
 }
 
+//promise:simulator
 func TestNewTokenKeepsTheCalls(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 19, 15, 0, 0, 0, time.UTC)

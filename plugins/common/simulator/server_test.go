@@ -56,6 +56,7 @@ func TestAnswersLookLikeTheAPIs(t *testing.T) {
 	require.Equal(t, "Apache", response.Header.Get("Server"))
 }
 
+//promise:simulator
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	type expectation struct {

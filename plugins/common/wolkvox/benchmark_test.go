@@ -66,6 +66,7 @@ func BenchmarkReport(b *testing.B) {
 	}
 }
 
+//promise:cost
 func TestAllocations(t *testing.T) {
 	window, body := reportOf(744)
 	c, r := inUTC(), respond(200, body)
@@ -76,6 +77,7 @@ func TestAllocations(t *testing.T) {
 	}), 50.0)
 }
 
+//promise:hostile
 func TestSixtyThousandRows(t *testing.T) {
 	t.Parallel()
 	window, body := reportOf(60000)

@@ -90,6 +90,7 @@ func requireClass(t *testing.T, class *Class, err error) {
 	require.Equal(t, class.Name, failure.Class.Name, err)
 }
 
+//promise:https
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	requests := make(chan *http.Request, 1)
@@ -125,6 +126,8 @@ func TestRequest(t *testing.T) {
 }
 
 // Few headers are kept while the body is read, and no error shows the login of a URL.
+//
+//promise:leaks
 func TestWhatIsKept(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -146,6 +149,7 @@ func TestWhatIsKept(t *testing.T) {
 	require.NotContains(t, err.Error(), "invented")
 }
 
+//promise:failures
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -170,6 +174,7 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
+//promise:failures
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -198,6 +203,7 @@ func TestTLS(t *testing.T) {
 	require.ErrorContains(t, err, "server gave HTTP response to HTTPS client")
 }
 
+//promise:stop
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]string{"before the response": "", "in the body": testReport[:50]} {
@@ -220,6 +226,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+//promise:failures
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // that accepts connections and never reads from them
@@ -278,6 +285,7 @@ func requestAll(t *testing.T, server string, tokens ...string) {
 	require.NoError(t, errors.Join(errs...))
 }
 
+//promise:simultaneous
 func TestSameTokenNeverTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	g := &gauge{}
@@ -285,6 +293,7 @@ func TestSameTokenNeverTwiceAtOnce(t *testing.T) {
 	require.Equal(t, 1, g.most)
 }
 
+//promise:simultaneous
 func TestOtherTokensDoNotWait(t *testing.T) {
 	t.Parallel()
 	g := &gauge{meet: make(chan struct{})} // a request ends once there is another one
@@ -293,6 +302,8 @@ func TestOtherTokensDoNotWait(t *testing.T) {
 }
 
 // Waiting for the token is not bounded by the timeout, and no failure.
+//
+//promise:simultaneous
 func TestWaitForToken(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, serve(t, always(http.StatusOK, testReport)))
@@ -326,6 +337,8 @@ func TestWaitForToken(t *testing.T) {
 }
 
 // A server, or a gateway that operations share, may send any operation's token back in any place and form.
+//
+//promise:leaks
 func TestTokensInResponses(t *testing.T) {
 	t.Parallel()
 	own, others := "Invented/token+1", "Other/invented+token"
@@ -363,6 +376,7 @@ func TestTokensInResponses(t *testing.T) {
 	}
 }
 
+//promise:rotation
 func TestTokenChanges(t *testing.T) {
 	t.Parallel()
 	used := make(chan string, 1)
@@ -390,6 +404,7 @@ func TestTokenChanges(t *testing.T) {
 	}
 }
 
+//promise:https
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	var tokens atomic.Int64
@@ -415,6 +430,8 @@ func TestRedirects(t *testing.T) {
 }
 
 // The token is in the header of the request and nowhere else, wherever the server sends it back to.
+//
+//promise:leaks
 func TestTokenLeaksNowhere(t *testing.T) {
 	t.Parallel()
 	const marked = `invented-"marked\token'1`
@@ -473,6 +490,8 @@ func TestTokenLeaksNowhere(t *testing.T) {
 }
 
 // What a server sends unrequested is nobody's, and net/http would log it. It can't run beside other tests, whose log it takes.
+//
+//promise:leaks
 func TestUnrequestedResponse(t *testing.T) {
 	var logged bytes.Buffer
 	before := log.Writer()
@@ -493,6 +512,9 @@ func TestUnrequestedResponse(t *testing.T) {
 }
 
 // FuzzResponse has a server send anything, status and headers included.
+//
+//promise:leaks
+//promise:failures
 func FuzzResponse(f *testing.F) {
 	for _, response := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"data\": []}",

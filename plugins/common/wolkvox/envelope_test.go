@@ -13,6 +13,8 @@ import (
 
 const testRow = `{"date": "2026010100", "calls": 1, "ivr_minutes": 2}`
 
+//promise:forms
+//promise:failures
 func TestClass(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300)
@@ -115,6 +117,8 @@ func TestClass(t *testing.T) {
 	}
 }
 
+//promise:forms
+//promise:unreadable
 func TestKnownTexts(t *testing.T) {
 	t.Parallel()
 	text := func(form, text string) error {
@@ -155,6 +159,8 @@ func TestKnownTexts(t *testing.T) {
 	}
 }
 
+//promise:failures
+//promise:injection
 func TestFailureText(t *testing.T) {
 	t.Parallel()
 	html := []string{"Content-Type", "text/" + testToken}
@@ -189,6 +195,8 @@ func TestFailureText(t *testing.T) {
 }
 
 // A notice of PHP is named as such, wherever it stands. What it stands around is not a whole response.
+//
+//promise:failures
 func TestPHPNotice(t *testing.T) {
 	t.Parallel()
 	const (
@@ -230,6 +238,7 @@ func TestPHPNotice(t *testing.T) {
 	requireClass(t, FailedResponse, err)
 }
 
+//promise:postponed
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	var general []string
@@ -246,6 +255,7 @@ func TestClasses(t *testing.T) {
 	require.Equal(t, []string{"token", "quota", "busy", "overload", "connection", "tls", "redirect"}, general)
 }
 
+//promise:quota
 func TestTimeAndRetryAfter(t *testing.T) {
 	t.Parallel()
 	const date = "Mon, 19 Jan 2026 00:34:31 GMT"
@@ -281,6 +291,8 @@ func TestTimeAndRetryAfter(t *testing.T) {
 }
 
 // An error that only repeats the status has no text of its own.
+//
+//promise:failures
 func TestErrorThatRepeatsTheStatus(t *testing.T) {
 	t.Parallel()
 	_, err := inUTC().Parse(respond(404, `{"code":"404","error":"404","msg":"Validate dates entered","data":null}`), newYear)

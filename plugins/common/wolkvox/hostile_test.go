@@ -22,6 +22,8 @@ import (
 const maxHeap = 40 << 20
 
 // Whatever a server does, a request ends in time with an error that names what was wrong, within bounded memory, and the next one works.
+//
+//promise:hostile
 func TestHostileServer(t *testing.T) {
 	const soon = 300 * time.Millisecond
 	head := `{"code": "200", "error": null, "msg": "` // of which the rest may be anything
@@ -121,6 +123,8 @@ func TestHostileServer(t *testing.T) {
 }
 
 // The largest responses that are accepted, and those just above.
+//
+//promise:hostile
 func TestResponsesAtTheLimits(t *testing.T) {
 	window, month := reportOf(744)
 	wide := strings.ReplaceAll(month, `,"calls"`, `,"x":"`+strings.Repeat("y", 2700)+`","calls"`)
@@ -174,6 +178,8 @@ func TestResponsesAtTheLimits(t *testing.T) {
 }
 
 // Costly responses take no long time.
+//
+//promise:hostile
 func TestCostlyResponses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("how long it takes tells little beside other tests, or under the race detector")
@@ -205,6 +211,8 @@ func TestCostlyResponses(t *testing.T) {
 }
 
 // Gzip that stands for nothing ends, too, though the server does not end it.
+//
+//promise:hostile
 func TestGzipOfNothing(t *testing.T) {
 	var empty strings.Builder
 	require.NoError(t, gzip.NewWriter(&empty).Close())
@@ -225,6 +233,8 @@ func TestGzipOfNothing(t *testing.T) {
 }
 
 // Handshakes take turns. A server that makes one last holds others up no longer than its timeout.
+//
+//promise:hostile
 func TestHandshakesTakeTurns(t *testing.T) {
 	before := handshakes
 	handshakes = make(turns, 2)
@@ -272,6 +282,8 @@ func await(t *testing.T, condition func() bool) {
 }
 
 // Large responses take turns, so that many at a time don't take much memory. Those of a day go on meanwhile.
+//
+//promise:hostile
 func TestLargeResponsesTakeTurns(t *testing.T) {
 	var isHostile atomic.Bool
 	isHostile.Store(true)

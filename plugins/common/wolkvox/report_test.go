@@ -45,6 +45,7 @@ func parseRows(rows string) (*Report, error) {
 	return inUTC().Parse(respond(200, `{"data": [`+rows+`]}`), newYear)
 }
 
+//promise:forms
 func TestParse(t *testing.T) {
 	t.Parallel()
 	at := func(hour int) hours.Hour { return newYear.From + hours.Hour(hour) }
@@ -115,6 +116,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
+//promise:unreadable
 func TestNoUsableRow(t *testing.T) {
 	t.Parallel()
 	for rows, expected := range map[string]string{
@@ -133,6 +135,8 @@ func TestNoUsableRow(t *testing.T) {
 	require.True(t, report.Undated)
 }
 
+//promise:unreadable
+//promise:injection
 func TestUnreadableRow(t *testing.T) {
 	t.Parallel()
 	const (
@@ -180,6 +184,7 @@ func TestUnreadableRow(t *testing.T) {
 	}
 }
 
+//promise:hostile
 func TestUnreadableRowsAreBounded(t *testing.T) {
 	t.Parallel()
 	report, err := parseRows(strings.Repeat(`"x",`, 10000) + `{"date": "2026010101", "calls": 3, "ivr_minutes": 4}`)
@@ -190,6 +195,8 @@ func TestUnreadableRowsAreBounded(t *testing.T) {
 }
 
 // Rows of an hour are compared, which must not take long or much memory.
+//
+//promise:hostile
 func TestManyLongRowsOfOneHour(t *testing.T) {
 	t.Parallel()
 	row := `{"date": "2026010101", "calls": 3, "ivr_minutes": 4, "x": [` + strings.Repeat("0, ", 500_000) + `0]}`
@@ -201,6 +208,7 @@ func TestManyLongRowsOfOneHour(t *testing.T) {
 	}), uint64(maxHeap))
 }
 
+//promise:dst
 func TestClockChanges(t *testing.T) {
 	t.Parallel()
 	day := func(year, month, day int) hours.Window {
@@ -249,6 +257,8 @@ func TestClockChanges(t *testing.T) {
 }
 
 // An hour without a date is one of the requested day, whichever hours of it are requested.
+//
+//promise:forms
 func TestHourWithoutADate(t *testing.T) {
 	t.Parallel()
 	c, from := inUTC(), newYear.From
@@ -279,6 +289,9 @@ func TestHourWithoutADate(t *testing.T) {
 }
 
 // A comma before three digits is decimal if anything in the response shows that, and nothing speaks against it.
+//
+//promise:forms
+//promise:unreadable
 func TestDecimalComma(t *testing.T) {
 	t.Parallel()
 	at := func(hour, calls int, minutes string) string {
@@ -328,6 +341,7 @@ func TestDecimalComma(t *testing.T) {
 	}
 }
 
+//promise:check
 func TestForm(t *testing.T) {
 	t.Parallel()
 	report, err := parseRows(`{"day": "2026/01/01 00:30", "calls": 1, "ivr_minutes": "-"}, {"day": "2026010101", "calls": "1", "ivr_minutes": "2,5"}`)
@@ -339,6 +353,8 @@ func TestForm(t *testing.T) {
 		other.Form.Or(Form{key: "day", parts: report.Form.parts}).String())
 }
 
+//promise:forms
+//promise:unreadable
 func TestParseHour(t *testing.T) {
 	t.Parallel()
 	good := []string{
@@ -370,6 +386,7 @@ func TestParseHour(t *testing.T) {
 	}
 }
 
+//promise:forms
 func TestParseClock(t *testing.T) {
 	t.Parallel()
 	for text, expected := range map[string]int{
@@ -387,6 +404,7 @@ func TestParseClock(t *testing.T) {
 	}
 }
 
+//promise:unreadable
 func TestParseCalls(t *testing.T) {
 	t.Parallel()
 	good := map[string]int64{
@@ -408,6 +426,7 @@ func TestParseCalls(t *testing.T) {
 	}
 }
 
+//promise:unreadable
 func TestParseMinutes(t *testing.T) {
 	t.Parallel()
 	good := map[string]float64{
@@ -431,6 +450,7 @@ func TestParseMinutes(t *testing.T) {
 	}
 }
 
+//promise:injection
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, `""`, Quote("", 5))
@@ -441,6 +461,7 @@ func TestQuote(t *testing.T) {
 	require.Equal(t, "abcd…", Bound("abcdé", 5))
 }
 
+//promise:check
 func TestSample(t *testing.T) {
 	t.Parallel()
 	HideToken(testToken)
@@ -477,6 +498,7 @@ func TestSample(t *testing.T) {
 	require.Empty(t, SampleRow(body, 2))
 }
 
+//promise:check
 func TestFindQuota(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -498,6 +520,7 @@ func TestFindQuota(t *testing.T) {
 	}
 }
 
+//promise:unreadable
 func FuzzReport(f *testing.F) {
 	c := in(f, "Europe/Madrid")
 	window := hours.Window{From: hours.HourOf(2026, 10, 25, 0), To: hours.HourOf(2026, 10, 25, 4)} // 02 comes twice
@@ -545,6 +568,7 @@ func checkReport(t *testing.T, report *Report, window hours.Window) {
 	}
 }
 
+//promise:unreadable
 func FuzzHour(f *testing.F) {
 	for _, date := range []string{"2026011819", "2026-01-18-19", "2026-01-18 19:34:31", "2026/01/18T19:34", "2024-02-29-00", "2026-02-29-00", ""} {
 		f.Add(date)
@@ -568,6 +592,7 @@ func FuzzHour(f *testing.F) {
 	})
 }
 
+//promise:unreadable
 func FuzzFigures(f *testing.F) {
 	for _, text := range []string{"132", "1,000", "2.887", "02:02:47", "1e309", "-", "NaN"} {
 		f.Add(text)
@@ -586,6 +611,8 @@ func FuzzFigures(f *testing.F) {
 
 // A point before three digits is decimal, as the vendor has it, unless the report has commas or durations elsewhere: then it may mean
 // thousands, and nothing is ever off by a thousand.
+//
+//promise:unreadable
 func TestPointsThatMayMeanThousands(t *testing.T) {
 	t.Parallel()
 	const ambiguous = `{"date": "2026010100", "calls": "700", "ivr_minutes": "1.234"}`

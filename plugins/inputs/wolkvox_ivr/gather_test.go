@@ -204,6 +204,8 @@ func finalHours(w *WolkvoxIVR) { w.Hours = FinalHours }
 
 const hoursLevel = testutil.LevelWarn
 
+//promise:modes
+//promise:requests
 func TestRequest(t *testing.T) {
 	api := newFakeAPI(t)
 	lines, err := api.gather(api.plugin(nil))
@@ -214,6 +216,9 @@ func TestRequest(t *testing.T) {
 }
 
 // A year takes 28 requests at most, in turns with the latest hours, and leaves a small state.
+//
+//promise:requests
+//promise:backfill
 func TestBackfillOfAYear(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, withBackfill(8760*time.Hour))
@@ -246,6 +251,8 @@ func TestBackfillOfAYear(t *testing.T) {
 	require.LessOrEqual(t, history, 4)
 }
 
+//promise:silence
+//promise:modes
 func TestSentHours(t *testing.T) {
 	for name, tt := range map[string]struct {
 		set      func(*WolkvoxIVR)
@@ -283,6 +290,8 @@ func only(hours ...string) func(time.Time) string {
 }
 
 // Each hour comes once, lookback after its end, and not once more after a clean stop.
+//
+//promise:once
 func TestFinalHoursComeOnce(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, finalHours)
@@ -300,6 +309,8 @@ func TestFinalHoursComeOnce(t *testing.T) {
 }
 
 // With final hours, those of a closed evening come after 12 hours without newer calls, and once more only if they change.
+//
+//promise:once
 func TestFinalHoursOfAClosedEvening(t *testing.T) {
 	api := newFakeAPI(t)
 	changed := ""
@@ -329,6 +340,7 @@ func maxKey(metrics map[string]string) (newest string) {
 	return newest
 }
 
+//promise:quota
 func TestQuotaPauses(t *testing.T) {
 	api := newFakeAPI(t)
 	api.respond = always(http.StatusForbidden, `{"code": "403", "error": "TOKEN LIMIT EXCEEDED"}`)
@@ -355,6 +367,8 @@ func TestQuotaPauses(t *testing.T) {
 }
 
 // What was sent before a pause is stored by its end, also if the process is killed in it.
+//
+//promise:once
 func TestNothingComesAgainAfterAPause(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, finalHours)
@@ -370,6 +384,7 @@ func TestNothingComesAgainAfterAPause(t *testing.T) {
 	}
 }
 
+//promise:quota
 func TestRetryAfterHoldsForLaterGathersAndRestarts(t *testing.T) {
 	api := newFakeAPI(t)
 	api.header.Set("Retry-After", "1800")
@@ -389,6 +404,8 @@ func TestRetryAfterHoldsForLaterGathersAndRestarts(t *testing.T) {
 }
 
 // A pause that a clock far ahead has set does not hold.
+//
+//promise:clock
 func TestPauseOfAClockThatWasAhead(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
@@ -404,6 +421,8 @@ func TestPauseOfAClockThatWasAhead(t *testing.T) {
 
 // wolkvox asks for 5 minutes between requests, also across restarts, and where Telegraf's own interval, of which the plugin does not know,
 // is of seconds. An interval in the table is the user's choice.
+//
+//promise:requests
 func TestDistanceOfRequests(t *testing.T) {
 	for interval, expected := range map[time.Duration]int{0: 12, time.Minute: 60} {
 		api := newFakeAPI(t)
@@ -435,6 +454,9 @@ func TestDistanceOfRequests(t *testing.T) {
 }
 
 // A failed request is one request, and no row and no state comes of it.
+//
+//promise:requests
+//promise:failures
 func TestOneRequestPerGather(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404, 409, 418, 429, 500, 503} {
 		api := newFakeAPI(t)
@@ -448,6 +470,7 @@ func TestOneRequestPerGather(t *testing.T) {
 	}
 }
 
+//promise:stop
 func TestStopEndsRequest(t *testing.T) {
 	api := newFakeAPI(t)
 	arrived := make(chan struct{})
@@ -468,6 +491,7 @@ func TestStopEndsRequest(t *testing.T) {
 	require.Contains(t, string(saved(t, plugin)), `"stopped_cleanly":true`)
 }
 
+//promise:repeated
 func TestLastingFailureIsLoggedAtIncreasingIntervals(t *testing.T) {
 	api := newFakeAPI(t)
 	api.respond = always(http.StatusInternalServerError, `{"error": "incident"}`)
@@ -482,6 +506,7 @@ func TestLastingFailureIsLoggedAtIncreasingIntervals(t *testing.T) {
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "Working again after 24h0m0s and 288 failed gather(s); "))
 }
 
+//promise:repeated
 func TestOutageLogsEachClassOnce(t *testing.T) {
 	var o outage
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -501,6 +526,8 @@ func TestOutageLogsEachClassOnce(t *testing.T) {
 
 // The local clock is a day ahead at the first start, or for some minutes. Hours go by the API's time: there is no zero ahead of it, and
 // nothing is missing.
+//
+//promise:clock
 func TestLocalClockIsWrong(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"ahead": 24 * time.Hour, "behind": -30 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -526,6 +553,8 @@ func TestLocalClockIsWrong(t *testing.T) {
 }
 
 // A single Date header that is wrong, or that a cache has kept, changes nothing.
+//
+//promise:clock
 func TestDateOfAResponseIsWrong(t *testing.T) {
 	for name, header := range map[string]http.Header{
 		"a year ahead": {"Date": {"Mon, 22 Nov 2027 19:20:00 GMT"}},
@@ -547,6 +576,7 @@ func TestDateOfAResponseIsWrong(t *testing.T) {
 	}
 }
 
+//promise:clock
 func TestClockBefore2015(t *testing.T) {
 	api := newFakeAPI(t)
 	api.clock = newClock(t, "1970-01-01T00:05:00Z")
@@ -555,6 +585,7 @@ func TestClockBefore2015(t *testing.T) {
 	require.Empty(t, api.taken())
 }
 
+//promise:state-damaged
 func TestSetStateRefuses(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
@@ -578,6 +609,9 @@ func TestSetStateRefuses(t *testing.T) {
 }
 
 // A state from the future is given up once the API's time is known. A local clock that is behind is no reason to.
+//
+//promise:clock
+//promise:state-damaged
 func TestStateFromTheFuture(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
@@ -601,6 +635,7 @@ func TestStateFromTheFuture(t *testing.T) {
 	require.Equal(t, "2026-11-23 14:00", plugin.planner.Newest.String())
 }
 
+//promise:state
 func TestStateIsACopy(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
@@ -614,6 +649,7 @@ func TestStateIsACopy(t *testing.T) {
 	require.Equal(t, string(before), string(after))
 }
 
+//promise:state
 func TestStateIsSavedWhileGathering(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, withBackfill(2000*time.Hour))
@@ -633,6 +669,8 @@ func TestStateIsSavedWhileGathering(t *testing.T) {
 }
 
 // After another time zone is set, everything is sent once more, under the right instants.
+//
+//promise:timezone
 func TestTimezoneChanges(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, withBackfill(100*time.Hour), func(w *WolkvoxIVR) { w.Timezone = "America/Mexico_City" })
@@ -643,6 +681,7 @@ func TestTimezoneChanges(t *testing.T) {
 	require.GreaterOrEqual(t, len(metrics), 100)
 }
 
+//promise:reread
 func TestReread(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, withBackfill(240*time.Hour))
@@ -676,6 +715,8 @@ func (c patientClock) After(d time.Duration) <-chan time.Time {
 }
 
 // With a long interval, history is read at the pace that wolkvox asks for, until the next gather is near or a stop.
+//
+//promise:backfill
 func TestHistoryBetweenGathers(t *testing.T) {
 	api := newFakeAPI(t)
 	daily := func(w *WolkvoxIVR) {
@@ -709,6 +750,8 @@ type stoppedClock struct{ *manualClock }
 
 func (stoppedClock) After(time.Duration) <-chan time.Time { return nil }
 
+//promise:silence
+//promise:late
 func TestHiddenCallsAreLogged(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
@@ -728,6 +771,7 @@ func TestHiddenCallsAreLogged(t *testing.T) {
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "the report shows all known calls again"))
 }
 
+//promise:late
 func TestStandstillIsLogged(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
@@ -748,6 +792,8 @@ func TestStandstillIsLogged(t *testing.T) {
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
+//promise:silence
+//promise:late
 func TestOperationWithoutCallsIsLogged(t *testing.T) {
 	api := newFakeAPI(t)
 	api.row = only()
@@ -760,6 +806,8 @@ func TestOperationWithoutCallsIsLogged(t *testing.T) {
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
+//promise:late
+//promise:timezone
 func TestCallsAheadOfNowAreLogged(t *testing.T) {
 	api := newFakeAPI(t)
 	api.skew = 0
@@ -769,6 +817,7 @@ func TestCallsAheadOfNowAreLogged(t *testing.T) {
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
+//promise:postponed
 func TestPostponedHoursAreLogged(t *testing.T) {
 	api := newFakeAPI(t)
 	api.respond = func(first, last time.Time) *http.Response {
@@ -791,6 +840,8 @@ func TestPostponedHoursAreLogged(t *testing.T) {
 }
 
 // Minutes may come later than calls. Where they don't, the calls are sent when lookback is over.
+//
+//promise:modes
 func TestCallsWithoutMinutes(t *testing.T) {
 	api := newFakeAPI(t)
 	api.row = func(hour time.Time) string {
@@ -811,6 +862,7 @@ func TestCallsWithoutMinutes(t *testing.T) {
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
+//promise:unreadable
 func TestBadRowIsLoggedOnceWhileItLasts(t *testing.T) {
 	api := newFakeAPI(t)
 	isBad := true
@@ -835,6 +887,7 @@ func TestBadRowIsLoggedOnceWhileItLasts(t *testing.T) {
 	require.Equal(t, 1, errorsOf(), "it is back")
 }
 
+//promise:quota
 func TestIntervalWarning(t *testing.T) {
 	for interval, expected := range map[time.Duration][]string{
 		0:               nil,
@@ -863,6 +916,7 @@ func TestTokenChanges(t *testing.T) {
 	require.NoError(t, err)
 }
 
+//promise:state
 func TestID(t *testing.T) {
 	id := func(change func(*WolkvoxIVR)) string {
 		plugin, _, _ := newPlugin(t, "http://127.0.0.1:1")
@@ -879,6 +933,7 @@ func TestID(t *testing.T) {
 	require.Equal(t, same+" sales", id(func(w *WolkvoxIVR) { w.Operation = "sales" }))
 }
 
+//promise:statistics
 func TestStatistics(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, func(w *WolkvoxIVR) {

@@ -24,6 +24,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
+//promise:leaks
+//promise:options
 func TestInitFail(t *testing.T) {
 	const days = `: write a day or the first and the last of several, such as "2026-03-01/2026-03-15"`
 	const (
@@ -150,6 +152,7 @@ func TestInitFail(t *testing.T) {
 	}
 }
 
+//promise:requests
 func TestInitConnectsToNothing(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int64
@@ -165,6 +168,8 @@ func TestInitConnectsToNothing(t *testing.T) {
 }
 
 // Whatever operation is accepted comes out of line protocol as it was.
+//
+//promise:metric
 func TestOperationInLineProtocol(t *testing.T) {
 	serializer := &serializers.Serializer{}
 	require.NoError(t, serializer.Init())
@@ -188,6 +193,7 @@ func TestOperationInLineProtocol(t *testing.T) {
 	}
 }
 
+//promise:options
 func TestServerName(t *testing.T) {
 	t.Parallel()
 	forms := map[string]string{
@@ -209,6 +215,8 @@ func TestServerName(t *testing.T) {
 	}
 }
 
+//promise:https
+//promise:options
 func FuzzServer(f *testing.F) {
 	for _, option := range []string{"0001", "wv0001", "wv0001.wolkvox.com", "1", "https://wv0001.wolkvox.com", "${X}", "a.b", ""} {
 		f.Add(option)
@@ -226,6 +234,7 @@ func FuzzServer(f *testing.F) {
 	})
 }
 
+//promise:https
 func TestBaseURL(t *testing.T) {
 	t.Parallel()
 	for option, expected := range map[string]string{
@@ -245,6 +254,8 @@ func TestBaseURL(t *testing.T) {
 }
 
 // A TOML number loses its zeros before the plugin can see it.
+//
+//promise:options
 func TestServerAsNumber(t *testing.T) {
 	cfg := config.NewConfig()
 	require.NoError(t, cfg.LoadConfigData([]byte("[[inputs.wolkvox_ivr]]\nserver = 1\ntoken = \"invented-token-1\"\n"), config.EmptySourcePath))
@@ -256,6 +267,7 @@ func turnedOn() string {
 	return regexp.MustCompile(`(?m)^  # ([a-z_]+ = )`).ReplaceAllString(sampleConfig, "  $1")
 }
 
+//promise:options
 func TestSampleConfigNamesAllOptions(t *testing.T) {
 	t.Parallel()
 	table, err := toml.Parse([]byte(turnedOn()))
@@ -297,6 +309,8 @@ func optionsOf(structure reflect.Type) []string {
 }
 
 // The options that sample.conf shows commented are the defaults, but for those whose value is an example.
+//
+//promise:options
 func TestSampleConfigShowsDefaults(t *testing.T) {
 	examples := regexp.MustCompile(`(?m)^  # tls_(enable|ca|cert|key|server_name|min_version|cipher_suites|renegotiation_method) = .*\n`)
 	text := strings.NewReplacer("${WOLKVOX_SERVER}", "0001", "${WOLKVOX_TOKEN}", testToken).
@@ -320,6 +334,7 @@ func TestSampleConfigShowsDefaults(t *testing.T) {
 	require.Equal(t, defaults, shown)
 }
 
+//promise:guides
 func TestReadmeShowsSampleConfig(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -332,6 +347,7 @@ func TestReadmeShowsSampleConfig(t *testing.T) {
 	require.Equal(t, sampleConfig, (&WolkvoxIVR{}).SampleConfig())
 }
 
+//promise:https
 func TestLeastTLSVersionAlone(t *testing.T) {
 	t.Parallel()
 	plugin, _, _ := newPlugin(t, "http://127.0.0.1:1")
@@ -345,6 +361,8 @@ func TestLeastTLSVersionAlone(t *testing.T) {
 }
 
 // A token in a store that can't be reached at the start is no reason not to start.
+//
+//promise:environment
 func TestTokenStoreUnavailableAtStart(t *testing.T) {
 	t.Parallel()
 	plugin, _, _ := newPlugin(t, serve(t, respondWith(testReport)))

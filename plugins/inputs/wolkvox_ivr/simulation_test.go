@@ -1154,6 +1154,17 @@ func check(t *testing.T, s *scenario) {
 }
 
 // TestSimulatedTraits plays each trait in each mode, plain, and with a restart and a change of clocks; -short a hundredth of that.
+//
+//promise:right
+//promise:final
+//promise:once
+//promise:silence
+//promise:late
+//promise:postponed
+//promise:quota
+//promise:dst
+//promise:clock
+//promise:killed
 func TestSimulatedTraits(t *testing.T) {
 	t.Parallel()
 	if *simSeed != 0 {
@@ -1180,6 +1191,12 @@ func TestSimulatedTraits(t *testing.T) {
 }
 
 // TestSimulatedCombinations plays random combinations; -short a hundredth of them.
+//
+//promise:right
+//promise:final
+//promise:once
+//promise:silence
+//promise:late
 func TestSimulatedCombinations(t *testing.T) {
 	t.Parallel()
 	first, runs := max(*simSeed, 1), *simRuns
@@ -1198,6 +1215,8 @@ func TestSimulatedCombinations(t *testing.T) {
 }
 
 // TestSimulatedYear reads a year of history from an API in which nothing is wrong; -short in one mode.
+//
+//promise:backfill
 func TestSimulatedYear(t *testing.T) {
 	t.Parallel()
 	for i := range traits[:3] {

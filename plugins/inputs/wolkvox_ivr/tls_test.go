@@ -97,6 +97,8 @@ func serveTLS(t *testing.T, cfg *tls.Config) string {
 	return server.URL
 }
 
+//promise:https
+//promise:failures
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	ours, theirs := newAuthority(t), newAuthority(t)
@@ -166,6 +168,8 @@ func TestTLS(t *testing.T) {
 
 // HTTP/2 would be of no use, and what it logs with GODEBUG=http2debug=2 has the token in it. Go's default is HTTP/2 where no TLS option is
 // set, so the authority has to be the system's.
+//
+//promise:leaks
 func TestHTTP1Alone(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -184,6 +188,7 @@ func TestHTTP1Alone(t *testing.T) {
 	require.NotContains(t, output, testToken)
 }
 
+//promise:https
 func TestInsecureIsLogged(t *testing.T) {
 	t.Parallel()
 	plugin, _, logger := newPlugin(t, "https://127.0.0.1:1")
@@ -194,6 +199,8 @@ func TestInsecureIsLogged(t *testing.T) {
 }
 
 // The login of a proxy is in no error, be it one that can't be read.
+//
+//promise:leaks
 func TestProxysLogin(t *testing.T) {
 	t.Parallel()
 	for _, login := range []string{"somebody:invented-pw%", "somebody:invented pw", "somebody:invented"} {
@@ -274,6 +281,7 @@ func (p *forwardProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-ended
 }
 
+//promise:https
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -137,6 +137,14 @@ func expect(t *testing.T, path, name, actual string) {
 
 // TestCases plays each folder of testcases. A file may be missing: telegraf.conf has the least that works then, and nothing is expected of
 // what the others are about.
+//
+//promise:silence
+//promise:modes
+//promise:metric
+//promise:dst
+//promise:forms
+//promise:unreadable
+//promise:failures
 func TestCases(t *testing.T) {
 	folders, err := os.ReadDir(filepath.Join("testdata", "testcases"))
 	require.NoError(t, err)

@@ -125,6 +125,7 @@ func calculate(t *testing.T, expression string, values map[string]map[string]flo
 	return results
 }
 
+//promise:alerts
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	awaitQuietHour(t, 15*time.Second)
@@ -183,6 +184,7 @@ func TestAlerts(t *testing.T) {
 
 var openingHours = regexp.MustCompile(`"hour" =~ /(.*?)/`)
 
+//promise:alerts
 func TestAlertsFile(t *testing.T) {
 	t.Parallel()
 	dashboards := testbed.ReadDoc(t, "testdata/grafana/wolkvox_ivr.json")

@@ -37,6 +37,8 @@ type drawing struct {
 }
 
 // TestDashboardRendering has Grafana's own code draw the dashboard, into DASHBOARD_PICTURES if that is set.
+//
+//promise:dashboard
 func TestDashboardRendering(t *testing.T) {
 	t.Parallel()
 	testbed.Need(t, "node")

@@ -275,6 +275,7 @@ func lastReading(t *testing.T) string {
 // dashboardOptions are those of operations that a dashboard is looked at with.
 var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_hours = "zero"`, testbed.Often}
 
+//promise:dashboard
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	for version, start := range map[string]func(*testing.T) *testbed.InfluxDB{"1.8": testbed.StartInfluxDB, "2.7": testbed.StartInfluxDB2} {
@@ -355,6 +356,8 @@ func awaitQuietHour(t *testing.T, long time.Duration) {
 }
 
 // A gather that hands nothing on is no reading, nor is a plugin's new start, after which it counts from nothing.
+//
+//promise:dashboard
 func TestDashboardLastReading(t *testing.T) {
 	t.Parallel()
 	db := testbed.StartInfluxDB(t)
@@ -385,6 +388,8 @@ func grafanaVersion(t *testing.T) string {
 }
 
 // What holds for the JSON as such: what a change of one part must not forget in another.
+//
+//promise:dashboard
 func TestDashboardFile(t *testing.T) {
 	t.Parallel()
 	made := t.TempDir()

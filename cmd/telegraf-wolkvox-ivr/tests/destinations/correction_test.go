@@ -19,6 +19,8 @@ import (
 )
 
 // TestTimezoneIsCorrected: with the wrong rows deleted as the page of destinations says, sums are right again.
+//
+//promise:timezone
 func TestTimezoneIsCorrected(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -70,6 +72,9 @@ func TestTimezoneIsCorrected(t *testing.T) {
 }
 
 // Where a user has not deleted them first, reread brings all hours once more.
+//
+//promise:reread
+//promise:timezone
 func TestTimezoneIsCorrectedLate(t *testing.T) {
 	t.Parallel()
 	w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)
@@ -97,6 +102,8 @@ func TestTimezoneIsCorrectedLate(t *testing.T) {
 }
 
 // TestRejectedRows: Telegraf drops what InfluxDB rejects, and the page of destinations has what its log says, and what brings the rows.
+//
+//promise:reread
 func TestRejectedRows(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ log, prepare string }{
@@ -136,6 +143,8 @@ func TestRejectedRows(t *testing.T) {
 }
 
 // TestHostIsRenamed: the machine that gathers is no part of the figures, so another one's rows overwrite them.
+//
+//promise:host-tag
 func TestHostIsRenamed(t *testing.T) {
 	t.Parallel()
 	w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)

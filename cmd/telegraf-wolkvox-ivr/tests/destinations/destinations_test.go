@@ -27,6 +27,7 @@ func final(hours []telegraf.Metric, newest time.Time) []telegraf.Metric {
 
 var natsListening = regexp.MustCompile(`Listening for client connections on (\S+)`)
 
+//promise:destinations
 func TestNATS(t *testing.T) {
 	t.Parallel()
 	w, start := testbed.StartWolkvox(t, testbed.Near, testbed.Far), time.Now()
@@ -64,6 +65,7 @@ var (
 	prometheusListening = regexp.MustCompile(`Listening on (http://\S+)`)
 )
 
+//promise:destinations
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}
@@ -105,6 +107,9 @@ func TestPrometheus(t *testing.T) {
 }
 
 // TestRelay: two Telegrafs, each with an operation, write through a third one, which is stopped on the way, as InfluxDB is.
+//
+//promise:destinations
+//promise:outages
 func TestRelay(t *testing.T) {
 	t.Parallel()
 	w, start, db := testbed.StartWolkvox(t, testbed.Near, testbed.Far), time.Now(), testbed.StartInfluxDB(t)

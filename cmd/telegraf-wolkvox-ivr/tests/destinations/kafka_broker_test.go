@@ -285,6 +285,10 @@ func (b *broker) read() (metrics []telegraf.Metric) {
 
 // TestApacheKafka: the broker dies with history that it has written and not confirmed, and comes back, and Telegraf is restarted. A consumer
 // gets each final hour once all the same. Meanwhile, a Telegraf with a wrong password says so, and does not end.
+//
+//promise:destinations
+//promise:outages
+//promise:append
 func TestApacheKafka(t *testing.T) {
 	t.Parallel()
 	b, day := startBroker(t), simulator.Operation{Server: "0003", Token: "invented-token-3", PeakCalls: 1000, Timezone: testbed.Afternoon()}
@@ -328,6 +332,8 @@ func TestApacheKafka(t *testing.T) {
 }
 
 // TestKafkaConnect: a sink gets the hours as a map by kafka.conf, and with a schema by kafka_connect.conf.
+//
+//promise:destinations
 func TestKafkaConnect(t *testing.T) {
 	t.Parallel()
 	b, o := startBroker(t), simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}

@@ -86,6 +86,9 @@ func decode(t *testing.T, format string, record *kgo.Record) telegraf.Metric {
 	}, time.Unix(message.Timestamp, 0))
 }
 
+//promise:destinations
+//promise:outages
+//promise:append
 func TestKafka(t *testing.T) {
 	t.Parallel()
 	for name, format := range map[string]string{"line protocol": "influx", "JSON": "json"} {
@@ -211,6 +214,7 @@ func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[
 	return hours, times
 }
 
+//promise:append
 func TestChangesOnly(t *testing.T) {
 	t.Parallel()
 	hours, times := hoursThrough(t, testbed.ReadRecipe(t, "changes.conf"))
@@ -224,6 +228,8 @@ func TestChangesOnly(t *testing.T) {
 
 // It shows why no recipe has processors.dedup. That compares an hour with the one that it saw last at that hour of the day, of whichever day,
 // as long as that one began less than dedup_interval ago.
+//
+//promise:append
 func TestDedupWillNotDo(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -167,6 +167,9 @@ func (db *postgresql) awaitTruth(a *testbed.Telegraf, truths ...[]telegraf.Metri
 
 // TestPostgreSQL: an operation sends all hours, another the final ones. Hours that are read again, at each gather and from the beginning,
 // Telegraf's death and PostgreSQL's leave one row an hour.
+//
+//promise:destinations
+//promise:outages
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
 	w, start, db := testbed.StartWolkvox(t, testbed.Near, testbed.Far), time.Now(), startPostgreSQL(t)

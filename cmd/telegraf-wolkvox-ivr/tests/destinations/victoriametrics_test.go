@@ -80,6 +80,9 @@ func (db *victoriaMetrics) query(expression string, from, to time.Time, step tim
 }
 
 // TestVictoriaMetrics: history keeps its times, and of an hour that is read again there is one value, also after VictoriaMetrics' restart.
+//
+//promise:destinations
+//promise:outages
 func TestVictoriaMetrics(t *testing.T) {
 	t.Parallel()
 	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}

@@ -17,6 +17,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
+//promise:options
 func TestSampleConfIsThePlugins(t *testing.T) {
 	require.Equal(t, new(wolkvox_ivr.WolkvoxIVR).SampleConfig(), testbed.ReadDoc(t, "sample.conf"))
 }
@@ -24,6 +25,7 @@ func TestSampleConfIsThePlugins(t *testing.T) {
 // optionTable matches the rows of a README's table of options: name and default.
 var optionTable = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? ?\\|")
 
+//promise:guides
 func TestReadmeListsTheOptions(t *testing.T) {
 	rows := optionTable.FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
 	require.NotEmpty(t, rows)
@@ -46,6 +48,7 @@ func TestReadmeListsTheOptions(t *testing.T) {
 	require.Equal(t, names, listed)
 }
 
+//promise:guides
 func TestReadmeNamesTests(t *testing.T) {
 	var code strings.Builder
 	for _, source := range pages(t, "_test.go") {
@@ -61,6 +64,9 @@ func TestReadmeNamesTests(t *testing.T) {
 }
 
 // Users look up in the README what they see in the log.
+//
+//promise:failures
+//promise:guides
 func TestReadmesListTheFailures(t *testing.T) {
 	for _, class := range api.Classes {
 		require.Contains(t, testbed.ReadDoc(t, "README.md"), "| `"+class.What+"` |")
@@ -69,6 +75,8 @@ func TestReadmesListTheFailures(t *testing.T) {
 }
 
 // A guide in Spanish is another text, but its commands, configurations and tables say the same.
+//
+//promise:guides
 func TestGuidesAgree(t *testing.T) {
 	for _, guide := range pages(t, ".es.md") {
 		t.Run(guide, func(t *testing.T) {
@@ -101,6 +109,7 @@ func pages(t *testing.T, suffix string) (names []string) {
 	return names
 }
 
+//promise:guides
 func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 	for _, page := range pages(t, ".md") {
 		for _, link := range testbed.LinksOf(testbed.ReadDoc(t, page)) {
@@ -119,6 +128,8 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 }
 
 // What the README shows of --check is what the golden files of it have, but for what differs from one operation to the next.
+//
+//promise:guides
 func TestReadmeShowsTheCheck(t *testing.T) {
 	differs := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
 	var said []string
@@ -138,6 +149,9 @@ func TestReadmeShowsTheCheck(t *testing.T) {
 }
 
 // The page of destinations has all configurations, and the versions that the tests run.
+//
+//promise:destinations
+//promise:guides
 func TestDestinationsAreListed(t *testing.T) {
 	page := testbed.ReadDoc(t, "testdata/README.md")
 	for _, folder := range []string{"", "outputs/"} {
@@ -179,6 +193,9 @@ func tableRows(readme string) int {
 }
 
 // The first thing that a user does with the README must work from a fresh clone.
+//
+//promise:run
+//promise:guides
 func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
 	makefile := testbed.ReadDoc(t, "Makefile")
 	for _, match := range regexp.MustCompile(`(?m)(?:^|[^\w])make ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, "README.md")), -1) {
@@ -187,6 +204,8 @@ func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
 }
 
 // A renamed machine, or a new container, must not begin new series: every [[inputs.execd]] that users copy leaves out the tag host.
+//
+//promise:host-tag
 func TestShippedExecdLeavesOutTheHost(t *testing.T) {
 	shipped := 0
 	require.NoError(t, filepath.WalkDir(testbed.Root, func(path string, entry fs.DirEntry, err error) error {

@@ -98,6 +98,8 @@ func operationIn(metrics []telegraf.Metric, name string) []telegraf.Metric {
 }
 
 // TestFleetOfTwoHosts: what the template makes for two hosts gathers each operation once, with tokens from a store.
+//
+//promise:fleet
 func TestFleetOfTwoHosts(t *testing.T) {
 	t.Parallel()
 	w, start := startFleet(t), time.Now()
@@ -128,6 +130,8 @@ func TestFleetOfTwoHosts(t *testing.T) {
 }
 
 // TestFleetTokenChanges: a store's new token is used from the next request on.
+//
+//promise:rotation
 func TestFleetTokenChanges(t *testing.T) {
 	t.Parallel()
 	w := startFleet(t)
@@ -145,6 +149,9 @@ func TestFleetTokenChanges(t *testing.T) {
 }
 
 // TestFleetDirectory: a file an operation.
+//
+//promise:tables
+//promise:fleet
 func TestFleetDirectory(t *testing.T) {
 	t.Parallel()
 	w, start := startFleet(t), time.Now()
@@ -178,6 +185,8 @@ func TestFleetDirectory(t *testing.T) {
 }
 
 // TestTwoActive: two Telegrafs gather one operation at once.
+//
+//promise:standby
 func TestTwoActive(t *testing.T) {
 	t.Parallel()
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
@@ -195,6 +204,8 @@ func TestTwoActive(t *testing.T) {
 }
 
 // TestThreeActive: wolkvox serves two requests of a token at a time. A third is refused, which is logged, and a later gather makes up for it.
+//
+//promise:standby
 func TestThreeActive(t *testing.T) {
 	t.Parallel()
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
@@ -212,6 +223,8 @@ func TestThreeActive(t *testing.T) {
 }
 
 // TestStandbyBySharedState: of two Telegrafs with the same state file one gathers, and the other takes over once that has gone.
+//
+//promise:standby
 func TestStandbyBySharedState(t *testing.T) {
 	t.Parallel()
 	w := testbed.StartWolkvox(t, testbed.Operation)
@@ -237,6 +250,9 @@ func TestStandbyBySharedState(t *testing.T) {
 }
 
 // TestStandbyStarts: what a standby that another program starts reads after three days without anybody.
+//
+//promise:state
+//promise:standby
 func TestStandbyStarts(t *testing.T) {
 	t.Parallel()
 	const away = 72 * time.Hour
@@ -275,6 +291,8 @@ func TestStandbyStarts(t *testing.T) {
 }
 
 // TestReadmeShowsTheFleet: what the guide shows is what is tested here.
+//
+//promise:guides
 func TestReadmeShowsTheFleet(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(testbed.Root + "/testdata/fleet/README.md")

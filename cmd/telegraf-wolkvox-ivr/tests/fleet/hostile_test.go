@@ -68,6 +68,8 @@ func (s *hostileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Whatever servers send, memory stays within bounds.
+//
+//promise:hostile
 func TestMemoryWithHostileServers(t *testing.T) {
 	for _, c := range []struct {
 		tables   int
@@ -93,6 +95,8 @@ func TestMemoryWithHostileServers(t *testing.T) {
 }
 
 // A configuration that does not come can be given up.
+//
+//promise:check
 func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
@@ -109,6 +113,9 @@ func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
 }
 
 // A configuration does not come by plain http after a redirect either.
+//
+//promise:https
+//promise:leaks
 func TestConfigurationIsRedirected(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.RedirectHandler("http://me:invented@192.0.2.1/a.conf?key=invented", http.StatusFound))

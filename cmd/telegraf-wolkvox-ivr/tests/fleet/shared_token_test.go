@@ -15,6 +15,8 @@ import (
 )
 
 // TestSharedToken: tables with the same token take turns, and none of them takes its wait for a server that does not answer.
+//
+//promise:simultaneous
 func TestSharedToken(t *testing.T) {
 	t.Parallel()
 	const latency = 1200 * time.Millisecond

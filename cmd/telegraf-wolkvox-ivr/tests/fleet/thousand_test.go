@@ -122,6 +122,8 @@ func descriptors(t *testing.T, pid any) int {
 }
 
 // TestThousandOperations in one process, all gathering at once: a round takes less than 3 seconds where each answer takes 0.2.
+//
+//promise:footprint
 func TestThousandOperations(t *testing.T) {
 	operations := fleet(1000)
 	w := testbed.StartWolkvox(t, operations...)
@@ -162,6 +164,8 @@ func TestThousandOperations(t *testing.T) {
 }
 
 // TestThousandOperationsWithJitter under Telegraf: the requests of an interval are spread evenly over the jitter.
+//
+//promise:footprint
 func TestThousandOperationsWithJitter(t *testing.T) {
 	t.Parallel()
 	const interval = 6 * time.Second
@@ -205,6 +209,8 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 }
 
 // TestOneOperation is started quickly and takes little memory.
+//
+//promise:footprint
 func TestOneOperation(t *testing.T) {
 	w := testbed.StartWolkvox(t, testbed.Operation)
 	best := time.Hour
@@ -249,6 +255,8 @@ func currentFootprint(t *testing.T) footprint {
 }
 
 // TestNothingGrows over 10,000 gathers, some of which fail: no goroutine, no connection, no memory is left behind.
+//
+//promise:footprint
 func TestNothingGrows(t *testing.T) {
 	operations := fleet(20)
 	clock := testbed.NewClock(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC))
@@ -296,6 +304,8 @@ func TestNothingGrows(t *testing.T) {
 }
 
 // TestProcessDoesNotGrow is TestNothingGrows for the whole program.
+//
+//promise:footprint
 func TestProcessDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	operations := fleet(50)

@@ -27,6 +27,9 @@ func oldestTelegraf(t *testing.T) string {
 }
 
 // TestOldestTelegrafIsClaimed: the READMEs name the version that is tested here.
+//
+//promise:oldest
+//promise:guides
 func TestOldestTelegrafIsClaimed(t *testing.T) {
 	minor := strings.TrimSuffix(oldestTelegraf(t), ".0")
 	require.Contains(t, testbed.ReadDoc(t, "README.md"), "Telegraf "+minor+" or later")
@@ -35,6 +38,8 @@ func TestOldestTelegrafIsClaimed(t *testing.T) {
 
 // TestOldestTelegraf: under the oldest Telegraf that the README claims, with the [[inputs.execd]] and the output that are shipped, metrics
 // are the truth, log lines have their levels, a stop is orderly, and trials are recognized.
+//
+//promise:oldest
 func TestOldestTelegraf(t *testing.T) {
 	t.Parallel()
 	refused := simulator.Operation{Server: "0003", Token: "invented-token-3"}

@@ -96,6 +96,7 @@ func (s *simulated) play(t *testing.T, backfill time.Duration, days int) (errs [
 	return errs
 }
 
+//promise:forms
 func TestFormsOfTheReport(t *testing.T) {
 	t.Parallel()
 	for _, preset := range []string{"date-hour", "data-row", "data-index", "data-index-1", "comma"} {
@@ -108,6 +109,9 @@ func TestFormsOfTheReport(t *testing.T) {
 
 // A report whose hours have no date is requested by single days. That is found out once, and windows of several days are tried ever more
 // seldom, also after a restart.
+//
+//promise:postponed
+//promise:forms
 func TestHoursWithoutADate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -256,6 +256,10 @@ func (s *soak) compare(from time.Time, repeated string) (hours, missing, wrong i
 
 // TestSoak lets weeks go by in which a third of all requests fails, the API is away for hours, the process crashes with
 // rows lost on their way, and clocks are changed. In the end the database has each hour as it truly was.
+//
+//promise:right
+//promise:dst
+//promise:killed
 func TestSoak(t *testing.T) {
 	tests := []struct {
 		zone, middle, empty, repeated string

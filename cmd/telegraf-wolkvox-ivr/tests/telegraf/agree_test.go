@@ -182,6 +182,11 @@ func manyTags() string {
 }
 
 // TestNativeAndExecdAgree: the same configuration makes the same lines, compiled in and behind execd, or is refused.
+//
+//promise:native
+//promise:tables
+//promise:mistakes
+//promise:environment
 func TestNativeAndExecdAgree(t *testing.T) {
 	t.Parallel()
 	const inPart = 32

@@ -21,6 +21,8 @@ import (
 // The plugin and Telegraf are killed at random moments while they bring in two years of history from an API that fails
 // now and then. In the end every settled hour is in the database, as it truly is. So it is where the system does not
 // tell what becomes of rows that were written.
+//
+//promise:killed
 func TestCrashes(t *testing.T) {
 	t.Parallel()
 	for program, kills := range map[string]int{"telegraf-wolkvox-ivr": 60, "telegraf-wolkvox-ivr-portable": 30} {
@@ -105,6 +107,8 @@ func compare(metrics, truth []telegraf.Metric) (missing, wrong int) {
 }
 
 // A stop in order while Telegraf, busy with its disk buffer, has much of the history still to take.
+//
+//promise:killed
 func TestStopDuringHistory(t *testing.T) {
 	t.Parallel()
 	const past = 2200 * time.Hour
@@ -128,6 +132,8 @@ func TestStopDuringHistory(t *testing.T) {
 
 // Telegraf is killed with rows in its memory, while the plugin waits for an answer: what the plugin saves at its end is
 // not that of an orderly one.
+//
+//promise:killed
 func TestKilledDuringRequest(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"telegraf-wolkvox-ivr", "telegraf-wolkvox-ivr-portable"} {

@@ -155,6 +155,8 @@ func (s servedVariants) shownIn(metrics []telegraf.Metric) bool {
 }
 
 // TestSeveralTables: each table's naming, tags and filters are its own, and no two may write the same series.
+//
+//promise:tables
 func TestSeveralTables(t *testing.T) {
 	t.Parallel()
 	variants := serveVariants(t, never)
@@ -171,6 +173,8 @@ func TestSeveralTables(t *testing.T) {
 }
 
 // TestMistakesAreNamed: a mistake is one line in Telegraf's log, at the level of an error, with its file and line.
+//
+//promise:mistakes
 func TestMistakesAreNamed(t *testing.T) {
 	t.Parallel()
 	const table = "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"invented-token-1\"\n"
@@ -208,6 +212,8 @@ func TestMistakesAreNamed(t *testing.T) {
 }
 
 // TestBadConfigurationEnds: execd starts a plugin whose configuration is wrong again, or leaves it down, as it is told.
+//
+//promise:mistakes
 func TestBadConfigurationEnds(t *testing.T) {
 	t.Parallel()
 	operations := busy(2)
@@ -236,6 +242,8 @@ func TestBadConfigurationEnds(t *testing.T) {
 }
 
 // TestEnvironment: variables are Telegraf's and those of execd's environment. Of tags, the plugin adds what its file says.
+//
+//promise:environment
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -272,6 +280,9 @@ func TestEnvironment(t *testing.T) {
 }
 
 // TestSecretsFromStores: tokens come from stores, and one that changes there is used at the next request.
+//
+//promise:rotation
+//promise:environment
 func TestSecretsFromStores(t *testing.T) {
 	t.Parallel()
 	operations := busy(3)
@@ -318,6 +329,8 @@ url = "` + server.URL + `"
 }
 
 // TestLockedMemoryIsTooLittle: that is said, and --unprotected does without.
+//
+//promise:protection
 func TestLockedMemoryIsTooLittle(t *testing.T) {
 	t.Parallel()
 	under := []string{"sh", "-c", `ulimit -l 16 && exec "$@"`, "sh"}
@@ -345,6 +358,8 @@ func TestLockedMemoryIsTooLittle(t *testing.T) {
 }
 
 // TestLogLevels: lines arrive at their own levels under the table's name, those that the plugin is told to log.
+//
+//promise:log
 func TestLogLevels(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -395,6 +410,8 @@ func TestLogLevels(t *testing.T) {
 }
 
 // TestSchedule: a table is gathered at once, then on its own interval; or at Telegraf's, if execd sends it lines.
+//
+//promise:schedule
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	neverTwice := func(t *testing.T, w *testbed.Wolkvox) {
@@ -454,6 +471,8 @@ func TestSchedule(t *testing.T) {
 }
 
 // TestStops: whatever the API does, the plugin ends at once, with what it has read written out and its state saved.
+//
+//promise:stop
 func TestStops(t *testing.T) {
 	t.Parallel()
 	direct := func(s syscall.Signal) func(*testbed.Telegraf) {
@@ -501,6 +520,8 @@ func TestStops(t *testing.T) {
 }
 
 // TestInternalStatistics: [[inputs.internal]] reports in the plugin's process what it does in Telegraf's own.
+//
+//promise:statistics
 func TestInternalStatistics(t *testing.T) {
 	t.Parallel()
 	operations := busy(2)

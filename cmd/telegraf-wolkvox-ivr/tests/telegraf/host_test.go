@@ -23,6 +23,8 @@ import (
 
 // TestHostRunsAnyInput: the program in the host's guide, with its own input, one that needs a parser, and one
 // that may do without what it reads.
+//
+//promise:shim
 func TestHostRunsAnyInput(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile(testbed.Root + "/plugins/common/host/README.md")

@@ -17,6 +17,8 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
+//promise:metric
+//promise:destinations
 func TestInfluxDB(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -74,6 +76,7 @@ func TestInfluxDB(t *testing.T) {
 	}
 }
 
+//promise:outages
 func TestInfluxDBIsDown(t *testing.T) {
 	t.Parallel()
 	w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)

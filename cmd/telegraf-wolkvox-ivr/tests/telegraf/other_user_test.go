@@ -16,6 +16,9 @@ import (
 
 // TestCheckOfAnotherUsersState: root has run the program once by hand, and the check of Telegraf's user says whose file that is, and the
 // command that mends it.
+//
+//promise:state-user
+//promise:check
 func TestCheckOfAnotherUsersState(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -26,6 +26,8 @@ var tableRow = regexp.MustCompile(`^(\d\d) (?: +(\d+) +(\d+\.\d)| +) +(\d+) +(\d
 
 // TestMakeRun: what `make run` starts shows a table of hours, and a row with its parts, within 15 seconds, and leaves nothing behind. It
 // runs alone, for the time's sake.
+//
+//promise:run
 func TestMakeRun(t *testing.T) {
 	for _, program := range []string{"telegraf", "telegraf-wolkvox-ivr", "wolkvox-simulator", "influxd", "influx"} {
 		testbed.Built(t, program)

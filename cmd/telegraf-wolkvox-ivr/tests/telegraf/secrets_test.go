@@ -22,6 +22,8 @@ import (
 )
 
 // TestRotatedSecret: with the configurations that are shipped, a token that is replaced as kubelet does it is used without a restart.
+//
+//promise:rotation
 func TestRotatedSecret(t *testing.T) {
 	t.Parallel()
 	for name, shipped := range map[string]func(*testing.T) string{
@@ -110,6 +112,8 @@ func manifestFile(t *testing.T, name string) string {
 }
 
 // TestSecretsOfAnotherFile: in one folder of configurations, a file gets at the secrets of all others, as the guide to fleets says.
+//
+//promise:fleet
 func TestSecretsOfAnotherFile(t *testing.T) {
 	t.Parallel()
 	sales, support := testbed.FleetOperations["sales"], testbed.FleetOperations["support"]
@@ -145,6 +149,8 @@ func TestSecretsOfAnotherFile(t *testing.T) {
 var storeEnd = regexp.MustCompile("(?m)^ *(\\[|```|\\{%|---)")
 
 // TestSecretsAreReadAnew: no configuration that is shipped or shown keeps the token of its start.
+//
+//promise:rotation
 func TestSecretsAreReadAnew(t *testing.T) {
 	t.Parallel()
 	extensions := []string{".conf", ".yaml", ".yml", ".j2", ".md"}

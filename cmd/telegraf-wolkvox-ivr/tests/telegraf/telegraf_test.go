@@ -19,6 +19,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
+//promise:right
+//promise:native
 func TestMetricsAreTheTruth(t *testing.T) {
 	t.Parallel()
 	for name, native := range map[string]bool{"behind execd": false, "compiled in": true} {
@@ -43,6 +45,7 @@ func TestMetricsAreTheTruth(t *testing.T) {
 	}
 }
 
+//promise:trials
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
@@ -52,6 +55,7 @@ func TestOnce(t *testing.T) {
 	w.RequireTruth(t, testbed.Operation, tg.Metrics(), start, 3*time.Hour)
 }
 
+//promise:trials
 func TestTest(t *testing.T) {
 	t.Parallel()
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
@@ -70,6 +74,8 @@ func TestTest(t *testing.T) {
 
 // TestTrialsLeaveTheStateAlone: trying Telegraf's configuration out changes nothing of what the service does next, and
 // works beside it.
+//
+//promise:trials
 func TestTrialsLeaveTheStateAlone(t *testing.T) {
 	t.Parallel()
 	const past = 400 * time.Hour
@@ -135,6 +141,7 @@ func lines(metrics []telegraf.Metric) (lines []string) {
 	return lines
 }
 
+//promise:trials
 func TestPluginTest(t *testing.T) {
 	t.Parallel()
 	other := simulator.Operation{Server: "0002", Token: "invented-token-2", Timezone: "Asia/Kolkata", PeakCalls: 20_000}
@@ -202,6 +209,7 @@ func TestPluginFlags(t *testing.T) {
 	require.NotZero(t, testbed.RunPlugin(t, "--no-such-flag").Code)
 }
 
+//promise:stop
 func TestNothingOutlivesTelegraf(t *testing.T) {
 	t.Parallel()
 	w := testbed.StartWolkvox(t, testbed.Operation)
