@@ -118,6 +118,7 @@ func TestSet(t *testing.T) {
 	}
 	require.False(t, Set{w(2, 4), w(4, 5)}.isValid())
 	require.False(t, Set{w(4, 5), w(1, 2)}.isValid())
+	require.False(t, Set{w(4, 4)}.isValid())
 	require.True(t, Set{w(1, 3), w(5, 7)}.Contains(5))
 	require.False(t, Set{w(1, 3), w(5, 7)}.Contains(3))
 }

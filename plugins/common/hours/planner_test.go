@@ -326,20 +326,29 @@ func TestStateIsSavedWhole(t *testing.T) {
 func TestRestoreRefuses(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 100 * time.Hour })
 	forward(p, start, 20)
+	known := HourOf(2026, 1, 1, 0)
+	disordered := Set{{known + 4, known + 6}, {known, known + 1}}
 	for name, spoil := range map[string]func(*State){
-		"version":        func(s *State) { s.Version = 2 },
-		"width":          func(s *State) { s.Width = 0 },
-		"wide":           func(s *State) { s.GoodWidth = 745 },
-		"run":            func(s *State) { s.WidestRun = -1 },
-		"newest":         func(s *State) { s.Newest = s.Oldest - 1 },
-		"windows":        func(s *State) { s.Final = Set{{5, 7}, {1, 2}} },
-		"postponed":      func(s *State) { s.Postponed = []*Postponed{{From: 5, To: 5, Pause: 1}} },
-		"no postponed":   func(s *State) { s.Postponed = []*Postponed{nil} },
-		"years":          func(s *State) { s.Final = s.Final.Add(Window{HourOf(1999, 12, 31, 23), HourOf(2000, 1, 1, 0)}) },
-		"year of a time": func(s *State) { s.Started = time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"years ahead":    func(s *State) { s.Again = Set{{HourOf(2200, 12, 31, 23), HourOf(2201, 1, 1, 1)}} },
-		"too wide":       func(s *State) { s.TooWide.Hours = -1 },
-		"many windows":   func(s *State) { s.Shown = everyOther(HourOf(2000, 1, 1, 0), maxWindows) },
+		"version":       func(s *State) { s.Version = 2 },
+		"width":         func(s *State) { s.Width = 0 },
+		"wide":          func(s *State) { s.GoodWidth = 745 },
+		"run":           func(s *State) { s.WidestRun = -1 },
+		"newest":        func(s *State) { s.Newest = s.Oldest - 1 },
+		"good width":    func(s *State) { s.GoodWidth = 0 },
+		"final windows": func(s *State) { s.Final = disordered },
+		"again windows": func(s *State) { s.Again = disordered },
+		"shown windows": func(s *State) { s.Shown = disordered },
+		"postponed":     func(s *State) { s.Postponed = []*Postponed{{From: known, To: known, FailingFrom: known, Pause: 1}} },
+		"tries": func(s *State) {
+			s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known, Pause: 1, Tries: -1}}
+		},
+		"pause of wide windows": func(s *State) { s.TooWide.Pause = -1 },
+		"no postponed":          func(s *State) { s.Postponed = []*Postponed{nil} },
+		"years":                 func(s *State) { s.Final = s.Final.Add(Window{HourOf(1999, 12, 31, 23), HourOf(2000, 1, 1, 0)}) },
+		"year of a time":        func(s *State) { s.Started = time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"years ahead":           func(s *State) { s.Again = Set{{HourOf(2200, 12, 31, 23), HourOf(2201, 1, 1, 1)}} },
+		"too wide":              func(s *State) { s.TooWide.Hours = -1 },
+		"many windows":          func(s *State) { s.Shown = everyOther(HourOf(2000, 1, 1, 0), maxWindows) },
 		"many open hours": func(s *State) {
 			for h := range Hour(maxWindows) {
 				s.Open[HourOf(2010, 1, 1, 0)+h] = &openHour{}
@@ -423,6 +432,11 @@ func TestSentAgainAfterARestart(t *testing.T) {
 			next := newPlanner(func(o *Options) { o.Mode, o.Backfill = tt.mode, 100*time.Hour })
 			require.NoError(t, next.Restore(state))
 			require.Equal(t, tt.again, p.Final.Hours()-next.Final.Hours())
+
+			h := p.Calendar.HourAt(state.Time) - 1
+			state.Open = OpenHours{h: {isRead: true, isSent: true, sentAt: state.Time}}
+			require.NoError(t, next.Restore(state))
+			require.Equal(t, tt.again == 0, next.Open[h].isSent, "an open hour that was sent")
 		})
 	}
 }
@@ -461,10 +475,98 @@ func TestRepeatedHourBeforeItsSecond(t *testing.T) {
 	}
 }
 
+// Readings of a repeated hour survive a restart, and no list of another length is taken for one.
+func TestOpenHoursAsJSON(t *testing.T) {
+	h := HourOf(2026, 10, 25, 2)
+	reading := Reading{2, Figures{7, 7.5}, Figures{8, 8.5}}
+	before := OpenHours{h: {isRead: true, isSent: true, reading: reading, sent: reading, shownAt: start, sentAt: start}}
+	content, err := json.Marshal(before)
+	require.NoError(t, err)
+	var after OpenHours
+	require.NoError(t, json.Unmarshal(content, &after))
+	require.Equal(t, before, after)
+	for _, rows := range []string{"[1]", "[1,2,3]", "[1,2,3,4,5,6]"} {
+		require.Error(t, json.Unmarshal([]byte(`[{"from":"2026-10-25T02","rows":[`+rows+`]}]`), &after), rows)
+	}
+}
+
+func TestCheckSaved(t *testing.T) {
+	require.NoError(t, CheckSaved([]byte(`{"version":3}`)))
+	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 3")
+	require.Error(t, CheckSaved([]byte(`[]`)))
+}
+
+// Days are read once more when they lie below the watermark, each once.
+func TestReread(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 50 * time.Hour })
+	now := forward(p, start, 12*12) // past midnight
+	today := HourOf(2026, 11, 23, 0)
+	p.Options.Reread, p.RereadDays = "x", Window{today - 2*Day, today + Day}
+	require.Equal(t, Window{today - 2*Day, today - Day}, p.Start(now), "the watermark is at 23 o'clock")
+	require.False(t, p.Final.Contains(today-2*Day))
+	require.Equal(t, &Window{today - Day, today + Day}, p.Rereading)
+	require.True(t, p.Start(now).IsEmpty())
+	now = forward(p, now, 12*2)
+	require.Equal(t, &Window{today, today + Day}, p.Rereading)
+	forward(p, now, 12*30)
+	require.Nil(t, p.Rereading)
+	require.True(t, p.Final.Contains(today-2*Day))
+}
+
+// Hours that wait count apart from those that are postponed. Of those that are final nothing else is kept.
+func TestBacklog(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 10 * time.Hour })
+	now := forward(p, start, 12)
+	waiting, postponed := p.Backlog(now)
+	require.Zero(t, waiting+postponed)
+	require.NotContains(t, p.readAt, p.Calendar.HourAt(start)-5)
+
+	first := p.begin()
+	p.Final = p.Final.Remove(Window{first, first + 5})
+	p.Postponed = []*Postponed{newPostponed(Window{first, first + 2}, Fails, now)}
+	waiting, postponed = p.Backlog(now)
+	require.Equal(t, []int{3, 2}, []int{waiting, postponed})
+
+	waiting, _ = p.Backlog(now.Add(5 * time.Hour)) // of which nothing has been read
+	require.Equal(t, 3+5, waiting)
+}
+
+// It is unusual if the newest calls are older than twice the longest gap and two hours, once a day has been seen.
+func TestStall(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 30 * time.Hour })
+	_, isUnusual := p.Stall(start)
+	require.False(t, isUnusual)
+	now := start
+	for range 4 {
+		p.Start(now)
+		respond(p, p.Next(now), now, func(h Hour) bool { return h.Of() < 6 || h.Of() > 9 })
+		now = now.Add(5 * time.Minute)
+	}
+	require.Equal(t, 4, p.LongestGap)
+	p.WidestRun = Day
+	for hours, expected := range map[int]bool{0: false, 10: false, 11: true} {
+		age, isUnusual := p.Stall(start.Add(time.Duration(hours) * time.Hour))
+		require.Equal(t, hours, age)
+		require.Equal(t, expected, isUnusual, hours)
+	}
+	p.WidestRun = Day - 1
+	_, isUnusual = p.Stall(start.Add(100 * time.Hour))
+	require.False(t, isUnusual)
+}
+
 //promise:status
 func TestStatusOfHours(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 24 * time.Hour })
 	require.Empty(t, p.Status(start).Open)
+	p.Start(start)
+	require.Len(t, p.Status(start).Open, 1)
+	require.Equal(t, whyUnread, p.Status(start).Open[0].Why)
+	respond(p, p.Next(start), start, everyHour)
+	reasons := make([]string, 0, 3)
+	for _, r := range p.Status(start).Open {
+		reasons = append(reasons, r.Why)
+	}
+	require.Equal(t, []string{whyUnread, whyOnce, whyNewer}, reasons)
 	now := forward(p, start, 12)
 	s := p.Status(now)
 	require.Equal(t, "2026-11-22 15:00", s.Newest.String())

@@ -53,7 +53,7 @@ func (d *Postponed) IsBounded() bool { return d.From >= d.FailingFrom }
 // retryWindow returns the part to retry: never the same twice in a row, and smaller each time, so that any hour that works again is found
 // (golden-ratio sequence).
 func (d *Postponed) retryWindow(widestRun int) Window {
-	hours := max(min(widestRun, d.window().Hours())>>min(d.Tries, 12), 1)
+	hours := max(min(widestRun, d.window().Hours())>>d.Tries, 1)
 	_, part := math.Modf(float64(d.Tries) * (math.Phi - 1))
 	to := d.To - Hour(part*float64(d.window().Hours()-hours+1))
 	return Window{to - Hour(hours), to}
