@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -149,6 +150,16 @@ func TestWhatIsKept(t *testing.T) {
 	require.NotContains(t, err.Error(), "invented")
 }
 
+// A body that is no gzip, though its header says so, is named as such.
+func TestNoGzip(t *testing.T) {
+	t.Parallel()
+	c, _ := newClient(t, "http://127.0.0.1:1")
+	c.HTTP.Transport = canned([]byte("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + testReport))
+	_, err := c.Report(t.Context(), testDay)
+	requireClass(t, FailedResponse, err)
+	require.ErrorContains(t, err, "gzip: invalid header")
+}
+
 //promise:failures
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
@@ -185,6 +196,7 @@ func TestNobodyListens(t *testing.T) {
 	requireClass(t, FailedConnection, err)
 	require.ErrorContains(t, err, "connection refused")
 	require.ErrorContains(t, err, "registered in the operation's firewall at wolkvox")
+	require.NotContains(t, err.Error(), ReportPath)
 	require.Len(t, logger.Messages(), 1)
 }
 
@@ -224,6 +236,18 @@ func TestCancel(t *testing.T) {
 			require.Equal(t, context.Canceled, err)
 		})
 	}
+}
+
+// A response that has come whole counts, though the plugin is being stopped.
+func TestCancelAfterTheResponse(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	c, _ := newClient(t, "http://127.0.0.1:1")
+	c.HTTP.Transport = canned([]byte("HTTP/1.1 200 OK\r\n\r\n" + testReport))
+	c.OnRequest = func(time.Duration) { cancel() }
+	report, err := c.Report(ctx, testDay)
+	require.NoError(t, err)
+	require.Len(t, report.Rows, 4)
 }
 
 //promise:failures
@@ -331,9 +355,7 @@ func TestWaitForToken(t *testing.T) {
 
 	tokens.Lock()
 	defer tokens.Unlock()
-	for _, lock := range tokens.locks {
-		require.Positive(t, lock.users, "locks that nobody needs are forgotten")
-	}
+	require.NotContains(t, tokens.locks, sha256.Sum256([]byte(token)), "locks that nobody needs are forgotten")
 }
 
 // A server, or a gateway that operations share, may send any operation's token back in any place and form.
@@ -390,6 +412,7 @@ func TestTokenChanges(t *testing.T) {
 		require.ErrorContains(t, err, `"<token>"`)
 		require.Equal(t, token, <-used)
 	}
+	require.NoError(t, CheckToken("~"))
 	for token, expected := range map[string]string{
 		"two words":        "the token has blanks or characters that no wolkvox-token has",
 		" ":                "token is empty",

@@ -65,7 +65,7 @@ func checkJSON(content []byte) error {
 	var unread json.RawMessage
 	err := json.Unmarshal(content, &unread)
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) && syntax.Offset >= int64(len(content)) && strings.HasPrefix(syntax.Error(), "unexpected end") {
+	if errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end") {
 		return errCutShort
 	}
 	return err

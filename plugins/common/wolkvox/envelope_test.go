@@ -30,6 +30,12 @@ func TestClass(t *testing.T) {
 		{"keys in other cases", `{"DATA": 5, "data": [` + testRow + `], "Code": 403, "ERROR": "TOKEN LIMIT EXCEEDED"}`, 200, nil, 1},
 		{"keys twice", `{"error": "x", "data": 5, "data": [` + testRow + `], "error": ""}`, 200, nil, 1},
 		{"data in another case", `{"DATA": [` + testRow + `]}`, 200, FailedResponse, 0},
+		{"code of success and another status", `{"code": 200, "data": [` + testRow + `]}`, 500, FailedServer, 0},
+		{"no records and another status", `{"error": "Validate dates entered"}`, 500, FailedServer, 0},
+		{"no records, no shape and another status", `{"msg": "0 records were found", "data": "many"}`, 500, FailedServer, 0},
+		{"code that is no status", `{"code": 5000, "data": [` + testRow + `]}`, 200, FailedResponse, 0},
+		{"code of no success yet", `{"code": 100, "data": [` + testRow + `]}`, 200, FailedRequest, 0},
+		{"last code of success", `{"code": 299, "error": "something minor", "data": []}`, 200, FailedResponse, 0},
 		{"empty list", `{"data": []}`, 200, nil, 0},
 		{"wide empty list", `{"data": [` + strings.Repeat(" ", 5000) + `]}`, 200, nil, 0},
 		{"null as a text", `{"code": "200", "data": "null"}`, 200, nil, 0},
@@ -86,6 +92,8 @@ func TestClass(t *testing.T) {
 		{"rows by index and success beside", `{"msg": "2 records were found", "data": {"0": ` + testRow + `}}`, 200, nil, 1},
 		{"rows by index and 404", `{"code": 404, "error": "Validate dates entered", "data": {"0": ` + testRow + `}}`, 404, FailedNotFound, 0},
 		{"rows by index and another key", `{"data": {"0": ` + testRow + `, "total": ` + testRow + `}}`, 200, FailedResponse, 0},
+		{"rows by index and another key behind", `{"data": {"0": ` + testRow + `, "1": ` + testRow + `, "total": 2}}`, 200, FailedResponse, 0},
+		{"rows by index, of days", `{"data": {"0": {"day": "2026010100", "calls": 1, "ivr_minutes": 2}}}`, 200, nil, 1},
 		{"rows by index and a number", `{"data": {"0": ` + testRow + `, "1": 5}}`, 200, FailedResponse, 0},
 		{"rows by date", `{"data": {"20260101": ` + testRow + `}}`, 200, FailedResponse, 0},
 		{"rows by hour", `{"data": {"00": ` + testRow + `}}`, 200, FailedResponse, 0},
@@ -227,7 +235,8 @@ func TestPHPNotice(t *testing.T) {
 		require.NotContains(t, err.Error(), "\n")
 	}
 	for _, body := range []string{
-		"<html>Notice: we are closed</html>", "Notice: x", "ThisNotice: x in /x.php on line 3", "<br />\n<b>Notice</b>:  Undefined index: x", testReport[:100],
+		strings.Repeat("x", 2*maxNotice) + tagged + strings.Repeat("x", 2*maxNotice), "<html>Notice: we are closed</html>",
+		"Notice: x", "ThisNotice: x in /x.php on line 3", "<br />\n<b>Notice</b>:  Undefined index: x", testReport[:100],
 	} {
 		_, err := inUTC().Parse(respond(200, body), newYear)
 		requireClass(t, FailedResponse, err)
@@ -276,6 +285,7 @@ func TestTimeAndRetryAfter(t *testing.T) {
 		{"past date by this machine's clock", []string{"Retry-After", date}, time.Time{}, 0},
 		{"cached", []string{"Date", date, "Age", "0"}, time.Time{}, 0},
 		{"early", []string{"Date", "Thu, 01 Jan 1970 00:00:00 GMT"}, time.Time{}, 0},
+		{"latest", []string{"Date", "Wed, 31 Dec 2200 23:59:59 GMT"}, time.Date(2200, 12, 31, 23, 59, 59, 0, time.UTC), 0},
 		{"late", []string{"Date", "Fri, 01 Jan 2201 00:00:00 GMT"}, time.Time{}, 0},
 	} {
 		_, err := inUTC().Parse(respond(503, "", c.headers...), newYear)

@@ -130,9 +130,11 @@ func TestNoUsableRow(t *testing.T) {
 		require.Nil(t, report)
 		require.ErrorContains(t, err, expected)
 	}
-	report, err := parseRows(`{"date": "", "calls": "", "ivr_minutes": ""}, 7`)
-	require.NoError(t, err)
-	require.True(t, report.Undated)
+	for _, others := range []string{"", `, {"date": "2026010100", "calls": 1, "ivr_minutes": 2}`} {
+		report, err := parseRows(`{"date": "", "calls": "", "ivr_minutes": ""}, 7` + others)
+		require.NoError(t, err)
+		require.True(t, report.Undated)
+	}
 }
 
 //promise:unreadable
@@ -148,6 +150,9 @@ func TestUnreadableRow(t *testing.T) {
 		{`{"calls": 1, "ivr_minutes": 2}`, `field "date" is missing`},
 		{`{"date": null, "calls": 1, "ivr_minutes": 2}`, `field "date" is "", ` + hour},
 		{`{"date": "", "calls": "x", "ivr_minutes": 2}`, `field "date" is "", ` + hour},
+		{`{"date": "", "calls": 1, "ivr_minutes": 0}`, `field "date" is "", ` + hour},
+		{`{"date": "", "calls": 0, "ivr_minutes": 2}`, `field "date" is "", ` + hour},
+		{`{"calls": 0, "ivr_minutes": 0}`, `field "date" is missing`},
 		{`{"date": 20260101, "calls": 1, "ivr_minutes": 2}`, `field "date" is "20260101", ` + hour},
 		{`{"date": {"hour": 1}, "calls": 1, "ivr_minutes": 2}`, `field "date" is an object, ` + hour},
 		{`{"day": "01", "calls": 1, "ivr_minutes": 2}`, `field "day" is "01", ` + hour},
@@ -286,6 +291,8 @@ func TestHourWithoutADate(t *testing.T) {
 	require.True(t, respond(200, `{"data": [{"hour": "8", "date": "x", "calls": 1, "ivr_minutes": 2}]}`).HasRows())
 	require.True(t, respond(200, `{"data": {"3": 7, "date": "x", "calls": 1, "ivr_minutes": 2}}`).HasRows())
 	require.False(t, respond(200, `{"data": {"3": 7}}`).HasRows())
+	require.False(t, respond(200, `{"data": {"date": "2026010100", "ivr_minutes": 2}}`).HasRows(), "no calls")
+	require.False(t, respond(200, `{"data": {"date": "2026010100", "calls": 1}}`).HasRows(), "no minutes")
 }
 
 // A comma before three digits is decimal if anything in the response shows that, and nothing speaks against it.
@@ -319,6 +326,8 @@ func TestDecimalComma(t *testing.T) {
 		{"the other way round", ambiguous + "," + at(1, 7, "1.234,5") + "," + at(2, 7, "2,5"), 1, 0},
 		{"millions beside", ambiguous + "," + at(1, 7, "1,234,567") + "," + at(2, 7, "2,5"), 1, 0},
 		{"thousands of calls beside", ambiguous + `, {"date": "2026010101", "calls": "1,234", "ivr_minutes": 5}, ` + at(2, 7, "2,5"), 1, 0},
+		{"comma behind a point beside", ambiguous + "," + at(1, 7, "1.2,3") + "," + at(2, 7, "2,5"), 1, 0},
+		{"point behind a comma beside", ambiguous + "," + at(1, 7, "1,2.345") + "," + at(2, 7, "2,5"), 1, 0},
 		{"duration beside", ambiguous + "," + at(1, 7, "02:02:47"), 2, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -347,7 +356,7 @@ func TestForm(t *testing.T) {
 	report, err := parseRows(`{"day": "2026/01/01 00:30", "calls": 1, "ivr_minutes": "-"}, {"day": "2026010101", "calls": "1", "ivr_minutes": "2,5"}`)
 	require.NoError(t, err)
 	require.Equal(t, "key day, YYYY/MM/DD HH:MM, calls as numbers, minutes as strings, minutes with a decimal comma", report.Form.String())
-	other, err := parseRows(`{"date": "2026010100", "calls": "1", "ivr_minutes": ""}`)
+	other, err := parseRows(`{"date": "2026010100", "hour": "00", "calls": "1", "ivr_minutes": ""}`)
 	require.NoError(t, err)
 	require.Equal(t, "key date, YYYYMMDDHH, calls as strings, minutes as , minutes with a decimal comma",
 		other.Form.Or(Form{key: "day", parts: report.Form.parts}).String())
@@ -359,7 +368,8 @@ func TestParseHour(t *testing.T) {
 	t.Parallel()
 	good := []string{
 		"2026011819", "2026-01-18-19", "2026-01-18 19:34:31", "2026-01-18T19:34:31", "2026/01/18 19:34:31", "2026/01/18/19", "2026-01-18 19",
-		"2026-01-18 19:34", "20260118193431", "202601181934", "20260118 19", "20260118T193431", "2026:01:18:19", "2026 01 18 19", "2026-01-18-19-34-31",
+		"2026-01-18 19:34", "20260118193431", "202601181934", "20260118 19", "20260118T193431", "2026-01-18 19:59:59",
+		"2026:01:18:19", "2026 01 18 19", "2026-01-18-19-34-31",
 	}
 	for _, date := range good {
 		hour, ok := parseHour(date)
@@ -374,7 +384,8 @@ func TestParseHour(t *testing.T) {
 		require.Equal(t, expected, hour.String())
 	}
 	bad := []string{
-		"", "-", " ", "today", "19", "2026", "202601", "20260118", "2026-01-18", "2026-01-18-", "2026-01-18-1", "2026-1-18-19", "2026-01-18-19-",
+		"", "-", " ", "today", "19", "2026", "202601", "20260118", "2026-01-18", "2026-01-18-", "2026-01-18-1", "2026-01-18--9", "2026-01-18-:9",
+		"2026-1-18-19", "2026-01-18-19-",
 		"2026--01-18-19", "2026-01-18  19", "2026-13-18-19", "2026-00-18-19", "2026-01-00-19", "2026-01-32-19", "2026-02-29-19", "1900-02-29-19",
 		"2026-01-18-24", "2026-01-18 19:60", "2026-01-18 19:34:60", "0000-01-18-19", "2026-01-18T19:34:31Z", "2026-01-18T19:34:31-05:00",
 		"2026-01-18 19:34:31.5", "2026-01-18 07 PM", "18-01-2026-19", "2026.01.18.19", "-2026011819", "+2026011819", "2026_01_18_19", "202601181", "２０２６011819",
@@ -430,7 +441,7 @@ func TestParseCalls(t *testing.T) {
 func TestParseMinutes(t *testing.T) {
 	t.Parallel()
 	good := map[string]float64{
-		"0": 0, "2.887": 2.887, "2,88": 2.88, "0,887": 0.887, "1234,567": 1234.567,
+		"0": 0, "2.887": 2.887, "2,88": 2.88, "0,887": 0.887, "1234,567": 1234.567, "05,887": 5.887,
 		"287.45": 287.45, "0.5": 0.5, "0,5": 0.5, "3": 3, "003.250": 3.25, "": 0, "-": 0, "1.000": 1,
 		"02:02:47": 122 + 47.0/60, "00:00:00": 0, "0:00:30": 0.5, "100:00:00": 6000, "00:59:59": 59 + 59.0/60, "4294967295:00:00": 4294967295 * 60,
 	}
@@ -459,6 +470,7 @@ func TestQuote(t *testing.T) {
 	require.Equal(t, `"abcd"…`, Quote("abcdé", 5))
 	require.Equal(t, `"\"\n\x1b"`, Quote("\"\n\x1b", 5))
 	require.Equal(t, "abcd…", Bound("abcdé", 5))
+	require.Equal(t, `"\x80\x80\x80\x80"…`, Quote(strings.Repeat("\x80", 9), 8), "bytes of no character")
 }
 
 //promise:check
@@ -485,6 +497,7 @@ func TestSample(t *testing.T) {
 	for _, nested := range []string{strings.Repeat("[", 4<<20), "[1," + strings.Repeat("[", 4<<20), strings.Repeat(`{"a":`, 1<<20)} {
 		require.LessOrEqual(t, len(Sample([]byte(nested))), maxSample+len("…"))
 	}
+	require.Equal(t, strings.Repeat("[", maxSample), Sample([]byte(strings.Repeat("[", 2*maxSample))))
 	body := []byte(byteOrderMark + `{"data": [1, {"name": "Invented Name"}]}`)
 	require.JSONEq(t, `{"name":"Inv Nam"}`, SampleRow(body, 2))
 	require.Empty(t, SampleRow(body, 3))
@@ -510,6 +523,13 @@ func TestFindQuota(t *testing.T) {
 		{`{"data":{"token_limit":1000,"token_use_today":3,"all_token_today":5}}`, Quota{1000, 3, 5, 995}, true},
 		{`{"token_limit":1000.0,"token_use_today":3}`, Quota{1000, 3, 3, 997}, true},
 		{`{"data":[{"token_limit":"1000","available_consumption_options":"900"}]}`, Quota{1000, 0, 100, 900}, true},
+		{`{"token_limit":"many","x":{"token_limit":7}}`, Quota{7, 0, 0, 7}, true},
+		{`{"token_limit":7,"token_use_today":9}`, Quota{7, 9, 9, 0}, true},
+		{`{"token_limit":7,"token_use_today":5,"available_consumption_options":4}`, Quota{7, 5, 5, 4}, true},
+		{`{"token_limit":"-","x":{"token_limit":7,"x":{"token_limit":8}}}`, Quota{7, 0, 0, 7}, true},
+		{`{"token_limit":1000000000,"x":{"token_limit":7}}`, Quota{7, 0, 0, 7}, true},
+		{strings.Repeat(`{"x":`, maxDepth-1) + `{"token_limit":7}` + strings.Repeat("}", maxDepth-1), Quota{7, 0, 0, 7}, true},
+		{strings.Repeat(`{"x":`, maxDepth) + `{"token_limit":7}` + strings.Repeat("}", maxDepth), Quota{}, false},
 		{`{"data":[{"token_limit":"many"}]}`, Quota{}, false},
 		{`{"data":[]}`, Quota{}, false},
 		{`<html>`, Quota{}, false},

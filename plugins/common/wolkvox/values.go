@@ -111,7 +111,7 @@ func parseMinutes(text string, isDecimal bool) (float64, bool) {
 	if strings.Contains(text, ":") {
 		return parseDuration(text)
 	}
-	if whole, fraction, comma := strings.Cut(text, ","); comma && !isDecimal && mayBeThousands(whole, fraction) {
+	if whole, fraction, _ := strings.Cut(text, ","); !isDecimal && mayBeThousands(whole, fraction) {
 		return 0, false
 	}
 	text = strings.Replace(text, ",", ".", 1)
@@ -130,8 +130,8 @@ func mayBeThousands(whole, fraction string) bool {
 
 // isPointOfThousands reports whether a point between digits may separate thousands.
 func isPointOfThousands(text string) bool {
-	whole, fraction, found := strings.Cut(text, ".")
-	return found && isDigits(whole) && isDigits(fraction) && mayBeThousands(whole, fraction)
+	whole, fraction, _ := strings.Cut(text, ".")
+	return isDigits(whole) && isDigits(fraction) && mayBeThousands(whole, fraction)
 }
 
 // parseDuration reads the minutes of HH:MM:SS.
