@@ -342,6 +342,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"tries": func(s *State) {
 			s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known, Pause: 1, Tries: -1}}
 		},
+		"widest window":         func(s *State) { s.TooWide.Hours = longestWindow + Day + 1 },
 		"pause of wide windows": func(s *State) { s.TooWide.Pause = -1 },
 		"no postponed":          func(s *State) { s.Postponed = []*Postponed{nil} },
 		"years":                 func(s *State) { s.Final = s.Final.Add(Window{HourOf(1999, 12, 31, 23), HourOf(2000, 1, 1, 0)}) },
@@ -359,7 +360,7 @@ func TestRestoreRefuses(t *testing.T) {
 				s.Postponed = append(s.Postponed, newPostponed(Window{HourOf(2010, 1, 1, 0) + h, HourOf(2020, 1, 1, 0)}, Doubtful, start))
 			}
 		},
-		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: 4, To: 5, FailingFrom: 4}} },
+		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known}} },
 	} {
 		state := p.Save(true)
 		require.NoError(t, newPlanner(nil).Restore(state))
