@@ -232,7 +232,10 @@ func TestSlowGathers(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.EqualValues(t, 2, gathers.Load())
-		go stopHost(t, h)
+		go func() {
+			h.end()
+			assert.NoError(t, h.stop())
+		}()
 		time.Sleep(time.Hour)
 	})
 	require.NoError(t, logs.setLevel(false, false))
