@@ -21,7 +21,7 @@ MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 
-VERSION          = $(or $(shell sh cmd/telegraf-wolkvox-ivr/package/version.sh),$(error No version of this source))
+VERSION          = $(or $(shell sh cmd/telegraf-wolkvox-ivr/packaging/version.sh),$(error No version of this source))
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(TELEGRAF)))
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 TOOL             = go tool -modfile='$(CURDIR)/.ci/tools/go.mod'
@@ -122,14 +122,14 @@ bin/nfpm bin/cyclonedx-gomod: .ci/tools/go.mod
 
 package: bin/nfpm bin/cyclonedx-gomod ## Makes what this machine can install in dist/: packages, an archive and its SBOM
 	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
-		sh cmd/telegraf-wolkvox-ivr/package/package.sh
+		sh cmd/telegraf-wolkvox-ivr/packaging/package.sh
 
 package-all: ## Makes packages, archives and SBOMs for all systems in dist/
 	@$(MAKE) --no-print-directory package SYSTEMS='$(ALL_SYSTEMS)'
 
 image: bin/cyclonedx-gomod ## Makes an OCI image archive in dist/, with a whole Telegraf
 	@VERSION='$(VERSION)' DIST='$(DIST)' ARCHS='$(IMAGE_ARCHS)' TELEGRAF_TAGS='$(IMAGE_TAGS)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
-		sh cmd/telegraf-wolkvox-ivr/package/image.sh
+		sh cmd/telegraf-wolkvox-ivr/packaging/image.sh
 
 release: ## Checks that VERSION can be released, and makes all of it in dist/
-	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh cmd/telegraf-wolkvox-ivr/package/release.sh
+	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh cmd/telegraf-wolkvox-ivr/packaging/release.sh

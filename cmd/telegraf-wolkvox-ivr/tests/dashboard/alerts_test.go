@@ -188,7 +188,7 @@ var openingHours = regexp.MustCompile(`"hour" =~ /(.*?)/`)
 func TestAlertsFile(t *testing.T) {
 	t.Parallel()
 	dashboards := testbed.ReadDoc(t, "testdata/grafana/wolkvox_ivr.json")
-	sources := testbed.ReadDoc(t, testbed.Ours+"package/container/grafana-datasources.yaml")
+	sources := testbed.ReadDoc(t, testbed.Ours+"packaging/container/grafana-datasources.yaml")
 	uids := make(map[string]bool)
 	for _, rule := range readAlerts(t) {
 		require.Regexp(t, `^[\w-]{1,40}$`, rule.UID)

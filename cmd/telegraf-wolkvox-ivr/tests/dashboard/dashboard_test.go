@@ -421,7 +421,7 @@ func TestDashboardFile(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, testbed.ReadDoc(t, testbed.Ours+"package/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
+	require.Contains(t, testbed.ReadDoc(t, testbed.Ours+"packaging/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
 		"the Grafana whose code drew it")
 	expected := panes(time.Now())
 	for _, panel := range readDashboard(t, "wolkvox_ivr.json").Panels {

@@ -250,7 +250,7 @@ func (c *container) runManifest(w *testbed.Wolkvox) {
 	var deployment struct {
 		Spec struct{ Template struct{ Spec podSpec } }
 	}
-	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"package/kubernetes.yaml")))
+	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml")))
 	var claim any
 	for _, document := range []any{&secret, &configMap, &claim, &deployment} {
 		require.NoError(t, documents.Decode(document))
@@ -301,7 +301,7 @@ func TestKubernetes(t *testing.T) {
 	check, err := filepath.Abs("testdata/kubernetes.go")
 	require.NoError(t, err)
 	cmd := exec.Command("go", "run", "-C", source, check)
-	cmd.Stdin = strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"package/kubernetes.yaml"))
+	cmd.Stdin = strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml"))
 	var complaints bytes.Buffer // and what Go downloads
 	cmd.Stderr = &complaints
 	output, err := cmd.Output()
@@ -317,7 +317,7 @@ func TestSystemd(t *testing.T) {
 	unit, err := os.ReadFile(filepath.Join(source, "scripts", "telegraf.service"))
 	require.NoError(t, err)
 	dir := t.TempDir()
-	testbed.Execute(t, "", "cp", "-R", testbed.Root+"/"+testbed.Ours+"package/systemd/telegraf.service.d", dir)
+	testbed.Execute(t, "", "cp", "-R", testbed.Root+"/"+testbed.Ours+"packaging/systemd/telegraf.service.d", dir)
 	unit = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(unit, []byte("ExecStart=/bin/true"))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "telegraf.service"), unit, 0o600))
 	path := filepath.Join(dir, "telegraf.service")
@@ -331,7 +331,7 @@ func TestSystemd(t *testing.T) {
 // What the Containerfile and the compose file take from the source is there, and goes together.
 func TestCompose(t *testing.T) {
 	t.Parallel()
-	folder := testbed.Ours + "package/container"
+	folder := testbed.Ours + "packaging/container"
 	copied := regexp.MustCompile(`(?m)^COPY \S+ (\S+) (\S+)$`).FindAllStringSubmatch(testbed.ReadDoc(t, folder+"/Containerfile"), -1)
 	require.Len(t, copied, 3)
 	require.Equal(t, []string{"${PROGRAM}", "/usr/bin/telegraf-wolkvox-ivr"}, copied[0][1:])

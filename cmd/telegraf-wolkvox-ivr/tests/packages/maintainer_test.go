@@ -36,7 +36,7 @@ func scriptsMachine(t *testing.T) *machine {
 // script runs one of a package's scripts on the machine, to its good end.
 func (m *machine) script(name string, args ...string) string {
 	m.t.Helper()
-	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", testbed.ReadDoc(m.t, testbed.Ours+"package/"+name), name}, args...)...)
+	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", testbed.ReadDoc(m.t, testbed.Ours+"packaging/"+name), name}, args...)...)
 }
 
 // link puts a link in the place of a file.
@@ -181,10 +181,10 @@ func scriptsDeb(t *testing.T) string {
 	write("DEBIAN/control", "Package: telegraf-wolkvox-ivr\nVersion: 1.0.0\nArchitecture: all\nMaintainer: none\nDescription: none\n", 0o644)
 	write("DEBIAN/conffiles", testbed.TelegrafConf+"\n"+testbed.PluginConf+"\n", 0o644)
 	for _, script := range []string{"preinst", "postinst", "postrm"} {
-		write("DEBIAN/"+script, testbed.ReadDoc(t, testbed.Ours+"package/deb-"+script+".sh"), 0o755)
+		write("DEBIAN/"+script, testbed.ReadDoc(t, testbed.Ours+"packaging/deb-"+script+".sh"), 0o755)
 	}
-	write(testbed.TelegrafConf, testbed.ReadDoc(t, testbed.Ours+"package/telegraf.d.conf"), 0o644)
-	write(testbed.PluginConf, testbed.ReadDoc(t, testbed.Ours+"package/wolkvox_ivr.conf"), 0o640)
+	write(testbed.TelegrafConf, testbed.ReadDoc(t, testbed.Ours+"packaging/telegraf.d.conf"), 0o644)
+	write(testbed.PluginConf, testbed.ReadDoc(t, testbed.Ours+"packaging/wolkvox_ivr.conf"), 0o640)
 	testbed.Execute(t, dir, "dpkg-deb", "-Znone", "--root-owner-group", "--build", "raw", "scripts.deb")
 	return filepath.Join(dir, "scripts.deb")
 }

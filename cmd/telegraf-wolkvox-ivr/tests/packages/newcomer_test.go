@@ -24,7 +24,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-const newcomersPage = testbed.Ours + "package/DEBIAN.md"
+const newcomersPage = testbed.Ours + "packaging/DEBIAN.md"
 
 // TestNewcomer goes from the package to rows in a real InfluxDB, and to Grafana's files, by the commands of the page alone, each as it is
 // written there, in a clean Debian.
@@ -75,7 +75,7 @@ func TestNewcomer(t *testing.T) {
 	require.Contains(t, m.read("/tmp/started"), "grafana-server\n")
 
 	// The other places for the token, as the page on packages has them.
-	_, section, _ := strings.Cut(testbed.ReadDoc(t, testbed.Ours+"package/README.md"), "## Where the token comes from")
+	_, section, _ := strings.Cut(testbed.ReadDoc(t, testbed.Ours+"packaging/README.md"), "## Where the token comes from")
 	section, _, _ = strings.Cut(section, "\n## ")
 	conf := m.read(testbed.PluginConf)
 	withToken := func(token string) string { return strings.Replace(conf, fmt.Sprintf("%q", m.token), token, 1) }

@@ -74,7 +74,7 @@ func copySource(t *testing.T, source string) string {
 // what package.sh forgets is noticed.
 func documents(t *testing.T, source string) []string {
 	t.Helper()
-	files := []string{"sample.conf", testbed.Ours + "package/kubernetes.yaml", testbed.Ours + "package/telegraf.d.conf"}
+	files := []string{"sample.conf", testbed.Ours + "packaging/kubernetes.yaml", testbed.Ours + "packaging/telegraf.d.conf"}
 	require.NoError(t, filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(strings.TrimPrefix(path, source), "/")
 		dir, base := filepath.Split(name)
@@ -88,7 +88,7 @@ func documents(t *testing.T, source string) []string {
 		case strings.HasSuffix(name, ".md"),
 			strings.HasSuffix(name, ".svg"),
 			strings.HasPrefix(name, "testdata/"),
-			regexp.MustCompile("^" + testbed.Ours + "package/(container|systemd|windows)/").MatchString(name):
+			regexp.MustCompile("^" + testbed.Ours + "packaging/(container|systemd|windows)/").MatchString(name):
 			files = append(files, name)
 		}
 		return nil
@@ -271,7 +271,7 @@ func TestPackages(t *testing.T) {
 	t.Run("rpmlint", func(t *testing.T) {
 		t.Parallel()
 		testbed.Need(t, "rpmlint")
-		require.Contains(t, testbed.Execute(t, source, "rpmlint", "-c", testbed.Ours+"package/rpmlint.toml", only(t, dist+"/*.rpm")), "0 errors, 0 warnings")
+		require.Contains(t, testbed.Execute(t, source, "rpmlint", "-c", testbed.Ours+"packaging/rpmlint.toml", only(t, dist+"/*.rpm")), "0 errors, 0 warnings")
 	})
 	t.Run("lintian", func(t *testing.T) {
 		t.Parallel()
@@ -310,13 +310,13 @@ func TestInstallFromSource(t *testing.T) {
 	require.NoError(t, os.MkdirAll(root+"/usr/bin", 0o700))
 	require.NoError(t, os.MkdirAll(root+filepath.Dir(testbed.TelegrafConf), 0o700))
 	there := strings.NewReplacer(" /usr/", " "+root+"/usr/", " /etc/", " "+root+"/etc/", "-g telegraf", fmt.Sprint("-g ", os.Getgid()))
-	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(testbed.ReadDoc(t, testbed.Ours+"package/README.md"), -1) {
+	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(testbed.ReadDoc(t, testbed.Ours+"packaging/README.md"), -1) {
 		testbed.Execute(t, testbed.Root, "sh", "-c", there.Replace(command[1]))
 	}
 	require.Equal(t, testbed.Execute(t, "", program, "--version"), testbed.Execute(t, "", root+"/usr/bin/telegraf-wolkvox-ivr", "--version"))
 	content, err := os.ReadFile(root + testbed.TelegrafConf)
 	require.NoError(t, err)
-	require.Equal(t, testbed.ReadDoc(t, testbed.Ours+"package/telegraf.d.conf"), string(content))
+	require.Equal(t, testbed.ReadDoc(t, testbed.Ours+"packaging/telegraf.d.conf"), string(content))
 	info, err := os.Stat(root + testbed.PluginConf)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o640), info.Mode())
@@ -388,7 +388,7 @@ func checkZip(t *testing.T, source, dist string) {
 	require.NoError(t, toml.Unmarshal(entries[name+"/telegraf.d/wolkvox_ivr.conf"].content, &conf))
 	folder := `C:\Program Files\Telegraf\`
 	require.Equal(t, []string{folder + "telegraf-wolkvox-ivr.exe", "--config", folder + "wolkvox_ivr.conf"}, conf.Inputs.Execd[0].Command)
-	require.Contains(t, string(entries[name+"/"+testbed.Ours+"package/README.md"].content), `"`+strings.TrimSuffix(folder, `\`)+`"`)
+	require.Contains(t, string(entries[name+"/"+testbed.Ours+"packaging/README.md"].content), `"`+strings.TrimSuffix(folder, `\`)+`"`)
 	path := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
 	require.NoError(t, os.WriteFile(path, entries[name+"/wolkvox_ivr.conf"].content, 0o600))
 	result := testbed.RunPlugin(t, "--config", path, "--test")
@@ -782,7 +782,7 @@ func checkDeb(t *testing.T, older, deb string) {
 // tableLine returns the line at which the table of a packaged configuration begins.
 func tableLine(t *testing.T, file string) string {
 	t.Helper()
-	before, _, found := strings.Cut(testbed.ReadDoc(t, testbed.Ours+"package/"+file), "[[inputs.wolkvox_ivr]]")
+	before, _, found := strings.Cut(testbed.ReadDoc(t, testbed.Ours+"packaging/"+file), "[[inputs.wolkvox_ivr]]")
 	require.True(t, found)
 	return strconv.Itoa(1 + strings.Count(before, "\n"))
 }

@@ -60,7 +60,7 @@ func (r *repository) version() string {
 }
 
 func versionScript() string {
-	return filepath.Join(testbed.Root, testbed.Ours, "package", "version.sh")
+	return filepath.Join(testbed.Root, testbed.Ours, "packaging", "version.sh")
 }
 
 // Versions go up from each commit to the next, by the rules of all that compare them.
@@ -188,7 +188,7 @@ func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
 	for _, name := range []string{"main.go", "changelog.go", "archive.go", "copyright.go", "image.go", "manual.go", "manual.roff", "release.sh"} {
-		r.write(testbed.Ours+"package/"+name, testbed.ReadDoc(t, testbed.Ours+"package/"+name))
+		r.write(testbed.Ours+"packaging/"+name, testbed.ReadDoc(t, testbed.Ours+"packaging/"+name))
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		r.write(name, testbed.ReadDoc(t, name))
@@ -198,7 +198,7 @@ func TestRelease(t *testing.T) {
 	require.NoError(t, os.Chmod(filepath.Join(r.dir, "make"), 0o700)) //nolint:gosec // G302: a program has to be one
 	r.commit()
 	release := func(env ...string) testbed.Result {
-		cmd := exec.Command("sh", testbed.Ours+"package/release.sh")
+		cmd := exec.Command("sh", testbed.Ours+"packaging/release.sh")
 		cmd.Dir = r.dir
 		cmd.Env = append(append(os.Environ(), "VERSION=1.0.0", "DIST=dist", "MAKE=./make"), env...)
 		return testbed.Finish(t, cmd)
@@ -303,7 +303,7 @@ func TestWorkflowKeepsCredentialsFromCode(t *testing.T) {
 }
 
 func TestPackageReadmeNamesTargetsOfTheMakefile(t *testing.T) {
-	english := testbed.ReadDoc(t, testbed.Ours+"package/README.md")
+	english := testbed.ReadDoc(t, testbed.Ours+"packaging/README.md")
 	for _, match := range regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(english), -1) {
 		require.Regexp(t, `(?m)^`+match[1]+`:`, testbed.ReadDoc(t, "Makefile"))
 	}

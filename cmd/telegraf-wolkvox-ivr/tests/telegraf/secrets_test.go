@@ -29,7 +29,7 @@ func TestRotatedSecret(t *testing.T) {
 	for name, shipped := range map[string]func(*testing.T) string{
 		"Kubernetes": func(t *testing.T) string { return manifestFile(t, "wolkvox_ivr.conf") },
 		"container": func(t *testing.T) string {
-			return testbed.ReadDoc(t, testbed.Ours+"package/container/wolkvox_ivr-secret.conf")
+			return testbed.ReadDoc(t, testbed.Ours+"packaging/container/wolkvox_ivr-secret.conf")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func rotate(t *testing.T, folder, version, token string) {
 // manifestFile returns a file of the ConfigMap in the manifest for Kubernetes.
 func manifestFile(t *testing.T, name string) string {
 	t.Helper()
-	decoder := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"package/kubernetes.yaml")))
+	decoder := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml")))
 	for {
 		var object struct {
 			Kind string

@@ -47,7 +47,7 @@ func NewRecipe(t *testing.T, recipe, plugin string, env ...string) *Telegraf {
 func ShippedExecd(t *testing.T) string {
 	t.Helper()
 	return strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", Built(t, "telegraf-wolkvox-ivr"), PluginConf, "wolkvox_ivr.conf").
-		Replace(ReadDoc(t, Ours+"package/telegraf.d.conf"))
+		Replace(ReadDoc(t, Ours+"packaging/telegraf.d.conf"))
 }
 
 // ReadRecipe returns a configuration of testdata: an output, or a whole one.

@@ -2,7 +2,7 @@
 # Makes all that a release of $VERSION consists of in $DIST, with NOTES.md out of CHANGELOG.md, if it is ready for one.
 # `make release VERSION=1.2.3` runs it; the tag v1.2.3 can be set before or after.
 set -eu
-package=cmd/telegraf-wolkvox-ivr/package
+package=cmd/telegraf-wolkvox-ivr/packaging
 
 fail() {
 	echo "$*" >&2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the packages, archives and SBOMs of the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it.
-. cmd/telegraf-wolkvox-ivr/package/common.sh
+. cmd/telegraf-wolkvox-ivr/packaging/common.sh
 
 rm -f "$DIST"/telegraf-wolkvox-ivr[-_]* "$DIST/SHA256SUMS"
 documents "$built/doc"

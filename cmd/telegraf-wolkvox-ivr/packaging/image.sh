@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes an OCI image archive for $ARCHS in $DIST, with the Telegraf of go.mod built with $TELEGRAF_TAGS. `make image` runs it.
-. cmd/telegraf-wolkvox-ivr/package/common.sh
+. cmd/telegraf-wolkvox-ivr/packaging/common.sh
 
 telegraf=github.com/influxdata/telegraf
 go mod download $telegraf

@@ -1,7 +1,7 @@
 # What package.sh and image.sh have in common. The same source makes the same bytes, wherever and whenever: nothing depends on the
 # clock, the folder or umask.
 set -eu
-package=cmd/telegraf-wolkvox-ivr/package
+package=cmd/telegraf-wolkvox-ivr/packaging
 
 echo "${VERSION:?is set by make}" | grep -Eq '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$' || {
 	echo "VERSION is $VERSION: set it to one like 1.2.3 or 1.2.3-rc.1." >&2
