@@ -8,12 +8,11 @@ TELEGRAF := github.com/influxdata/telegraf
 FUZZTIME := 60s
 
 # The systems that `make package-all` makes packages for; `make package` does for this machine alone. Both into DIST.
-ALL_SYSTEMS := linux_amd64 linux_arm64 windows_amd64 darwin_amd64 darwin_arm64
+ALL_SYSTEMS := linux_amd64 linux_arm64 linux_armv7 windows_amd64 darwin_amd64 darwin_arm64
 SYSTEMS     := $(shell go env GOHOSTOS)_$(shell go env GOHOSTARCH)
 DIST        := dist
-# What `make image` makes: for which systems, and with what of Telegraf; empty is all of it, which takes minutes to build.
-IMAGE_ARCHS := amd64 arm64
-IMAGE_TAGS  :=
+# What `make image` builds with.
+ENGINE       = $(notdir $(shell command -v podman || command -v buildah))
 # Whom the packages name: set it where they are published.
 MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org>
 
@@ -21,13 +20,15 @@ MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 
-VERSION          = $(or $(shell sh cmd/telegraf-wolkvox-ivr/packaging/version.sh),$(error No version of this source))
+VERSION          = $(or $(shell sh $(PACKAGING)/version.sh),$(error No version of this source))
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(TELEGRAF)))
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 TOOL             = go tool -modfile='$(CURDIR)/.ci/tools/go.mod'
 # Tests as `go test` shows them; at the end, what was left out and why. .ci/run reads the times in bin/*.json.
 GO_TEST          = $(TOOL) gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- -vet=off
 TESTS           := ./cmd/telegraf-wolkvox-ivr/tests
+PACKAGING       := cmd/telegraf-wolkvox-ivr/packaging
+PACKAGERS       := bin/nfpm bin/cyclonedx-gomod bin/go-licenses
 
 help: ## Shows this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -75,7 +76,7 @@ race:
 	go test -race -short -vet=off ./plugins/common/configcheck ./plugins/common/host ./plugins/common/simulator \
 		./cmd/wolkvox-simulator ./cmd/telegraf-wolkvox-ivr ./cmd/telegraf-wolkvox-ivr/check
 
-more: build bin/telegraf bin/telegraf-oldest bin/influxd bin/influx bin/nats-server bin/victoria-metrics bin/nfpm bin/cyclonedx-gomod \
+more: build bin/telegraf bin/telegraf-oldest bin/influxd bin/influx bin/nats-server bin/victoria-metrics bin/actionlint $(PACKAGERS) \
 		$(if $(shell command -v mvn),bin/kafka bin/kafka-connect) $(if $(shell command -v npm),bin/dashboard)
 	$(GO_TEST) -count=1 -parallel 4 -tags integration $(addprefix $(TESTS)/,fleet oldest destinations dashboard packages)
 
@@ -115,21 +116,21 @@ dashboard-files: ## Makes the dashboard's file in each language, of their source
 
 ## Packages
 
-bin/nfpm:           from := github.com/goreleaser/nfpm/v2/cmd/nfpm
+bin/nfpm:            from := github.com/goreleaser/nfpm/v2/cmd/nfpm
 bin/cyclonedx-gomod: from := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-bin/nfpm bin/cyclonedx-gomod: .ci/tools/go.mod
+bin/go-licenses:     from := github.com/google/go-licenses/v2
+$(PACKAGERS): .ci/tools/go.mod
 	go build -modfile=$< -o $@ $(from)
 
-package: bin/nfpm bin/cyclonedx-gomod ## Makes what this machine can install in dist/: packages, an archive and its SBOM
+package: $(PACKAGERS) ## Makes what this machine can install in dist/: packages, an archive and its SBOM
 	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
-		sh cmd/telegraf-wolkvox-ivr/packaging/package.sh
+		sh $(PACKAGING)/package.sh
 
 package-all: ## Makes packages, archives and SBOMs for all systems in dist/
 	@$(MAKE) --no-print-directory package SYSTEMS='$(ALL_SYSTEMS)'
 
-image: bin/cyclonedx-gomod ## Makes an OCI image archive in dist/, with a whole Telegraf
-	@VERSION='$(VERSION)' DIST='$(DIST)' ARCHS='$(IMAGE_ARCHS)' TELEGRAF_TAGS='$(IMAGE_TAGS)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
-		sh cmd/telegraf-wolkvox-ivr/packaging/image.sh
+image: ## Makes an OCI image archive of the Linux archives in dist/, on Telegraf's own image, with podman or buildah
+	@VERSION='$(VERSION)' DIST='$(DIST)' ENGINE='$(ENGINE)' sh $(PACKAGING)/image.sh
 
 release: ## Checks that VERSION can be released, and makes all of it in dist/
-	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh cmd/telegraf-wolkvox-ivr/packaging/release.sh
+	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh $(PACKAGING)/release.sh

@@ -1,34 +1,25 @@
 #!/bin/sh
-# Makes an OCI image archive for $ARCHS in $DIST, with the Telegraf of go.mod built with $TELEGRAF_TAGS. `make image` runs it.
-. cmd/telegraf-wolkvox-ivr/packaging/common.sh
+# Makes an OCI image archive of all Linux archives of $VERSION in $DIST, with $ENGINE: podman or buildah. `make image` runs it.
+set -eu
 
-telegraf=github.com/influxdata/telegraf
-go mod download $telegraf
-telegraf_source=$(go list -m -f '{{.Dir}}' $telegraf)
-telegraf_version=$(go list -m -f '{{.Version}}' $telegraf)
+: "${ENGINE:?needs podman or buildah}" "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
+image=telegraf-wolkvox-ivr:$VERSION
+file=$DIST/telegraf-wolkvox-ivr_${VERSION}_image.tar
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+trap 'exit 1' HUP INT TERM
 
-rm -f "$DIST"/telegraf-wolkvox-ivr_*_image*
-name=telegraf-wolkvox-ivr_${VERSION}_image
-images=
-for arch in $ARCHS; do
-	echo "image for linux_$arch, version $VERSION"
-	root=$built/$arch
-	mkdir -p "$root/1/usr/bin" "$root/1/usr/share/doc/telegraf" \
-		"$root/2/usr/bin" "$root/2/usr/share/doc/telegraf-wolkvox-ivr" "$root/2/etc/telegraf/telegraf.d"
-
-	GOOS=linux GOARCH=$arch go build -C "$telegraf_source" -tags "$TELEGRAF_TAGS" -ldflags "$TELEGRAF_LDFLAGS" -o "$root/1/usr/bin/telegraf" ./cmd/telegraf
-	(cd "$telegraf_source" && GOOS=linux GOARCH=$arch GOFLAGS="$GOFLAGS -tags=$TELEGRAF_TAGS" "$built/package" copyright ./cmd/telegraf) \
-		>"$root/1/usr/share/doc/telegraf/copyright"
-	VERSION=${telegraf_version#v} sbom "$root/1/usr/bin/telegraf" "$DIST/${name}_telegraf_linux_$arch.cdx.json"
-
-	build "linux_$arch" "$root/2/usr/bin/telegraf-wolkvox-ivr"
-	licences "linux_$arch" "$root/2/usr/share/doc/telegraf-wolkvox-ivr/copyright"
-	sbom "$root/2/usr/bin/telegraf-wolkvox-ivr" "$DIST/${name}_linux_$arch.cdx.json"
-	cp sample.conf "$root/2/usr/share/doc/telegraf-wolkvox-ivr"
-	cp $package/container/telegraf.conf $package/container/wolkvox_ivr.conf "$root/2/etc/telegraf"
-	cp $package/telegraf.d.conf "$root/2/etc/telegraf/telegraf.d/wolkvox_ivr.conf"
-	images="$images $arch=$root"
+$ENGINE manifest rm "$image" >/dev/null 2>&1 || true # an earlier one's images
+for archive in "$DIST/telegraf-wolkvox-ivr_${VERSION}"_linux_*.tar.gz; do
+	[ -e "$archive" ] || { echo "There is no archive of $VERSION in $DIST: run make package or package-all first." >&2; exit 1; }
+	tar -xzf "$archive" -C "$built"
+	folder=$built/$(basename "$archive" .tar.gz)
+	system=$(echo "${folder##*_linux_}" | sed 's|armv|arm/v|')
+	echo "image for linux/$system, version $VERSION"
+	$ENGINE build --quiet --manifest "$image" --platform "linux/$system" ${BASE:+--from "$BASE"} \
+		--label "org.opencontainers.image.version=$VERSION" --timestamp "$SOURCE_DATE_EPOCH" \
+		-f "$folder/cmd/telegraf-wolkvox-ivr/packaging/container/Containerfile" "$folder"
 done
-# shellcheck disable=SC2086 # a word each
-"$built/package" image "$DIST/$name.tar" "telegraf-wolkvox-ivr:$VERSION" $images
-sums
+rm -f "$file"
+$ENGINE manifest push --quiet --all "$image" "oci-archive:$file:$image"
+(cd "$DIST" && sha256sum telegraf-wolkvox-ivr[-_]* >SHA256SUMS && ls -l)

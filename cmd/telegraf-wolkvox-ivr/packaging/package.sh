@@ -1,76 +1,127 @@
 #!/bin/sh
-# Makes the packages, archives and SBOMs of the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it.
-. cmd/telegraf-wolkvox-ivr/packaging/common.sh
+# Makes the packages, archives and SBOMs of the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it. The same
+# source makes the same bytes, wherever and whenever: nothing depends on the clock, the folder or umask.
+set -eu
+packaging=cmd/telegraf-wolkvox-ivr/packaging
 
+echo "${VERSION:?is set by make}" | grep -Eq '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$' || {
+	echo "VERSION is $VERSION: set it to one like 1.2.3 or 1.2.3-rc.1." >&2
+	exit 1
+}
+# The last commit's time. Without one, the earliest that a .zip can tell.
+: "${SOURCE_DATE_EPOCH:=$(GIT_CEILING_DIRECTORIES=$(dirname "$PWD") git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
+export SOURCE_DATE_EPOCH GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
+# go-licenses takes all packages for Go's own where it does not know where these are. git is to archive as it does everywhere.
+GOROOT=$(go env GOROOT) TZ=UTC GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_COMMITTER_DATE="@$SOURCE_DATE_EPOCH +0000"
+GIT_AUTHOR_DATE=$GIT_COMMITTER_DATE GIT_AUTHOR_NAME=- GIT_AUTHOR_EMAIL=- GIT_COMMITTER_NAME=- GIT_COMMITTER_EMAIL=-
+export GOROOT TZ GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_COMMITTER_DATE GIT_AUTHOR_DATE
+export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+umask 022
+
+mkdir -p "$DIST"
 rm -f "$DIST"/telegraf-wolkvox-ivr[-_]* "$DIST/SHA256SUMS"
-documents "$built/doc"
-cp $package/nfpm.yaml "$built"
-doc=/usr/share/doc/telegraf-wolkvox-ivr share=/usr/share/telegraf-wolkvox-ivr
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+trap 'exit 1' HUP INT TERM
 
-# list TYPE FROM TO lists the files of a folder for nfpm.
-list() {
-	echo "  - {type: dir, dst: '$3', file_info: {mode: 0755}}"
-	(cd "$2" && find * -type d) | while read -r folder; do
-		echo "  - {type: dir, dst: '$3/$folder', file_info: {mode: 0755}}"
-	done
-	(cd "$2" && find * -type f) | while read -r file; do
-		echo "  - {type: $1, src: '$2/$file', dst: '$3/$file', file_info: {mode: 0644}}"
-	done
+# quietly runs a command that has nothing to tell unless it fails.
+quietly() {
+	"$@" >"$built/log" 2>&1 || { cat "$built/log" >&2; exit 1; }
 }
 
-# What users copy or point other programs at is no documentation, which small systems leave out; the guides refer to it by links.
-mkdir "$built/share"
-{
-	for file in $(cd "$built/doc/testdata" && ls outputs/* grafana/*.json grafana/*.yaml); do
-		mkdir -p "$built/share/$(dirname "$file")"
-		mv "$built/doc/testdata/$file" "$built/share/$file"
-		echo "  - {type: symlink, src: '../../../../telegraf-wolkvox-ivr/$file', dst: '$doc/testdata/$file'}"
-	done
-	list file "$built/share" $share
-	list doc "$built/doc" $doc
-} >>"$built/nfpm.yaml"
+# licences FILE writes those of all that is linked into the program: Go's own, and what go-licenses finds.
+licences() {
+	rm -rf "$built/licences"
+	quietly bin/go-licenses save ./cmd/telegraf-wolkvox-ivr --ignore telegraf-wolkvox-ivr --save_path "$built/licences"
+	mkdir "$built/licences/Go"
+	cp "$GOROOT/LICENSE" "$built/licences/Go"
+	(cd "$built/licences" && find . -type f | sort | while read -r file; do printf '\n==== %s ====\n\n' "${file#./}"; cat "$file"; done) >"$1"
+}
 
-# The program that is packaged may be another machine's: the help of this one's is the same.
-host=$(go env GOHOSTOS)_$(go env GOHOSTARCH)
-build "$host" "$built/telegraf-wolkvox-ivr"
-"$built/package" manual "$VERSION" "$built/telegraf-wolkvox-ivr" >"$built/manual"
-"$built/package" changelog "$VERSION" "$MAINTAINER" >"$built/changelog"
-for page in manual changelog; do "$built/package" gzip <"$built/$page" >"$built/$page.gz"; done
+# archive FOLDER FILE archives a folder, in one of its name: tar and zip are not on every system, nor do they write the same bytes on all.
+archive() {
+	GIT_DIR=$built/git
+	export GIT_DIR
+	rm -rf "$GIT_DIR"
+	git -c init.defaultBranch=- init -q --bare "$GIT_DIR"
+	git --work-tree="$1" -c core.compression=0 -c core.autocrlf=false add --all --force .
+	git -c tar.umask=022 archive --prefix="$(basename "$1")/" -o "$2" "$(git commit-tree -m - "$(git write-tree)")"
+	unset GIT_DIR
+}
+
+# All that users may want to read, in the folders that its links expect.
+doc=$built/doc
+for file in README*.md CHANGELOG.md sample.conf testdata/README*.md testdata/*.conf testdata/outputs/* testdata/fleet/* testdata/bench/README*.md \
+	testdata/grafana/* plugins/common/host/README*.md plugins/inputs/wolkvox_ivr/*.md plugins/inputs/wolkvox_ivr/*.svg \
+	cmd/telegraf-wolkvox-ivr/README*.md $packaging/*.md $packaging/kubernetes.yaml $packaging/telegraf.d.conf \
+	$(find $packaging/container $packaging/systemd $packaging/windows -type f); do
+	if [ -f "$file" ]; then
+		mkdir -p "$doc/$(dirname "$file")"
+		cat "$file" >"$doc/$file"
+	fi
+done
 
 for system in $SYSTEMS; do
-	os=${system%_*} arch=${system#*_}
 	name=telegraf-wolkvox-ivr_${VERSION}_$system
-	folder=$built/$name
-	program=$folder/telegraf-wolkvox-ivr
-	echo "$system, version $VERSION"
-	documents "$folder"
-	cp LICENSE "$folder"
-	licences "$system" "$folder/copyright"
-	case $os in
-	windows)
-		program=$program.exe
-		cp -R $package/windows/* "$folder"
-		archive=$DIST/$name.zip
-		;;
-	*)
-		cp "$built/manual" "$folder/telegraf-wolkvox-ivr.1"
-		archive=$DIST/$name.tar.gz
-		;;
+	folder=$built/$name program=telegraf-wolkvox-ivr
+	GOOS=${system%_*} GOARCH=${system#*_} GOARM=
+	case $system in
+	*_armv7) GOARCH=arm GOARM=7 ;;
+	windows_*) program=$program.exe ;;
 	esac
-	if [ "$system" = "$host" ]; then cp "$built/telegraf-wolkvox-ivr" "$program"; else build "$system" "$program"; fi
-	sbom "$program" "$DIST/$name.cdx.json"
-	"$built/package" archive "$archive" "$folder"
-
-	if [ "$os" = linux ]; then
-		licences "$system" "$built/copyright.deb" --debian
-		for format in deb rpm; do
-			ARCH=$arch PROGRAM=$program BUILT=$built FOLDER=$folder \
-				bin/nfpm package -f "$built/nfpm.yaml" -p $format -t "$DIST/" >"$built/nfpm.log" || { cat "$built/nfpm.log" >&2; exit 1; }
-		done
+	export GOOS GOARCH GOARM
+	echo "$system, version $VERSION"
+	cp -R "$doc" "$folder"
+	cp LICENSE "$folder"
+	licences "$folder/third-party-licences.txt"
+	go build -ldflags "$TELEGRAF_LDFLAGS -X main.version=$VERSION" -o "$folder/$program" ./cmd/telegraf-wolkvox-ivr
+	quietly bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" -output "$DIST/$name.cdx.json" "$folder/$program"
+	if [ "$GOOS" = windows ]; then
+		cp -R $packaging/windows/* "$folder"
+		archive "$folder" "$DIST/$name.zip"
+		continue
 	fi
+	cp $packaging/telegraf-wolkvox-ivr.1 "$folder"
+	archive "$folder" "$DIST/$name.tar.gz"
+	if [ "$GOOS" != linux ]; then continue; fi # from here on, find, date and touch are GNU's
+
+	# What users copy or point other programs at is no documentation, which small systems leave out; the guides refer to it by links.
+	root=$built/root
+	rm -rf "$root"
+	mkdir -p "$root/usr/share/man/man1" "$root/usr/share/telegraf-wolkvox-ivr" "$root/usr/share/doc"
+	cp -R "$doc" "$root/usr/share/doc/telegraf-wolkvox-ivr"
+	for file in $(cd "$doc/testdata" && ls outputs/* grafana/*.json grafana/*.yaml); do
+		mkdir -p "$root/usr/share/telegraf-wolkvox-ivr/$(dirname "$file")"
+		mv "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file" "$root/usr/share/telegraf-wolkvox-ivr/$file"
+		ln -s "../../../../telegraf-wolkvox-ivr/$file" "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file"
+	done
+	gzip -9n <"$folder/telegraf-wolkvox-ivr.1" >"$root/usr/share/man/man1/telegraf-wolkvox-ivr.1.gz"
+	cat >"$built/changelog.yaml" <<-END
+		- semver: $(echo "$VERSION" | sed 's/-/~/')-1
+		  date: $(date -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)
+		  packager: "$MAINTAINER"
+		  deb: {urgency: medium, distributions: [stable]}
+		  changes: [{note: What has changed is in CHANGELOG.md of this package.}]
+	END
+	# An .rpm has documents marked as such only where they are named one by one.
+	{
+		cat $packaging/nfpm.yaml
+		(cd "$root" && find usr -path '*/telegraf-wolkvox-ivr*' \( \
+			-type d -printf "  - {packager: rpm, type: dir, dst: '/%p', file_info: {mode: 0755}}\n" -o \
+			-type l -printf "  - {packager: rpm, type: symlink, dst: '/%p', src: '%l'}\n" -o \
+			-path 'usr/share/telegraf-*' -printf "  - {packager: rpm, dst: '/%p', src: '$root/%p', file_info: {mode: 0644}}\n" -o \
+			-printf "  - {packager: rpm, type: doc, dst: '/%p', src: '$root/%p', file_info: {mode: 0644}}\n" \))
+		echo "changelog: $built/changelog.yaml"
+	} >"$built/nfpm.yaml"
+	find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+	for format in deb rpm; do
+		ARCH=${GOARCH}${GOARM} FOLDER=$folder ROOT=$root quietly bin/nfpm package -f "$built/nfpm.yaml" -p $format -t "$DIST/"
+	done
 done
 # Hosts of releases keep no tilde in a file's name, and SHA256SUMS has to know what they call it.
 for file in "$DIST"/telegraf-wolkvox-ivr*~*; do
 	if [ -e "$file" ]; then mv "$file" "$DIST/$(basename "$file" | tr '~' -)"; fi
 done
-sums
+cd "$DIST"
+if command -v sha256sum >/dev/null; then sha256sum telegraf-wolkvox-ivr[-_]*; else shasum -a 256 telegraf-wolkvox-ivr[-_]*; fi >SHA256SUMS
+ls -l

@@ -3,217 +3,107 @@
 package packages
 
 import (
-	"archive/tar"
 	"bytes"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	oci "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// TestImage makes the image for this machine, with the Telegraf of the other tests, and runs it as a container engine does, but for
-// namespaces: in its own files, as its user, with its environment and nothing else.
+// TestImage makes the image for this machine as `make image` does, but on a stand-in for Telegraf's own, and runs it as a container engine
+// does, but for namespaces: in its own files, as its user, with its environment and nothing else.
 func TestImage(t *testing.T) {
 	t.Parallel()
-	source := copySource(t, testbed.Root)
-	dist := filepath.Join(t.TempDir(), "dist")
-	testbed.Execute(t, source, "make", "image", "DIST="+dist, "VERSION=1.0.0", "SOURCE_DATE_EPOCH=1700000000",
-		"IMAGE_ARCHS="+runtime.GOARCH, "IMAGE_TAGS=$(TELEGRAF_TAGS)")
-	require.Equal(t, 3, strings.Count(testbed.Execute(t, dist, "sha256sum", "--check", "SHA256SUMS"), ": OK\n"))
-	img := openImage(t, filepath.Join(dist, "telegraf-wolkvox-ivr_1.0.0_image.tar"))
-	files := imageFiles(t, img)
-
-	var listed []string
-	for _, file := range files {
-		listed = append(listed, file.listed)
-	}
-	slices.Sort(listed)
-	doc := "/usr/share/doc/"
-	require.Equal(t, []string{
-		"1777 0:0 /tmp/",
-		"644 0:0 /etc/group",
-		"644 0:0 /etc/passwd",
-		"644 0:0 /etc/ssl/certs/ca-certificates.crt",
-		"644 0:0 /etc/telegraf/telegraf.conf",
-		"644 0:0 /etc/telegraf/telegraf.d/wolkvox_ivr.conf",
-		"644 0:0 /etc/telegraf/wolkvox_ivr.conf",
-		"644 0:0 " + doc + "telegraf-wolkvox-ivr/copyright",
-		"644 0:0 " + doc + "telegraf-wolkvox-ivr/sample.conf",
-		"644 0:0 " + doc + "telegraf/copyright",
-		"700 999:999 /var/lib/telegraf/",
-		"755 0:0 /etc/",
-		"755 0:0 /etc/ssl/certs/",
-		"755 0:0 /etc/telegraf/",
-		"755 0:0 /etc/telegraf/telegraf.d/",
-		"755 0:0 /usr/",
-		"755 0:0 /usr/bin/",
-		"755 0:0 /usr/bin/telegraf",
-		"755 0:0 /usr/bin/telegraf-wolkvox-ivr",
-		"755 0:0 /usr/share/",
-		"755 0:0 " + doc,
-		"755 0:0 " + doc + "telegraf-wolkvox-ivr/",
-		"755 0:0 " + doc + "telegraf/",
-	}, listed)
-	require.Greater(t, strings.Count(string(files["/etc/ssl/certs/ca-certificates.crt"].content), "BEGIN CERTIFICATE"), 100)
-	for program, version := range map[string]string{"telegraf": "1.39.3", "telegraf-wolkvox-ivr": "1.0.0"} {
-		content := files["/usr/bin/"+program].content
-		requireLicences(t, files[doc+program+"/copyright"].content, content)
-		sbom := "telegraf-wolkvox-ivr_1.0.0_image_" + map[string]string{"telegraf": "telegraf_"}[program] + testbed.ThisSystem + ".cdx.json"
-		requireSBOM(t, filepath.Join(dist, sbom), content, version)
-	}
-
+	testbed.Need(t, "buildah")
 	if os.Geteuid() != 0 {
 		testbed.LeaveOut(t, "no root, to become another user")
 	}
-	t.Run("as it is", func(t *testing.T) {
-		t.Parallel()
-		w := testbed.StartWolkvox(t, testbed.Operation)
-		c := newContainer(t, img, files)
-		c.write("/etc/telegraf/wolkvox_ivr.conf", c.read("/etc/telegraf/wolkvox_ivr.conf")+fmt.Sprintf("  url = %q\n", w.URL))
-		c.run(nil, "WOLKVOX_SERVER="+testbed.Operation.Server, "WOLKVOX_TOKEN="+testbed.Operation.Token)
-	})
-	t.Run("Kubernetes", func(t *testing.T) {
-		t.Parallel()
-		w := testbed.StartWolkvox(t, testbed.Operation)
-		newContainer(t, img, files).runManifest(w)
-	})
-}
-
-// openImage returns the image for this machine in an OCI image archive.
-func openImage(t *testing.T, archive string) oci.Image {
-	t.Helper()
 	dir := t.TempDir()
-	testbed.Execute(t, dir, "tar", "-xf", archive)
-	outer, err := layout.ImageIndexFromPath(dir)
-	require.NoError(t, err)
-	require.NoError(t, validate.Index(outer))
-	manifest, err := outer.IndexManifest()
-	require.NoError(t, err)
-	require.Len(t, manifest.Manifests, 1)
-	require.Equal(t, "telegraf-wolkvox-ivr:1.0.0", manifest.Manifests[0].Annotations["org.opencontainers.image.ref.name"])
-	index, err := outer.ImageIndex(manifest.Manifests[0].Digest)
-	require.NoError(t, err)
-	manifest, err = index.IndexManifest()
-	require.NoError(t, err)
-	for _, m := range manifest.Manifests {
-		if m.Platform.OS == "linux" && m.Platform.Architecture == runtime.GOARCH {
-			img, err := index.Image(m.Digest)
-			require.NoError(t, err)
-			return img
-		}
+	storage := fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", dir+"/images", dir+"/run")
+	require.NoError(t, os.WriteFile(dir+"/storage.conf", []byte(storage), 0o600))
+	run := func(args ...string) string {
+		t.Helper()
+		return testbed.Execute(t, testbed.Root, "env", append([]string{"CONTAINERS_STORAGE_CONF=" + dir + "/storage.conf", "BUILDAH_ISOLATION=chroot",
+			"SOURCE_DATE_EPOCH=" + strconv.Itoa(sourceDate)}, args...)...)
 	}
-	require.FailNow(t, "no image for this machine")
-	return nil
+
+	// The stand-in, with user, folders and entry point as in Telegraf's.
+	m := newMachine(t)
+	m.script("rpm-pre.sh", "1")
+	m.script("rpm-post.sh", "2")
+	m.write("/entrypoint.sh", "#!/bin/sh\ncase $1 in -*) set -- telegraf \"$@\" ;; esac\nexec \"$@\"\n")
+	require.NoError(t, os.Chmod(m.path("/entrypoint.sh"), 0o755)) //nolint:gosec // G302: a program has to be one
+	testbed.Execute(t, m.root, "tar", "-cf", dir+"/base.tar", ".")
+	base := "FROM scratch\nADD base.tar /\nENV PATH=/usr/bin:/usr/sbin\nENTRYPOINT [\"/entrypoint.sh\"]\n"
+	require.NoError(t, os.WriteFile(dir+"/Containerfile", []byte(base), 0o600))
+	run("buildah", "build", "--quiet", "-t", "localhost/telegraf:test", dir)
+
+	dist := dir + "/dist"
+	require.NoError(t, os.Mkdir(dist, 0o700))
+	testbed.Execute(t, "", "cp", packaged(t, "*_"+testbed.ThisSystem+".tar.gz"), dist)
+	run("make", "image", "VERSION=1.0.0", "DIST="+dist, "ENGINE=buildah", "BASE=localhost/telegraf:test")
+	require.Equal(t, 2, strings.Count(testbed.Execute(t, dist, "sha256sum", "--check", "SHA256SUMS"), ": OK\n"))
+
+	image := "oci-archive:" + dist + "/telegraf-wolkvox-ivr_1.0.0_image.tar"
+	start := func(name string) *container {
+		run("buildah", "from", "--pull-always", "--name", name, image)
+		c := &container{machine: machine{t, strings.TrimSpace(run("buildah", "mount", name))}}
+		var inspected struct{ OCIv1 struct{ Config ociConfig } }
+		require.NoError(t, json.Unmarshal([]byte(run("buildah", "inspect", name)), &inspected))
+		c.config = inspected.OCIv1.Config
+		return c
+	}
+	plain, pod := start("plain"), start("pod")
+	require.Equal(t, "999:999", plain.config.User)
+	require.Equal(t, "1.0.0", plain.config.Labels["org.opencontainers.image.version"])
+	plain.requireFile("/var/lib/telegraf", "770 root:telegraf")
+	for file, source := range map[string]string{
+		"etc/telegraf/telegraf.conf": "packaging/container/telegraf.conf", "etc/telegraf/telegraf.d/wolkvox_ivr.conf": "packaging/telegraf.d.conf",
+		"etc/telegraf/wolkvox_ivr.conf": "packaging/container/wolkvox_ivr.conf",
+	} {
+		require.Equal(t, testbed.ReadDoc(t, testbed.Ours+source), plain.read(file))
+		plain.requireFile("/"+file, "644 root:root")
+	}
+	requireLicences(t, plain.read("/usr/share/doc/telegraf-wolkvox-ivr/third-party-licences.txt"), plain.read("/usr/bin/telegraf-wolkvox-ivr"))
+
+	w := testbed.StartWolkvox(t, testbed.Operation)
+	plain.write(testbed.PluginConf, plain.read(testbed.PluginConf)+fmt.Sprintf("  url = %q\n", w.URL))
+	plain.run(plain.config.Cmd, "WOLKVOX_SERVER="+testbed.Operation.Server, "WOLKVOX_TOKEN="+testbed.Operation.Token)
+	pod.runManifest(testbed.StartWolkvox(t, testbed.Operation))
 }
 
-// imageFiles returns the files of an image, all layers taken together.
-func imageFiles(t *testing.T, img oci.Image) map[string]entry {
-	t.Helper()
-	flat := mutate.Extract(img)
-	defer flat.Close()
-	files := make(map[string]entry)
-	for archive := tar.NewReader(flat); ; {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		require.NoError(t, err)
-		content, err := io.ReadAll(archive)
-		require.NoError(t, err)
-		name := "/" + strings.TrimSuffix(header.Name, "/")
-		if header.Typeflag == tar.TypeDir {
-			name += "/"
-		}
-		files[name] = entry{name, fmt.Sprintf("%o %d:%d %s", header.Mode, header.Uid, header.Gid, name), content}
-	}
+// ociConfig is what matters here of an image's configuration.
+type ociConfig struct {
+	User                 string
+	Env, Entrypoint, Cmd []string
+	Labels               map[string]string
 }
 
 // container is an image's files in a folder.
 type container struct {
-	t      *testing.T
-	root   string
-	config oci.Config
+	machine
+	config ociConfig
 }
 
-func newContainer(t *testing.T, img oci.Image, files map[string]entry) *container {
-	t.Helper()
-	file, err := img.ConfigFile()
-	require.NoError(t, err)
-	c := &container{t, t.TempDir(), file.Config}
-	require.NoError(t, os.Chmod(c.root, 0o755)) //nolint:gosec // G302: another user has to get in
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
-	}
-	slices.Sort(names) // folders before what is in them
-	for _, name := range names {
-		var mode, user, group int
-		_, err := fmt.Sscanf(files[name].listed, "%o %d:%d", &mode, &user, &group)
-		require.NoError(t, err)
-		if strings.HasSuffix(name, "/") {
-			require.NoError(t, os.MkdirAll(c.path(name), 0o755)) //nolint:gosec // G301: likewise
-		} else {
-			require.NoError(t, os.WriteFile(c.path(name), files[name].content, 0o600))
-		}
-		require.NoError(t, os.Chown(c.path(name), user, group))
-		testbed.Execute(t, "", "chmod", fmt.Sprintf("%o", mode), c.path(name))
-	}
-	for _, dir := range []string{"dev", "run"} { // an engine's
-		require.NoError(t, os.MkdirAll(c.path(dir), 0o755)) //nolint:gosec // G301: likewise
-	}
-	c.write("/dev/null", "")
-	require.NoError(t, os.Chmod(c.path("/dev/null"), 0o666)) //nolint:gosec // G302: likewise
-	return c
-}
-
-func (c *container) path(path string) string {
-	return filepath.Join(c.root, path)
-}
-
-func (c *container) write(path, content string) {
-	c.t.Helper()
-	require.NoError(c.t, os.MkdirAll(filepath.Dir(c.path(path)), 0o755))              //nolint:gosec // G301: likewise
-	require.NoError(c.t, os.WriteFile(c.path(path), []byte(content), 0o644))          //nolint:gosec // G306: likewise
-	require.NoError(c.t, os.Chmod(c.path(path), 0o644), "whatever umask has made it") //nolint:gosec // G302: likewise
-}
-
-func (c *container) read(path string) string {
-	c.t.Helper()
-	content, err := os.ReadFile(c.path(path))
-	require.NoError(c.t, err)
-	return string(content)
-}
-
-// run runs the container, with other arguments if any are given, until there are metrics, and stops it. It may write where the
-// state is, and nowhere else.
+// run runs the container until there are metrics, and stops it. It may write where the state is, and nowhere else.
 func (c *container) run(args []string, env ...string) {
 	c.t.Helper()
-	if args == nil {
-		args = c.config.Cmd
-	}
 	before := c.files()
-	command := append([]string{"-i"}, append(slices.Clone(c.config.Env), env...)...)
 	chroot, err := exec.LookPath("chroot")
 	require.NoError(c.t, err)
-	command = append(command, chroot, "--userspec="+c.config.User, c.root)
-	command = append(command, append(slices.Clone(c.config.Entrypoint), args...)...)
+	command := slices.Concat([]string{"-i"}, c.config.Env, env, []string{chroot, "--userspec=" + c.config.User, c.root}, c.config.Entrypoint, args)
 	a := &testbed.Telegraf{T: c.t, Dir: c.t.TempDir(), Program: "env", Args: command}
 	a.Start()
 	c.t.Cleanup(func() {
@@ -225,7 +115,7 @@ func (c *container) run(args []string, env ...string) {
 	a.AwaitLog("\nwolkvox_ivr,hour=")
 	require.Empty(c.t, a.Complaints())
 	a.Stop()
-	require.Equal(c.t, append(before, testbed.StateFile, testbed.StateFile+".lock"), c.files())
+	require.ElementsMatch(c.t, append(before, testbed.StateFile, testbed.StateFile+".lock"), c.files())
 }
 
 func (c *container) files() (files []string) {
@@ -268,10 +158,12 @@ func (c *container) runManifest(w *testbed.Wolkvox) {
 	}
 	require.NoError(t, os.RemoveAll(c.path(mounts["config"]))) // the volume hides it
 	for name, content := range configMap.Data {
+		testbed.Execute(t, "", "mkdir", "-p", c.path(mounts["config"]))
 		c.write(filepath.Join(mounts["config"], name), content)
 	}
 	for name, content := range secret.StringData {
 		path := filepath.Join(mounts["token"], name)
+		testbed.Execute(t, "", "mkdir", "-p", c.path(mounts["token"]))
 		c.write(path, content)
 		require.NoError(t, os.Chmod(c.path(path), 0o440))
 		require.NoError(t, os.Chown(c.path(path), 0, pod.SecurityContext.FSGroup))
@@ -328,17 +220,10 @@ func TestSystemd(t *testing.T) {
 	require.NotContains(t, string(output), "wolkvox_ivr.conf") // of the unit, an older systemd does not know all
 }
 
-// What the Containerfile and the compose file take from the source is there, and goes together.
+// What the compose file takes from the source is there, and goes together.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	folder := testbed.Ours + "packaging/container"
-	copied := regexp.MustCompile(`(?m)^COPY \S+ (\S+) (\S+)$`).FindAllStringSubmatch(testbed.ReadDoc(t, folder+"/Containerfile"), -1)
-	require.Len(t, copied, 3)
-	require.Equal(t, []string{"${PROGRAM}", "/usr/bin/telegraf-wolkvox-ivr"}, copied[0][1:])
-	for _, file := range copied[1:] {
-		require.FileExists(t, filepath.Join(testbed.Root, file[1]))
-	}
-
 	type service struct {
 		Build       struct{ Context, Dockerfile string }
 		Command     []string
@@ -377,7 +262,7 @@ func TestCompose(t *testing.T) {
 	}
 
 	// All that Grafana can be provisioned with is, the dashboard where it looks for it.
-	for _, file := range documents(t, testbed.Root) {
+	for _, file := range documents(t) {
 		if strings.HasPrefix(file, "testdata/grafana/") && !slices.Contains([]string{".md", ".png"}, filepath.Ext(file)) &&
 			filepath.Base(file) != "datasource.yaml" { // which is another machine's
 			require.Contains(t, strings.Join(compose.Services["grafana"].Volumes, "\n"), "/"+file+":/")

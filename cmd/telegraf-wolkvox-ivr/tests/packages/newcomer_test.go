@@ -36,8 +36,7 @@ func TestNewcomer(t *testing.T) {
 	testbed.Need(t, "debootstrap")
 	testbed.Need(t, "dpkg-deb")
 	m := newDebian(t)
-	dist := makePackages(t, copySource(t, testbed.Root), "VERSION=1.0.0", "SYSTEMS="+testbed.ThisSystem)
-	testbed.Execute(t, "", "cp", only(t, dist+"/*.deb"), m.path("/root/dist"))
+	testbed.Execute(t, "", "cp", packaged(t, "*.deb"), m.path("/root/dist"))
 
 	begun := time.Now()
 	for _, command := range commandsOf(t, newcomersPage) {

@@ -187,18 +187,13 @@ func TestVersions(t *testing.T) {
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
-	for _, name := range []string{"main.go", "changelog.go", "archive.go", "copyright.go", "image.go", "manual.go", "manual.roff", "release.sh"} {
-		r.write(testbed.Ours+"packaging/"+name, testbed.ReadDoc(t, testbed.Ours+"packaging/"+name))
-	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		r.write(name, testbed.ReadDoc(t, name))
-	}
+	r.write("release.sh", testbed.ReadDoc(t, testbed.Ours+"packaging/release.sh"))
 	r.write(".gitignore", "/dist/\n/log\n")
 	r.write("make", "#!/bin/sh\necho make \"$@\" >>log\n! [ \"$1\" = \"$FAILING\" ]\n")
 	require.NoError(t, os.Chmod(filepath.Join(r.dir, "make"), 0o700)) //nolint:gosec // G302: a program has to be one
 	r.commit()
 	release := func(env ...string) testbed.Result {
-		cmd := exec.Command("sh", testbed.Ours+"packaging/release.sh")
+		cmd := exec.Command("sh", "release.sh")
 		cmd.Dir = r.dir
 		cmd.Env = append(append(os.Environ(), "VERSION=1.0.0", "DIST=dist", "MAKE=./make"), env...)
 		return testbed.Finish(t, cmd)
@@ -211,10 +206,23 @@ func TestRelease(t *testing.T) {
 	}
 
 	refused("VERSION is one: set it", "VERSION=one")
-	refused("nothing of version 1.0.0 is in CHANGELOG.md")
-	r.write("CHANGELOG.md", "## [1.0.0] - 2026-01-31\n\n- First.\n")
-	refused("M CHANGELOG.md")
-	r.commit()
+	changes := func(changelog string) {
+		t.Helper()
+		r.write("CHANGELOG.md", changelog)
+		refused("M CHANGELOG.md")
+		r.commit()
+	}
+	for _, changelog := range []string{"## [1.0.1] - 2026-01-31\n\n- First.\n", "## [1.0.0] - 2026-01-31\n\n## [0.9.0] - 2025-01-31\n- Older.\n"} {
+		changes(changelog)
+		refused("Nothing of version 1.0.0 is in CHANGELOG.md: write ## [1.0.0] - 2")
+	}
+	for _, heading := range []string{"## [1.0.0]", "## [1.0.0] - 2026-31-01"} {
+		changes(heading + "\n\n- First.\n")
+		refused("Version 1.0.0 in CHANGELOG.md has no date")
+	}
+	changes("## [Unreleased]\n\n- More.\n\n## [1.0.0] - 2026-01-31\n\n- First.\n")
+	refused("Unreleased changes are in CHANGELOG.md")
+	changes("# Changes\n\n## [Unreleased]\n\n## [1.0.0] - 2026-01-31\n\n### Added\n\n- First.\n\n## [0.9.0] - 2025-01-31\n- Older.\n")
 	r.write("left", "")
 	refused("?? left")
 	require.NoError(t, os.Remove(filepath.Join(r.dir, "left")))
@@ -234,15 +242,15 @@ func TestRelease(t *testing.T) {
 	require.Zero(t, result.Code, result.Stderr)
 	content, err = os.ReadFile(log)
 	require.NoError(t, err)
-	require.Equal(t, "make test\nmake package-all image VERSION=1.0.0 DIST=dist\n", string(content))
+	require.Equal(t, "make test\nmake package-all VERSION=1.0.0 DIST=dist\nmake image VERSION=1.0.0 DIST=dist\n", string(content))
 	notes, err := os.ReadFile(filepath.Join(r.dir, "dist", "NOTES.md"))
 	require.NoError(t, err)
-	require.Equal(t, "- First.\n", string(notes))
+	require.Equal(t, "### Added\n\n- First.\n\n", string(notes))
 }
 
 func TestWorkflow(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, testbed.Execute(t, testbed.Root, "go", "tool", "-modfile=.ci/tools/go.mod", "actionlint", "-no-color", ".github/workflows/ci.yml"))
+	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.Built(t, "actionlint"), "-no-color", ".github/workflows/ci.yml"))
 	workflow := testbed.ReadDoc(t, ".github/workflows/ci.yml")
 	require.Contains(t, workflow, ".ci/run")
 	require.Contains(t, workflow, "make release VERSION=")
