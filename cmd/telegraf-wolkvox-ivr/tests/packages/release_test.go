@@ -4,6 +4,7 @@ package packages
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -248,66 +249,85 @@ func TestRelease(t *testing.T) {
 	require.Equal(t, "### Added\n\n- First.\n\n", string(notes))
 }
 
-func TestWorkflow(t *testing.T) {
+func TestWorkflows(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.Built(t, "actionlint"), "-no-color", ".github/workflows/ci.yml"))
-	workflow := testbed.ReadDoc(t, ".github/workflows/ci.yml")
-	require.Contains(t, workflow, ".ci/run")
-	require.Contains(t, workflow, "make release VERSION=")
+	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.Built(t, "actionlint"), "-no-color"))
+	ci, security := testbed.ReadDoc(t, ".github/workflows/ci.yml"), testbed.ReadDoc(t, ".github/workflows/security.yml")
+	require.Contains(t, ci, ".ci/run")
+	require.Contains(t, ci, "make release VERSION=")
+	require.Contains(t, security, "make vuln")
 	goMod := testbed.ReadDoc(t, "go.mod")
-	for _, line := range strings.Split(workflow, "\n") {
+	for _, line := range strings.Split(ci+security, "\n") {
 		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "go-version: "); ok {
 			require.Contains(t, goMod, "\ngo "+strings.Trim(version, `"`))
+		}
+		if _, action, ok := strings.Cut(line, "uses: "); ok {
+			require.Regexp(t, `^[a-z/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`, action, "a tag can be moved")
+		}
+	}
+
+	// Dependabot looks for updates in folders that are there.
+	var dependabot struct {
+		Updates []struct {
+			Directory   string
+			Directories []string
+		}
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/dependabot.yml")), &dependabot))
+	for _, update := range dependabot.Updates {
+		for _, dir := range append(update.Directories, update.Directory) {
+			require.DirExists(t, filepath.Join(testbed.Root, dir))
 		}
 	}
 }
 
-// TestWorkflowKeepsCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
-func TestWorkflowKeepsCredentialsFromCode(t *testing.T) {
+// TestWorkflowsKeepCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
+func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 	t.Parallel()
-	type step struct {
-		Uses, Run string
-		With      map[string]any
-	}
-	var workflow struct {
+	type job struct {
+		If, Needs   string
 		Permissions map[string]string
-		Jobs        map[string]struct {
-			If, Needs   string
-			Permissions map[string]string
-			Steps       []step
+		Steps       []struct {
+			Uses, Run string
+			With      map[string]any
 		}
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/workflows/ci.yml")), &workflow))
+	jobs := make(map[string]job)
 	read := map[string]string{"contents": "read"}
-	require.Equal(t, read, workflow.Permissions)
-
-	checkouts, uploads := 0, 0
-	for name, job := range workflow.Jobs {
-		if name != "publish" {
+	for _, file := range []string{"ci.yml", "security.yml"} {
+		var workflow struct {
+			Permissions map[string]string
+			Jobs        map[string]job
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/workflows/"+file)), &workflow))
+		require.Equal(t, read, workflow.Permissions)
+		maps.Copy(jobs, workflow.Jobs)
+	}
+	require.Len(t, jobs, 6)
+	for name, job := range jobs {
+		switch name {
+		case "publish":
+			require.Equal(t, map[string]string{"contents": "write", "id-token": "write", "attestations": "write"}, job.Permissions)
+		case "codeql": // its action alone has the token
+			require.Equal(t, map[string]string{"contents": "read", "security-events": "write"}, job.Permissions)
+		default:
 			require.Equal(t, read, job.Permissions, name)
 		}
 		for _, step := range job.Steps {
 			switch action, _, _ := strings.Cut(step.Uses, "@"); action {
 			case "actions/checkout":
-				checkouts++
+				require.NotEqual(t, "publish", name)
 				require.Equal(t, false, step.With["persist-credentials"], name)
 			case "actions/upload-artifact":
-				uploads++
 				require.Equal(t, "release", name)
+			}
+			if name == "publish" && step.Run != "" {
+				require.Regexp(t, `^(cosign sign-blob|gh release create) .*$`, step.Run, "one line, and so one command")
 			}
 		}
 	}
-	require.Equal(t, 2, checkouts)
-	require.Equal(t, 1, uploads)
-
-	publish := workflow.Jobs["publish"]
-	require.Equal(t, map[string]string{"contents": "write"}, publish.Permissions)
-	require.Equal(t, "release", publish.Needs)
-	require.Equal(t, workflow.Jobs["release"].If, publish.If)
-	require.Len(t, publish.Steps, 2)
-	require.Regexp(t, `^actions/download-artifact@v\d+$`, publish.Steps[0].Uses)
-	require.Empty(t, publish.Steps[1].Uses)
-	require.Regexp(t, `^gh release create .*$`, publish.Steps[1].Run, "one line, and so one command")
+	require.Equal(t, "release", jobs["publish"].Needs)
+	require.Equal(t, jobs["release"].If, jobs["publish"].If)
 }
 
 func TestPackageReadmeNamesTargetsOfTheMakefile(t *testing.T) {
