@@ -185,7 +185,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"flush", table + `flush_interval = "3h"`, `flush.conf:4: unknown option "flush_interval" in [[inputs.wolkvox_ivr]]`},
 		{"table", "\n[[input.wolkvox_ivr]]", `table.conf:2: unknown table "input": did you mean "inputs"?`},
 		{"plugin", "\n[[inputs.wolkvox_ivt]]", `plugin.conf:2: unknown input plugin "wolkvox_ivt": did you mean "wolkvox_ivr"?`},
-		{"filter", table + `metricpass = "("`, `filter.conf:1: `}, // where the reason has several lines
+		{"filter", table + `metricpass = "("`, `filter.conf: error parsing wolkvox_ivr, ERROR: `}, // where the reason has several lines
 		{"outputs", table + "[[outputs.file]]",
 			`outputs.conf:4: [[outputs.file]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]`},
 		{"none", "", `none.conf: no input: add a table [[inputs.NAME]], NAME being one of internal, wolkvox_ivr`},
