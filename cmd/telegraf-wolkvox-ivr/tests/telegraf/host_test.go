@@ -91,6 +91,6 @@ func TestHostRunsAnyInput(t *testing.T) {
 
 	tg.Write("any.conf", "[[inputs.mem]]\n\n[[inputs.http]]\nurl = \"x\"\ndata_format = \"influx\"\n")
 	tg.Start()
-	tg.AwaitLog("E! [inputs.execd] any.conf:4: plugin inputs.http: configuration specified the fields [\"url\"], but they were not used")
+	tg.AwaitLog("E! [inputs.execd] any.conf: plugin inputs.http: line 1: configuration specified the fields [\"url\"], but they were not used")
 	tg.Stop()
 }

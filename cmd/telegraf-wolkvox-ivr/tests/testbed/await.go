@@ -13,8 +13,13 @@ const Patience = 90 * time.Second
 // Await waits for a condition.
 func Await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(Patience); !condition(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); ; {
+		asked := time.Now()
+		if condition() {
+			return
+		}
 		require.True(t, time.Now().Before(deadline), "waited %s for %s", Patience, what)
+		time.Sleep(max(20*time.Millisecond, 3*time.Since(asked))) // or asking what takes long would hold up what is waited for
 	}
 }
 
