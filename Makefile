@@ -46,7 +46,8 @@ format: ## Formats the code
 	$(TOOL) golangci-lint fmt
 
 lint: ## Runs golangci-lint, which looks at the format too, and Telegraf's linter for READMEs
-	$(TOOL) golangci-lint run
+	$(TOOL) golangci-lint run ./... ./testdata/grafana/source
+	go vet -C "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))" '$(CURDIR)/cmd/telegraf-wolkvox-ivr/tests/packages/testdata/kubernetes.go'
 	go run -C "$$(go list -m -f '{{.Dir}}' $(TELEGRAF))" ./tools/readme_linter '$(CURDIR)/plugins/inputs/wolkvox_ivr/README.md'
 
 unit: ## Runs the unit tests, the long simulations in short
