@@ -2,8 +2,12 @@ package host
 
 import (
 	"context"
+	"debug/buildinfo"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +27,7 @@ func trial() (flag string, err error) {
 }
 
 // telegrafCommand returns the command line of Telegraf. Between it and this process there may be a shell, sudo and the
-// like; where no program above has a name like telegraf, it is the one right above.
+// like; where no process above is known to be Telegraf, it is the one right above.
 func telegrafCommand() ([]string, error) {
 	// HOST_PROC may point Telegraf's own inputs at the processes of another system.
 	ctx := context.WithValue(context.Background(), common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
@@ -39,7 +43,7 @@ func telegrafCommand() ([]string, error) {
 		return nil, err
 	}
 	for command := parent; err == nil && len(command) > 0; command, err = p.CmdlineSliceWithContext(ctx) {
-		if strings.Contains(strings.ToLower(filepath.Base(command[0])), "telegraf") {
+		if isTelegraf(ctx, p, command[0]) {
 			return command, nil
 		}
 		if p, err = p.ParentWithContext(ctx); err != nil {
@@ -47,6 +51,19 @@ func telegrafCommand() ([]string, error) {
 		}
 	}
 	return parent, nil //nolint:nilerr // who is further up need not be known
+}
+
+// isTelegraf tells by what the program was built from, whatever it is called, or by its name where it can't be read.
+func isTelegraf(ctx context.Context, p *process.Process, name string) bool {
+	program, err := p.ExeWithContext(ctx)
+	if err == nil {
+		var build *buildinfo.BuildInfo
+		if build, err = buildinfo.ReadFile(program); err == nil {
+			return path.Base(build.Path) == "telegraf"
+		}
+	}
+	var unreadable *fs.PathError
+	return errors.As(err, &unreadable) && strings.Contains(strings.ToLower(filepath.Base(name)), "telegraf")
 }
 
 // trialFlag finds the flag among Telegraf's arguments.
