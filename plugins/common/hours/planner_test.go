@@ -477,6 +477,9 @@ func TestRepeatedHourBeforeItsSecond(t *testing.T) {
 }
 
 // Readings of a repeated hour survive a restart, and no list of another length is taken for one.
+//
+//promise:dst
+//promise:state
 func TestOpenHoursAsJSON(t *testing.T) {
 	h := HourOf(2026, 10, 25, 2)
 	reading := Reading{2, Figures{7, 7.5}, Figures{8, 8.5}}
@@ -491,6 +494,7 @@ func TestOpenHoursAsJSON(t *testing.T) {
 	}
 }
 
+//promise:state-damaged
 func TestCheckSaved(t *testing.T) {
 	require.NoError(t, CheckSaved([]byte(`{"version":3}`)))
 	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 3")
@@ -498,6 +502,8 @@ func TestCheckSaved(t *testing.T) {
 }
 
 // Days are read once more when they lie below the watermark, each once.
+//
+//promise:reread
 func TestReread(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 50 * time.Hour })
 	now := forward(p, start, 12*12) // past midnight
@@ -515,6 +521,8 @@ func TestReread(t *testing.T) {
 }
 
 // Hours that wait count apart from those that are postponed. Of those that are final nothing else is kept.
+//
+//promise:statistics
 func TestBacklog(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 10 * time.Hour })
 	now := forward(p, start, 12)
@@ -533,6 +541,8 @@ func TestBacklog(t *testing.T) {
 }
 
 // It is unusual if the newest calls are older than twice the longest gap and two hours, once a day has been seen.
+//
+//promise:late
 func TestStall(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 30 * time.Hour })
 	_, isUnusual := p.Stall(start)

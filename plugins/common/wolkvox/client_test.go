@@ -151,6 +151,8 @@ func TestWhatIsKept(t *testing.T) {
 }
 
 // A body that is no gzip, though its header says so, is named as such.
+//
+//promise:failures
 func TestNoGzip(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, "http://127.0.0.1:1")
@@ -239,6 +241,8 @@ func TestCancel(t *testing.T) {
 }
 
 // A response that has come whole counts, though the plugin is being stopped.
+//
+//promise:stop
 func TestCancelAfterTheResponse(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

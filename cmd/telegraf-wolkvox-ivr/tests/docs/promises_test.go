@@ -96,6 +96,14 @@ var promises = []promise{
 	{"dashboard", "Each panel of the dashboard shows the truth, in both languages, and is drawn without an error."},
 	{"alerts", "Each alert rule fires for those for whom it should, and for nobody else."},
 
+	{"", "Packages, image and release"},
+	{"packages", "Packages and archives install what the guide lists, with its modes; an upgrade keeps what was edited, a removal the state."},
+	{"scripts", "The packages' scripts follow no link in folders of the user telegraf, and purge ends well whatever lies there."},
+	{"image", "The image runs as its user, with server and token from the environment or from Kubernetes, and the compose file goes with it."},
+	{"reproducible", "The same commit makes the same bytes, with checksums, an SBOM and the licences of all that is compiled in."},
+	{"release", "Versions rise from commit to commit; no release is made unless all is ready, and the job that publishes runs no code of the repository."},
+	{"newcomer", "The commands of the ten-minute page lead from a clean Debian to rows in InfluxDB."},
+
 	{"", "Trying it out, and the guides"},
 	{"run", "`make run` shows a table of hours within 15 seconds, and leaves nothing behind."},
 	{"simulator", "The simulated wolkvox keeps the documented rules of the API, and knows the truth of each hour."},

@@ -24,6 +24,8 @@ import (
 
 // TestImage makes the image for this machine as `make image` does, but on a stand-in for Telegraf's own, and runs it as a container engine
 // does, but for namespaces: in its own files, as its user, with its environment and nothing else.
+//
+//promise:image
 func TestImage(t *testing.T) {
 	t.Parallel()
 	testbed.Need(t, "buildah")
@@ -187,6 +189,7 @@ type podSpec struct {
 	}
 }
 
+//promise:image
 func TestKubernetes(t *testing.T) {
 	t.Parallel()
 	source := strings.TrimSpace(testbed.Execute(t, "", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/telegraf"))
@@ -202,6 +205,8 @@ func TestKubernetes(t *testing.T) {
 }
 
 // The drop-in goes with Telegraf's own unit.
+//
+//promise:packages
 func TestSystemd(t *testing.T) {
 	t.Parallel()
 	testbed.Need(t, "systemd-analyze")
@@ -221,6 +226,8 @@ func TestSystemd(t *testing.T) {
 }
 
 // What the compose file takes from the source is there, and goes together.
+//
+//promise:image
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	folder := testbed.Ours + "packaging/container"

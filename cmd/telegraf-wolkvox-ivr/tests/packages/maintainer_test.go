@@ -64,6 +64,7 @@ func (m *machine) requireForeign() {
 	require.NoFileExists(m.t, m.path("/nowhere"))
 }
 
+//promise:scripts
 func TestInstallFollowsNoLink(t *testing.T) {
 	t.Parallel()
 	for name, arg := range map[string]string{"deb-postinst.sh": "configure", "rpm-post.sh": "1"} {
@@ -84,6 +85,8 @@ func TestInstallFollowsNoLink(t *testing.T) {
 }
 
 // TestMovesFollowNoLink: away at a removal, and back at the next installation.
+//
+//promise:scripts
 func TestMovesFollowNoLink(t *testing.T) {
 	t.Parallel()
 	const removed = testbed.TelegrafConf + ".removed"
@@ -130,6 +133,8 @@ func TestMovesFollowNoLink(t *testing.T) {
 }
 
 // TestPurge: it comes to its end whatever lies in the place of the package's files, and leaves folders alone.
+//
+//promise:scripts
 func TestPurge(t *testing.T) {
 	t.Parallel()
 	testbed.Need(t, "dpkg")

@@ -28,6 +28,8 @@ const newcomersPage = testbed.Ours + "packaging/DEBIAN.md"
 
 // TestNewcomer goes from the package to rows in a real InfluxDB, and to Grafana's files, by the commands of the page alone, each as it is
 // written there, in a clean Debian.
+//
+//promise:newcomer
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -101,6 +103,8 @@ func TestNewcomer(t *testing.T) {
 }
 
 // The README's way from nothing to metrics is the first half of the page.
+//
+//promise:newcomer
 func TestReadmeIsTheNewcomersPage(t *testing.T) {
 	_, guide, _ := strings.Cut(testbed.ReadDoc(t, "README.md"), "## From nothing to metrics")
 	guide, _, _ = strings.Cut(guide, "\n## ")

@@ -194,6 +194,8 @@ func requireSBOM(t *testing.T, path, program string) {
 	require.ElementsMatch(t, want, named)
 }
 
+//promise:packages
+//promise:reproducible
 func TestPackages(t *testing.T) {
 	t.Parallel()
 	archive := "telegraf-wolkvox-ivr_1.0.0_" + testbed.ThisSystem
@@ -369,6 +371,8 @@ func checkZip(t *testing.T) {
 }
 
 // The manual page says what --help says.
+//
+//promise:flags
 func TestManual(t *testing.T) {
 	t.Parallel()
 	page := regexp.MustCompile(`\\f[BIR]|\\`).ReplaceAllString(testbed.ReadDoc(t, testbed.Ours+"packaging/telegraf-wolkvox-ivr.1"), "")
@@ -381,6 +385,8 @@ func TestManual(t *testing.T) {
 }
 
 // TestInstallFromSource: the commands that the guide has in place of a package, in a folder in place of the root.
+//
+//promise:packages
 func TestInstallFromSource(t *testing.T) {
 	t.Parallel()
 	program := testbed.Built(t, "telegraf-wolkvox-ivr")

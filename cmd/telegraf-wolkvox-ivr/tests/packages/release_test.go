@@ -65,6 +65,8 @@ func versionScript() string {
 }
 
 // Versions go up from each commit to the next, by the rules of all that compare them.
+//
+//promise:release
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
@@ -185,6 +187,8 @@ func TestVersions(t *testing.T) {
 }
 
 // A release is refused unless all of it is ready. What it runs then has tests of its own.
+//
+//promise:release
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
@@ -249,6 +253,7 @@ func TestRelease(t *testing.T) {
 	require.Equal(t, "### Added\n\n- First.\n\n", string(notes))
 }
 
+//promise:release
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.Built(t, "actionlint"), "-no-color"))
@@ -282,6 +287,8 @@ func TestWorkflows(t *testing.T) {
 }
 
 // TestWorkflowsKeepCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
+//
+//promise:release
 func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 	t.Parallel()
 	type job struct {
@@ -330,6 +337,7 @@ func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 	require.Equal(t, jobs["release"].If, jobs["publish"].If)
 }
 
+//promise:guides
 func TestPackageReadmeNamesTargetsOfTheMakefile(t *testing.T) {
 	english := testbed.ReadDoc(t, testbed.Ours+"packaging/README.md")
 	for _, match := range regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(english), -1) {
