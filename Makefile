@@ -61,9 +61,10 @@ tidy:
 	go mod tidy -diff
 	go -C .ci/tools mod tidy -diff
 
-# Some helpers of tests are for tests that Linux alone runs.
 cross:
-	lint="$$($(TOOL) -n golangci-lint) run --disable unused" && GOOS=darwin $$lint && GOOS=windows $$lint
+	lint="$$($(TOOL) -n golangci-lint) run --tests=false" && GOOS=darwin $$lint && GOOS=windows $$lint
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
 
 # What unit's -short leaves out.
 simulations:
