@@ -76,7 +76,7 @@ func TestMemoryWithHostileServers(t *testing.T) {
 		interval string
 		requests int64
 		limit    int // MiB
-	}{{1, "50ms", 30, 64}, {4, "50ms", 90, 64}, {1000, "3s", 2100, 150}} {
+	}{{1, "50ms", 30, 64}, {4, "50ms", 90, 64}, {1000, "3s", 1200, 150}} {
 		server := &hostileServer{}
 		web := httptest.NewUnstartedServer(server)
 		web.Config.ErrorLog = log.New(io.Discard, "", 0)
