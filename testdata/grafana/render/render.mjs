@@ -38,11 +38,12 @@ files['/'] = Buffer.from(`<!doctype html>
 `);
 const types = { '.css': 'text/css', '.js': 'text/javascript' };
 
-// Grafana's packages lack its fonts and an icon of its time picker.
+// Grafana's packages lack its fonts and two icons.
 const instead = {
   'Inter-Regular.woff2': '@fontsource/inter/files/inter-latin-400-normal.woff2',
   'Inter-Medium.woff2': '@fontsource/inter/files/inter-latin-500-normal.woff2',
   'angle-double-left.svg': '@grafana/ui/dist/public/img/icons/unicons/angle-left.svg',
+  'sync-slash.svg': '@grafana/ui/dist/public/img/icons/unicons/sync.svg', // while a query lasts
 };
 const asset = (pathname) => path.join(modules, instead[path.basename(pathname)] ?? '@grafana/ui/dist' + pathname.replace('/build/', '/'));
 
@@ -79,7 +80,7 @@ async function draw(language, mode, file) {
   page.setDefaultTimeout(patience);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error.stack)));
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text() + ' ' + message.location().url));
   await page.route('**', serve);
   await page.goto(origin);
   const overdue = new Promise((_, reject) => setTimeout(() => reject(new Error(`not drawn in time: ${complaints}`)), patience).unref());
