@@ -428,6 +428,7 @@ func TestTokenChanges(t *testing.T) {
 		_, err := c.Report(t.Context(), testDay)
 		requireClass(t, FailedToken, err)
 		require.ErrorContains(t, err, expected)
+		require.Empty(t, used, "no request is made")
 	}
 }
 
@@ -453,6 +454,10 @@ func TestRedirects(t *testing.T) {
 			require.Equal(t, 1, requests, "each costs a call of the quota")
 		}
 	}
+	c, _ := newClient(t, serve(t, always(http.StatusFound, "")))
+	_, err = c.Report(t.Context(), testDay)
+	requireClass(t, FailedRequest, err)
+	require.ErrorContains(t, err, "HTTP status 302", "without a location")
 	require.Zero(t, tokens.Load())
 }
 

@@ -26,10 +26,17 @@ func TestClass(t *testing.T) {
 	}{
 		{"rows", `{"code": 200, "error": null, "msg": "1 records were found", "data": [` + testRow + `]}`, 200, nil, 1},
 		{"code as a text", `{"code": "200", "data": [` + testRow + `]}`, 200, nil, 1},
+		{"blank texts", `{"code": "", "error": "", "msg": "", "data": [` + testRow + `]}`, 200, nil, 1},
+		{"blank code", `{"code": " ", "error": null, "msg": "4 registros encontrados", "data": [` + testRow + `]}`, 200, nil, 1},
+		{"texts of blanks and null", `{"code": "200", "error": "null", "msg": " 4 records were found", "data": [` + testRow + `]}`, 200, nil, 1},
+		{"data first, and more", `{"data": [` + testRow + `], "msg": "1 records were found", "code": 200, "more": [{"x": [1, {}]}]}`, 200, nil, 1},
+		{"wrong count", `{"msg": "4 records were found", "data": [` + testRow + `]}`, 200, nil, 1},
+		{"on lines of their own", "{\n    \"code\": 200,\n    \"data\": [\n        " + testRow + "\n    ]\n}\n", 200, nil, 1},
 		{"mark", byteOrderMark + ` {"data": [` + testRow + "]}\n", 200, nil, 1},
 		{"keys in other cases", `{"DATA": 5, "data": [` + testRow + `], "Code": 403, "ERROR": "TOKEN LIMIT EXCEEDED"}`, 200, nil, 1},
 		{"keys twice", `{"error": "x", "data": 5, "data": [` + testRow + `], "error": ""}`, 200, nil, 1},
 		{"data in another case", `{"DATA": [` + testRow + `]}`, 200, FailedResponse, 0},
+		{"all in other cases", `{"CODE": "200", "Error": "", "Msg": "", "Data": [` + testRow + `]}`, 200, FailedResponse, 0},
 		{"code of success and another status", `{"code": 200, "data": [` + testRow + `]}`, 500, FailedServer, 0},
 		{"no records and another status", `{"error": "Validate dates entered"}`, 500, FailedServer, 0},
 		{"no records, no shape and another status", `{"msg": "0 records were found", "data": "many"}`, 500, FailedServer, 0},
@@ -37,36 +44,62 @@ func TestClass(t *testing.T) {
 		{"code of no success yet", `{"code": 100, "data": [` + testRow + `]}`, 200, FailedRequest, 0},
 		{"last code of success", `{"code": 299, "error": "something minor", "data": []}`, 200, FailedResponse, 0},
 		{"empty list", `{"data": []}`, 200, nil, 0},
+		{"empty list, with a count", `{"code": 200, "error": null, "msg": "1 records were found", "data": []}`, 200, nil, 0},
+		{"empty list, with none", `{"code": 200, "error": null, "msg": "0 records were found", "data": []}`, 200, nil, 0},
+		{"empty object", `{"data": {}}`, 200, nil, 0},
+		{"empty text", `{"code": "", "data": ""}`, 200, nil, 0},
+		{"null", `{"code": 200, "error": null, "msg": "", "data": null}`, 200, nil, 0},
+		{"null, with none", `{"code": "200", "error": "", "msg": " 0 records were found", "data": null}`, 200, nil, 0},
 		{"wide empty list", `{"data": [` + strings.Repeat(" ", 5000) + `]}`, 200, nil, 0},
 		{"null as a text", `{"code": "200", "data": "null"}`, 200, nil, 0},
 		{"no data", `{"code": 200, "error": null, "msg": null}`, 200, FailedResponse, 0},
+		{"empty object alone", `{}`, 200, FailedResponse, 0},
 		{"no data though found", `{"msg": "4 records were found"}`, 200, FailedResponse, 0},
 		{"text instead of data", `{"msg": "No records were found."}`, 200, nil, 0},
 		{"no records", `{"code": "404", "error": "Validate dates entered", "msg": null, "data": null}`, 404, nil, 0},
 		{"no records by code alone", `{"code": "404", "error": "Validate dates entered"}`, 200, nil, 0},
+		{"no records by count", `{"code": 404, "error": "", "msg": "0 records were found"}`, 404, nil, 0},
+		{"no records by msg", `{"code": 404, "error": null, "msg": "VALIDATE DATES ENTERED"}`, 404, nil, 0},
 		{"no records by both texts", `{"error": "VALIDATE DATES ENTERED", "msg": "0 records were found"}`, 404, nil, 0},
 		{"no records and an error", `{"error": "No such report", "msg": "0 records were found"}`, 404, FailedNotFound, 0},
 		{"no records and rows", `{"code": 404, "error": "Validate dates entered", "data": [` + testRow + `]}`, 404, FailedNotFound, 0},
 		{"404 with success", `{"msg": "1 records were found"}`, 404, FailedNotFound, 0},
 		{"404 without a text", `{}`, 404, FailedNotFound, 0},
 		{"404 page", "<html>", 404, FailedNotFound, 0},
+		{"404 of another text", `{"code": 404, "error": "No report of that name", "msg": "", "data": null}`, 404, FailedNotFound, 0},
 		{"token", `{"code": "403", "error": "PLEASE VALIDATE TOKEN"}`, 403, FailedToken, 0},
+		{"token in the body", `{"code": 403, "error": null, "msg": "PLEASE VALIDATE TOKEN", "data": null}`, 200, FailedToken, 0},
+		{"token beside no rows", `{"code": 200, "error": "", "msg": "Please validate  token", "data": []}`, 200, FailedToken, 0},
 		{"token beside rows", `{"msg": "Please  validate token", "data": [` + testRow + `]}`, 200, FailedToken, 0},
 		{"token not sent", `{"code": "401", "error": "PLEASE ENTER THE WOLKVOX-TOKEN"}`, 401, FailedToken, 0},
 		{"unauthorized", "", 401, FailedToken, 0},
 		{"quota", `{"code": "403", "error": "TOKEN LIMIT EXCEEDED", "data": false}`, 403, FailedQuota, 0},
+		{"quota without a code", `{"code": "", "error": "Token limit exceeded", "msg": "", "data": null}`, 403, FailedQuota, 0},
+		{"quota with a code of success", `{"code": 200, "error": "TOKEN LIMIT EXCEEDED", "msg": "", "data": null}`, 200, FailedQuota, 0},
+		{"quota behind another text", `{"code": 403, "error": "Forbidden", "msg": "Token limit exceeded"}`, 403, FailedQuota, 0},
 		{"quota in the body", `{"data": {"x": [{}]}, "code": "403", "msg": "Token limit exceeded"}`, 200, FailedQuota, 0},
 		{"quota beside no records", `{"error": "TOKEN LIMIT EXCEEDED", "msg": "0 records were found"}`, 200, FailedQuota, 0},
 		{"simultaneous", `{"code": 403, "msg": "EXCEEDS THE LIMIT OF SIMULTANEOUS REQUESTS PER TOKEN (2)"}`, 200, FailedBusy, 0},
 		{"conflict", "", 409, FailedBusy, 0},
+		{"conflict with a text", `{"code": "409", "error": "Conflict"}`, 409, FailedBusy, 0},
 		{"overload", `{"code": "429", "error": "Slow down"}`, 429, FailedOverload, 0},
 		{"api", `{"code": "400", "error": "THE API YOU WANT TO CONSULT DOES NOT EXIST"}`, 400, FailedRequest, 0},
 		{"parameters", `{"code": "", "error": "Some parameters are required"}`, 200, FailedRequest, 0},
+		{"parameters in upper case", `{"code": "400", "error": "SOME PARAMETERS ARE REQUIRED", "msg": "", "data": null}`, 400, FailedRequest, 0},
+		{"redirect to nowhere", "", 302, FailedRequest, 0},
 		{"teapot", "", 418, FailedRequest, 0},
 		{"disabled", `{"code": "403", "error": "API consumption is temporarily disabled"}`, 403, FailedDisabled, 0},
 		{"forbidden", "", 403, FailedDisabled, 0},
+		{"forbidden page", "<html>", 403, FailedDisabled, 0},
+		{"forbidden without a text", `{}`, 403, FailedDisabled, 0},
+		{"forbidden with a text", `{"code": "403", "error": "Forbidden", "msg": "", "data": null}`, 403, FailedDisabled, 0},
+		{"forbidden in the body", `{"code": "403"}`, 200, FailedDisabled, 0},
+		{"forbidden in the body, beside rows", `{"code": 403, "msg": "1 records were found", "data": [` + testRow + `]}`, 200, FailedDisabled, 0},
 		{"maintenance", `{"code": "", "msg": "EN MANTENIMIENTO", "data": null}`, 200, FailedDisabled, 0},
 		{"server", "<html>", 500, FailedServer, 0},
+		{"server without a body", "", 500, FailedServer, 0},
+		{"server with a text", `{"code": "503", "error": "Try later", "msg": "", "data": null}`, 503, FailedServer, 0},
+		{"server in the body alone", `{"code": 500, "error": null, "msg": "Something broke", "data": null}`, 200, FailedServer, 0},
 		{"server in the body", `{"code": 500, "data": [` + testRow + `]}`, 200, FailedServer, 0},
 		{"slow", "", 408, FailedServer, 0},
 		{"early", "", 425, FailedServer, 0},
@@ -75,6 +108,7 @@ func TestClass(t *testing.T) {
 		{"permission", `{"error": "USER WITHOUT PERMISSION: 0 records", "data": []}`, 200, FailedResponse, 0},
 		{"permission beside rows", `{"msg": "USER WITHOUT PERMISSION: 0 records", "data": [` + testRow + `]}`, 200, FailedResponse, 0},
 		{"warning beside rows", `{"error": "something minor", "msg": "1 records were found", "data": [` + testRow + `]}`, 200, FailedResponse, 0},
+		{"warning without rows", `{"code": 200, "error": "Surprise", "data": null}`, 200, FailedResponse, 0},
 		{"object beside rows", `{"error": {"a": 1}, "data": [` + testRow + `]}`, 200, FailedResponse, 0},
 		{"long text", `{"msg": "ok` + strings.Repeat(" ", 2*maxText) + `x", "data": []}`, 200, FailedResponse, 0},
 		{"very long text", `{"msg": "` + strings.Repeat(long, 20) + `"}`, 200, FailedResponse, 0},
@@ -104,13 +138,18 @@ func TestClass(t *testing.T) {
 		{"PHP notice and another status", "\nNotice: x in /x.php on line 3\n", 500, FailedServer, 0},
 		{"PHP notice within", `{"msg": "1 records were found", "data": [{"x": "Notice: x in /x.php on line 3", ` + testRow[1:] + `]}`, 200, nil, 1},
 		{"data is a text", `{"data": "many", "msg": "no records found"}`, 200, FailedResponse, 0},
+		{"data is a text alone", `{"data": "many"}`, 200, FailedResponse, 0},
+		{"data is a number", `{"data": 5}`, 200, FailedResponse, 0},
+		{"data is true", `{"data": true}`, 200, FailedResponse, 0},
 		{"list", "[]", 200, FailedResponse, 0},
-		{"null", "null", 200, FailedResponse, 0},
+		{"null alone", "null", 200, FailedResponse, 0},
+		{"number", "200", 200, FailedResponse, 0},
+		{"text", `"data"`, 200, FailedResponse, 0},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			report, err := inUTC().Parse(respond(c.status, c.body), newYear)
+			report, err := inUTC().Parse(respond(c.status, c.body, "Content-Type", "text/html"), newYear) // which tells nothing
 			if c.class == nil {
 				require.NoError(t, err)
 				require.Len(t, report.Rows, c.rows)
@@ -154,6 +193,7 @@ func TestKnownTexts(t *testing.T) {
 	}
 	for _, s := range none {
 		require.NoError(t, text(`{"error": %s}`, quoted(s)), s)
+		require.NoError(t, text(`{"msg": %s}`, quoted(s)), s)
 	}
 	for _, s := range []string{`null`, `""`, `" "`, `"null"`, `"NONE"`, `false`, `0`, `"0"`, `[]`, `{ }`} {
 		require.NoError(t, text(`{"error": %s, "data": [`+testRow+`]}`, s), s)
@@ -175,11 +215,15 @@ func TestFailureText(t *testing.T) {
 	cases := []struct{ name, body, expected string }{
 		{"empty", "", `empty or cut short; HTTP status 200, content type "text/<token>"`},
 		{"mark alone", byteOrderMark + "\n", "empty or cut short; "},
+		{"blank", " \n", "empty or cut short; "},
 		{"cut", testReport[:100], "empty or cut short; "},
+		{"cut in a text", `{"code": "20`, "empty or cut short; "},
+		{"cut behind a row", `{"data": [` + testRow, "empty or cut short; "},
 		{"no end", testReport[:len(testReport)-1], "empty or cut short; "},
 		{"list", "[]", errShape.Error()},
 		{"page", "<html>", "invalid character '<' looking for beginning of value"},
 		{"two", testReport + "{}", "after top-level value"},
+		{"page behind", testReport + "<br>", "invalid character '<' after top-level value"},
 		{"comma", `{"data": [{},]}`, "invalid character ']' looking for beginning of value"},
 		{"deep row", `{"data": [` + strings.Repeat("[", maxBody-100), "exceeded max depth"},
 		{"deep value", `{"x": ` + strings.Repeat(`{"x":`, 20000), "exceeded max depth"},
@@ -187,6 +231,8 @@ func TestFailureText(t *testing.T) {
 		{"two texts", `{"error": "a", "msg": "b"}`, `(HTTP status 200, "a b")`},
 		{"same texts", `{"error": "a", "msg": "a"}`, `(HTTP status 200, "a")`},
 		{"no text", `{"code": "` + testToken + `"}`, `(HTTP status 200, no message, code "<token>")`},
+		{"code of another status", `{"code": 403, "error": "PLEASE VALIDATE TOKEN"}`, `(HTTP status 200, "PLEASE VALIDATE TOKEN", code "403")`},
+		{"long text", `{"error": "` + strings.Repeat("x", 3000) + `"}`, `(HTTP status 200, "` + strings.Repeat("x", maxQuote) + `"…)`},
 		{"object", `{"error": {"a": [1]}}`, `(HTTP status 200, "{\"a\": [1]}")`},
 	}
 	for _, c := range cases {
@@ -195,6 +241,10 @@ func TestFailureText(t *testing.T) {
 	}
 	_, err := inUTC().Parse(respond(502, "<html>", html...), newYear)
 	require.EqualError(t, err, `the server failed (HTTP status 502, content type "text/<token>"): the hours missed are read later`)
+
+	_, err = inUTC().Parse(respond(403, `{"code": "200", "error": "TOKEN LIMIT EXCEEDED", "msg": "", "data": null}`), newYear)
+	requireClass(t, FailedQuota, err)
+	require.ErrorContains(t, err, `(HTTP status 403, "TOKEN LIMIT EXCEEDED", code "200")`)
 
 	r := respond(200, testReport[:50])
 	r.BodyErr = errors.New("connection broke")

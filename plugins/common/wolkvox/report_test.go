@@ -56,8 +56,27 @@ func TestParse(t *testing.T) {
 		expected   Report // without Window and Form
 	}{
 		{"sorted", other + "," + one, Report{Listed: 2, Rows: []Row{first, second}}},
+		{"numbers", `{"date": 2026010100, "calls": 1, "ivr_minutes": 2.5}`, Report{Listed: 1, Rows: []Row{first}}},
+		{"blanks around", `{"date": " 2026-01-01-00 ", "calls": " 1 ", "ivr_minutes": "\t2.5"}`, Report{Listed: 1, Rows: []Row{first}}},
+		{"escapes", `{"date": "\u0032026\/01\/01 00:00:00", "calls": "\u0031", "ivr_minutes": "2\u002e5"}`, Report{Listed: 1, Rows: []Row{first}}},
+		{"decimals", `{"date": "2026010100", "calls": 1.0, "ivr_minutes": "2.50"}, {"date": "2026010101", "calls": "3,00", "ivr_minutes": "4.0"}`,
+			Report{Listed: 2, Rows: []Row{first, second}}},
+		{"comma", `{"date": "2026010100", "calls": "1", "ivr_minutes": "2,5"}`, Report{Listed: 1, Rows: []Row{first}}},
+		{"duration", `{"date": "2026010100", "calls": "1", "ivr_minutes": "00:02:30"}`, Report{Listed: 1, Rows: []Row{first}}},
+		{"three digits after the point", `{"date": "2026010100", "calls": "1", "ivr_minutes": "2.887"}`,
+			Report{Listed: 1, Rows: []Row{{Hour: at(0), Figures: hours.Figures{Calls: 1, Minutes: 2.887}}}}},
+		{"other columns", `{"agent": "", "date": "2026010100", "id": 7, "calls": "1", "list": [1, {"calls": 2}], "ivr_minutes": "2.5"}`,
+			Report{Listed: 1, Rows: []Row{first}}},
+		{"day", `{"day": "2026-01-01-00", "calls": "1", "ivr_minutes": "2.5"}, {"day": "2026010101", "calls": 3, "ivr_minutes": 4}`,
+			Report{Listed: 2, Rows: []Row{first, second}}},
+		{"day beside a placeholder", `{"date": "", "day": "2026010100", "calls": 1, "ivr_minutes": 2.5},
+			{"date": null, "day": "2026010101", "calls": 3, "ivr_minutes": 4}, {"date": " ", "day": "2026010102", "calls": 1, "ivr_minutes": 2.5},
+			{"date": "-", "day": "2026010103", "calls": 3, "ivr_minutes": 4}`, Report{Listed: 4, Rows: []Row{first, second,
+			{Hour: at(2), Figures: first.Figures}, {Hour: at(3), Figures: second.Figures}}}},
+		{"day beside a date", `{"date": "2026010100", "day": "18", "calls": 1, "ivr_minutes": 2.5}`, Report{Listed: 1, Rows: []Row{first}}},
 		{"placeholders", `{"date": "", "calls": "", "ivr_minutes": " "}, {"day": "-", "calls": null, "ivr_minutes": "0"}`,
 			Report{Listed: 2, Rows: make([]Row, 0)}},
+		{"placeholder of zeros", `{"date": null, "calls": 0, "ivr_minutes": "0"}`, Report{Listed: 1, Rows: make([]Row, 0)}},
 		{"zeros", `{"date": "2026010100", "calls": "0", "ivr_minutes": "-"}`, Report{Listed: 1, Rows: []Row{{Hour: at(0)}}}},
 		{"no minutes", `{"date": "2026010100", "calls": "5", "ivr_minutes": null}`,
 			Report{Listed: 1, Rows: []Row{{Hour: at(0), Figures: hours.Figures{Calls: 5}, NoMinutes: true}}}},
@@ -368,7 +387,7 @@ func TestParseHour(t *testing.T) {
 	t.Parallel()
 	good := []string{
 		"2026011819", "2026-01-18-19", "2026-01-18 19:34:31", "2026-01-18T19:34:31", "2026/01/18 19:34:31", "2026/01/18/19", "2026-01-18 19",
-		"2026-01-18 19:34", "20260118193431", "202601181934", "20260118 19", "20260118T193431", "2026-01-18 19:59:59",
+		"2026-01-18 19:34", "20260118193431", "202601181934", "20260118 19", "20260118T19", "20260118T193431", "2026-01-18 19:59:59",
 		"2026:01:18:19", "2026 01 18 19", "2026-01-18-19-34-31",
 	}
 	for _, date := range good {
@@ -443,7 +462,8 @@ func TestParseMinutes(t *testing.T) {
 	good := map[string]float64{
 		"0": 0, "2.887": 2.887, "2,88": 2.88, "0,887": 0.887, "1234,567": 1234.567, "05,887": 5.887,
 		"287.45": 287.45, "0.5": 0.5, "0,5": 0.5, "3": 3, "003.250": 3.25, "": 0, "-": 0, "1.000": 1,
-		"02:02:47": 122 + 47.0/60, "00:00:00": 0, "0:00:30": 0.5, "100:00:00": 6000, "00:59:59": 59 + 59.0/60, "4294967295:00:00": 4294967295 * 60,
+		"02:02:47": 122 + 47.0/60, "00:00:00": 0, "0:00:30": 0.5, "100:00:00": 6000, "00:59:59": 59 + 59.0/60,
+		"9007199254740991.5": 9007199254740991.5, "4294967295:00:00": 4294967295 * 60,
 	}
 	for text, expected := range good {
 		minutes, ok := parseMinutes(text, false)
