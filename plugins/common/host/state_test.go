@@ -164,14 +164,16 @@ func TestStatesThatGathersReject(t *testing.T) {
 	})
 }
 
-// Where no state is kept, there is none to set aside.
-func TestRejectedStateWithoutStateFile(t *testing.T) {
+// Without a state file, nothing is kept, and there is nothing to set aside.
+func TestWithoutStateFile(t *testing.T) {
 	out, _ := logTo(t, false)
 	f := openStates(t, "")
 	f.reject("a", errors.New("gathers of tomorrow"))
+	f.keep("b", []byte("1"))
 	f.save()
 	require.Empty(t, out.String())
 	require.NoFileExists(t, ".tmp")
+	require.NoFileExists(t, ".lock")
 }
 
 // An administrator may have made it, to give it an owner.
@@ -370,12 +372,4 @@ func TestFailedSavesAreLoggedOnceAndMadeUpFor(t *testing.T) {
 	f.keep("a", []byte("9"))
 	f.save()
 	require.Equal(t, 2, strings.Count(out.String(), "\n"))
-}
-
-func TestWithoutStateFileNothingIsKept(t *testing.T) {
-	f := openStates(t, "")
-	f.keep("a", []byte("1"))
-	f.save()
-	require.NoFileExists(t, ".tmp")
-	require.NoFileExists(t, ".lock")
 }

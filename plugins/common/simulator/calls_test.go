@@ -162,17 +162,3 @@ func TestAnyYear(t *testing.T) {
 		require.Greater(t, len(rows), 500, year)
 	}
 }
-
-// The cost is in the calls: per hour, it is the same for a day and for a month.
-func BenchmarkReport(b *testing.B) {
-	for _, days := range []int{1, 31} {
-		b.Run(fmt.Sprintf("%dh", 24*days), func(b *testing.B) {
-			s := newTest(b, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Operation{Licences: 1 << 30})
-			target := reportTarget("20260101000000", fmt.Sprintf("202601%02d235959", days))
-			for b.Loop() {
-				ask(s, target, token)
-			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*24*days), "µs/hour")
-		})
-	}
-}

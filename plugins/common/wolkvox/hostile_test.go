@@ -136,6 +136,7 @@ func TestResponsesAtTheLimits(t *testing.T) {
 		"blanks up to the limit":  {month + strings.Repeat(" ", maxBody-len(month)), ""},
 		"blanks above the limit":  {month + strings.Repeat(" ", maxBody-len(month)+1), "longer than 2 MiB"},
 		"60,000 rows of a digit":  {`{"data":[` + strings.Repeat("0,", maxRows-1) + "0]}", "none of its 60000 row(s) can be read"},
+		"a row more":              {`{"data":[` + strings.Repeat("0,", maxRows) + "0]}", "the response is not a report (more than 60000 rows)"},
 		"a million of a digit":    {`{"data":[` + strings.Repeat("0,", 1_000_000) + "0]}", "more than 60000 rows"},
 		"many objects":            {`{"data":[` + strings.Repeat("{},", 600_000) + "{}]}", "more than 60000 rows"},
 		"rows by index":           {`{"data":{` + strings.Repeat(`"1":{"day":""},`, 100_000) + `"1":{}}}`, "more than 60000 rows"},

@@ -902,20 +902,6 @@ func TestIntervalWarning(t *testing.T) {
 	}
 }
 
-func TestTokenChanges(t *testing.T) {
-	api := newFakeAPI(t)
-	plugin := api.plugin(nil)
-	_, err := api.gather(plugin)
-	require.NoError(t, err)
-	require.NoError(t, plugin.Token.Set([]byte("two words")))
-	_, err = api.gather(plugin)
-	require.ErrorContains(t, err, "the token has blanks or characters that no wolkvox-token has")
-	require.Len(t, api.taken(), 1)
-	require.NoError(t, plugin.Token.Set([]byte("invented-token-new")))
-	_, err = api.gather(plugin)
-	require.NoError(t, err)
-}
-
 //promise:state
 func TestID(t *testing.T) {
 	id := func(change func(*WolkvoxIVR)) string {

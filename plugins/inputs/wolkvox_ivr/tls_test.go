@@ -210,13 +210,6 @@ func TestProxysLogin(t *testing.T) {
 	}
 }
 
-func TestNoTLS(t *testing.T) {
-	t.Parallel()
-	plugin, _, _ := newPlugin(t, strings.Replace(serve(t, respondWith(testReport)), "http:", "https:", 1))
-	start(t, plugin)
-	require.ErrorContains(t, plugin.Gather(&testutil.Accumulator{}), "server gave HTTP response to HTTPS client")
-}
-
 // forwardProxy is a forward proxy. It notes what it is asked for, and that it never sees the token of an https request.
 type forwardProxy struct {
 	t      *testing.T

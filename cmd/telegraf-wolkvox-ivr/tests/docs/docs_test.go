@@ -192,14 +192,18 @@ func tableRows(readme string) int {
 	return len(regexp.MustCompile(`(?m)^\|`).FindAllString(readme, -1))
 }
 
-// The first thing that a user does with the README must work from a fresh clone.
+// The first thing that a user does with a guide must work from a fresh clone.
 //
 //promise:run
 //promise:guides
-func TestReadmeNamesTargetsOfTheMakefile(t *testing.T) {
+func TestGuidesNameTargetsOfTheMakefile(t *testing.T) {
 	makefile := testbed.ReadDoc(t, "Makefile")
-	for _, match := range regexp.MustCompile(`(?m)(?:^|[^\w])make ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, "README.md")), -1) {
-		require.Regexp(t, `(?m)^`+match[1]+`:`, makefile)
+	for _, page := range []string{"README.md", ".github/CONTRIBUTING.md", "testdata/bench/README.md", testbed.Ours + "packaging/README.md"} {
+		targets := regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, page)), -1)
+		require.NotEmpty(t, targets, page)
+		for _, target := range targets {
+			require.Regexp(t, `(?m)^`+target[1]+`:`, makefile, page)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ package fleet
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,25 +126,6 @@ func TestFleetOfTwoHosts(t *testing.T) {
 		asked[request.Token]++
 	}
 	require.Equal(t, map[string]int{"invented-token-sales": 1, "invented-token-support": 1, "invented-token-north": 1}, asked)
-}
-
-// TestFleetTokenChanges: a store's new token is used from the next request on.
-//
-//promise:rotation
-func TestFleetTokenChanges(t *testing.T) {
-	t.Parallel()
-	w := startFleet(t)
-	conf := strings.Replace(onThisMachine(t, w, "monitor-2.conf"), "[[inputs.wolkvox_ivr]]", "[[inputs.wolkvox_ivr]]\ninterval = \"1s\"", 1)
-	conf = strings.Replace(conf, "collection_jitter", "# collection_jitter", 1)
-	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: conf})
-	tg.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
-	w.SetToken("invented-token-support", "invented-token-new")
-	tg.AwaitLog("the token was not accepted")
-
-	dir := regexp.MustCompile(`path = "(.*)"`).FindStringSubmatch(conf)[1]
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "support_token"), []byte("invented-token-new\n"), 0o600))
-	tg.AwaitLog("Working again after")
-	tg.Stop()
 }
 
 // TestFleetDirectory: a file an operation.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -335,12 +334,4 @@ func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 	}
 	require.Equal(t, "release", jobs["publish"].Needs)
 	require.Equal(t, jobs["release"].If, jobs["publish"].If)
-}
-
-//promise:guides
-func TestPackageReadmeNamesTargetsOfTheMakefile(t *testing.T) {
-	english := testbed.ReadDoc(t, testbed.Ours+"packaging/README.md")
-	for _, match := range regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(english), -1) {
-		require.Regexp(t, `(?m)^`+match[1]+`:`, testbed.ReadDoc(t, "Makefile"))
-	}
 }

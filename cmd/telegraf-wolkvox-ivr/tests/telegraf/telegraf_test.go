@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,54 +158,6 @@ func TestPluginTest(t *testing.T) {
 	require.Len(t, bySource, 2)
 	w.RequireTruth(t, testbed.Operation, bySource["wv0001.wolkvox.com"], start, 48*time.Hour)
 	w.RequireTruth(t, other, bySource["wv0002.wolkvox.com"], start, 48*time.Hour)
-}
-
-func TestPluginTestFails(t *testing.T) {
-	t.Parallel()
-	w := testbed.StartWolkvox(t, testbed.Operation)
-	w.SetFaults(1, simulator.FaultBadToken)
-	for name, tt := range map[string]struct{ conf, says string }{
-		"no file":       {"nowhere.conf", "nowhere.conf"},
-		"not TOML":      {testbed.WriteConfig(t, "[[inputs.wolkvox_ivr]\n"), "wolkvox_ivr.conf:1"},
-		"no input":      {testbed.WriteConfig(t, ""), "inputs.NAME"},
-		"no token":      {testbed.WriteConfig(t, "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\n"), "token is empty"},
-		"refused token": {testbed.WriteConfig(t, w.Table(testbed.Operation)), "the token was not accepted"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			result := testbed.RunPlugin(t, "--config", tt.conf, "--test")
-			require.Equal(t, 1, result.Code)
-			require.Empty(t, result.Stdout)
-			complaints := testbed.ComplaintsIn(result.Stderr)
-			require.NotEmpty(t, complaints)
-			require.Regexp(t, `^E! .*`+regexp.QuoteMeta(tt.says), complaints[0])
-			if name != "refused token" {
-				require.Len(t, complaints, 1)
-			}
-		})
-	}
-}
-
-func TestNoStatefileIsLogged(t *testing.T) {
-	t.Parallel()
-	w := testbed.StartWolkvox(t, testbed.Operation)
-	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
-	tg.AwaitLog("W! [inputs.execd] No statefile in [agent]: what is missed while this program is down ")
-}
-
-func TestPluginFlags(t *testing.T) {
-	t.Parallel()
-	sample, err := os.ReadFile(testbed.Root + "/sample.conf")
-	require.NoError(t, err)
-	result := testbed.RunPlugin(t, "--sample-config")
-	require.Zero(t, result.Code, result.Stderr)
-	require.Contains(t, result.Stdout, string(sample))
-
-	result = testbed.RunPlugin(t, "--version")
-	require.Zero(t, result.Code, result.Stderr)
-	require.Regexp(t, `^telegraf-wolkvox-ivr \S+ \(.+\)\n$`, result.Stdout)
-
-	require.NotZero(t, testbed.RunPlugin(t, "--no-such-flag").Code)
 }
 
 //promise:stop
