@@ -39,7 +39,7 @@ run: build bin/telegraf bin/influxd bin/influx ## Shows the plugin at work: a re
 test: lint unit integration ## Tests what a change may break: format, lint, unit tests, a real Telegraf and InfluxDB
 	@echo "Left out: what make test-everything tests."
 
-test-everything: tidy cross race simulations more ## Tests the rest: the race detector, long simulations, other destinations and systems, fleets, dashboard, packages
+test-everything: tidy cross race simulations more fleet ## Tests the rest: the race detector, long simulations, other destinations and systems, fleets, dashboard, packages
 	$(MAKE) --no-print-directory fuzz FUZZTIME=3000x
 
 format: ## Formats the code
@@ -80,7 +80,11 @@ race:
 
 more: build bin/telegraf bin/telegraf-oldest bin/influxd bin/influx bin/nats-server bin/victoria-metrics bin/actionlint $(PACKAGERS) \
 		$(if $(shell command -v mvn),bin/kafka bin/kafka-connect) $(if $(shell command -v npm),bin/dashboard)
-	$(GO_TEST) -count=1 -parallel 4 -tags integration $(addprefix $(TESTS)/,fleet oldest destinations dashboard packages)
+	$(GO_TEST) -count=1 -parallel 4 -tags integration $(addprefix $(TESTS)/,oldest destinations dashboard packages)
+
+# It measures memory and time, and so is alone on the machine.
+fleet: build bin/telegraf
+	$(GO_TEST) -count=1 -tags integration $(TESTS)/fleet
 
 bench: build bin/telegraf ## Measures the plugin beside inputs.http, and inputs.exec with a script of curl and jq
 	go test -count=1 -v -timeout 30m -run '^TestBench' -tags integration,bench $(TESTS)/fleet
