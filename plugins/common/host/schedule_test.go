@@ -46,6 +46,7 @@ func TestSchedule(t *testing.T) {
 		{"slept", schedule{interval: 5 * time.Minute, aligned: true}, []string{"12:02:22", "17:13:00"}, []string{"12:05:00", "17:15:00"}},
 		{"slept, not aligned", schedule{interval: 5 * time.Minute}, []string{"12:02:22", "17:13:00"}, []string{"12:07:22", "17:18:00"}},
 		{"set back", schedule{interval: 5 * time.Minute, aligned: true}, []string{"12:02:22", "07:13:00"}, []string{"12:05:00", "07:15:00"}},
+		{"set back a little", schedule{interval: 5 * time.Minute, aligned: true}, []string{"12:02:22", "11:49:00"}, []string{"12:05:00", "11:50:00"}},
 		{"set back, not aligned", schedule{interval: 5 * time.Minute}, []string{"12:02:22", "07:13:00"}, []string{"12:07:22", "07:18:00"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
