@@ -235,6 +235,21 @@ func (*plain) Gather(acc telegraf.Accumulator) error {
 	return nil
 }
 
+// leaveOut skips a test for which something is missing here. Where nothing may be left out, as in .ci/run, it fails the test.
+func leaveOut(t *testing.T, missing string) {
+	t.Helper()
+	require.Empty(t, os.Getenv("TEST_EVERYTHING"), "TEST_EVERYTHING is set, but there is "+missing)
+	t.Skip("left out: there is " + missing)
+}
+
+// needRoot is for tests that become another user.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		leaveOut(t, "no right to become another user, which root has")
+	}
+}
+
 // confFile writes a configuration file, and returns its path.
 func confFile(t *testing.T, content string) string {
 	t.Helper()

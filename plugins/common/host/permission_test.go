@@ -43,9 +43,7 @@ func asNobody(t *testing.T, dir string) func(*exec.Cmd) {
 //
 //promise:state-user
 func TestStateFileOfAnotherUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("takes root to become another user")
-	}
+	needRoot(t)
 	for _, tt := range []struct {
 		name  string
 		leave func(t *testing.T, state string)
@@ -83,9 +81,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 
 //promise:state-user
 func TestStateFolderOfAnotherUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("takes root to become another user")
-	}
+	needRoot(t)
 	dir := publicDir(t)
 	conf := dir + "/test.conf"
 	require.NoError(t, os.WriteFile(conf, []byte("[agent]\nstatefile = \"state\"\n[[inputs.plain]]\n"), 0644)) //nolint:gosec // G306: likewise
@@ -97,9 +93,7 @@ func TestStateFolderOfAnotherUser(t *testing.T) {
 
 //promise:state-user
 func TestConfigurationOfAnotherUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("takes root to become another user")
-	}
+	needRoot(t)
 	dir := publicDir(t)
 	conf := dir + "/test.conf"
 	require.NoError(t, os.WriteFile(conf, []byte("[[inputs.plain]]\n"), 0600))
@@ -115,7 +109,7 @@ func TestConfigurationOfAnotherUser(t *testing.T) {
 func TestStartedByHand(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip(err)
+		leaveOut(t, fmt.Sprintf("no terminal: %v", err))
 	}
 	defer terminal.Close()
 	require.NoError(t, unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPTLCK, 0))

@@ -536,7 +536,7 @@ func TestBacklog(t *testing.T) {
 	waiting, postponed = p.Backlog(now)
 	require.Equal(t, []int{3, 2}, []int{waiting, postponed})
 
-	waiting, _ = p.Backlog(now.Add(5 * time.Hour)) // of which nothing has been read
+	waiting, _ = p.Backlog(now.Add(5 * time.Hour)) // no response has covered these hours yet
 	require.Equal(t, 3+5, waiting)
 }
 

@@ -227,7 +227,7 @@ func TestBadConfigurationEnds(t *testing.T) {
 	says := func(name string) int {
 		return tg.Count("E! [inputs.execd] " + name + ".conf:2: unknown option \"servr\" in [[inputs.wolkvox_ivr]]: did you mean \"server\"?")
 	}
-	tg.Await("the error to be said again", func() bool { return says("again") >= 2 })
+	tg.Await("the error to be logged again", func() bool { return says("again") >= 2 })
 	tg.AwaitLog("exited: exit status 1")
 	tg.AwaitLog("I! [inputs.execd] Restarting in 500ms...")
 	tg.AwaitLog("E! [inputs.execd] Process quit with message: exit status 1")

@@ -73,7 +73,7 @@ func Age(t *testing.T, statefile string, by time.Duration) {
 func Built(t *testing.T, program string) string {
 	t.Helper()
 	path := filepath.Join(Root, "bin", program)
-	require.FileExists(t, path, "not built yet: `make integration` or `make more` does it")
+	require.FileExists(t, path, "not built yet: `make test` and `make test-everything` build it")
 	return path
 }
 

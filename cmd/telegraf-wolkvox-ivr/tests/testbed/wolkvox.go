@@ -33,7 +33,7 @@ func (w *Wolkvox) MonthOf(t *testing.T, o simulator.Operation, name string, now 
 	return truth
 }
 
-// Newest returns the newest hour of which the report shows calls at the instant.
+// Newest returns the newest hour with calls in the report at the given time.
 func (w *Wolkvox) Newest(t *testing.T, o simulator.Operation, at time.Time) time.Time {
 	t.Helper()
 	hour := HourOf(t, o, at)
