@@ -46,11 +46,8 @@ func (l *ledger) begin() Hour {
 func (l *ledger) wanted() Set { return l.Again.Add(Window{l.begin(), maxHour}) }
 
 // watermark returns the hour below which hours can become final: `lookback` before the newest hour that has shown calls, or before
-// now if that lies ahead of now.
+// now if that lies ahead of now. Before there are any calls it lies in 1970.
 func (l *ledger) watermark(now time.Time) Hour {
-	if l.Newest == 0 {
-		return math.MinInt32
-	}
 	latest := l.Calendar.HourAt(now.Add(-l.Lookback))
 	if starts := l.Calendar.Starts(l.Newest); len(starts) > 0 {
 		latest = min(latest, l.Calendar.HourAt(starts[0].Add(-l.Lookback)))
@@ -161,7 +158,7 @@ func (r *reader) isCredible(h Hour) bool {
 
 // recordSilenceAbove sends the zeros of hours that can't be final yet. Their silence is no reading.
 func (r *reader) recordSilenceAbove(h Hour) {
-	isKnown := h < r.running && r.Oldest != 0 && h > r.Oldest && !r.response.Undated && !r.Shown.Contains(h) && r.isCredible(h)
+	isKnown := h < r.running && h > r.Oldest && !r.response.Undated && !r.Shown.Contains(h) && r.isCredible(h)
 	switch {
 	case !isKnown || !r.isSentAsZero(h):
 	case r.Mode != Final:
@@ -174,7 +171,7 @@ func (r *reader) recordSilenceAbove(h Hour) {
 // recordHidden takes in that the response does not show an hour that has shown calls.
 func (r *reader) recordHidden(h Hour) {
 	o := r.Open[h]
-	if r.Hidden == 1 && o != nil && o.isRead && r.now.Sub(o.shownAt) > droppedAfter {
+	if r.Hidden == 1 && o != nil && r.now.Sub(o.shownAt) > droppedAfter {
 		r.finalize(h, o)
 		return
 	}
@@ -183,9 +180,13 @@ func (r *reader) recordHidden(h Hour) {
 
 // addReading adds a reading. The second of two that agree makes an hour below the watermark final.
 func (r *reader) addReading(h Hour, reading Reading) {
-	o := r.openHour(h)
-	agrees := o.isRead && o.reading == reading
-	o.isRead, o.reading, o.shownAt = true, reading, r.now
+	o, isRead := r.Open[h]
+	if !isRead {
+		o = &openHour{}
+		r.Open[h] = o
+	}
+	agrees := isRead && o.reading == reading
+	o.reading, o.shownAt = reading, r.now
 	switch {
 	case agrees && h < r.watermark:
 		r.finalize(h, o)
@@ -195,7 +196,7 @@ func (r *reader) addReading(h Hour, reading Reading) {
 		}
 	case !reading.hasCalls(): // it is sent when it is final
 	case h > r.running, h == r.running && r.Mode == Ended:
-	case h >= r.watermark || !o.isSent || o.sent != reading:
+	default:
 		o.isSent, o.sent, o.sentAt = true, reading, r.now
 		r.send(h, reading, false)
 	}
@@ -229,25 +230,13 @@ func (r *reader) sendOnce(h Hour, o *openHour) {
 func (r *reader) send(h Hour, reading Reading, isFinal bool) {
 	starts := r.Calendar.Starts(h)
 	figures := [...]Figures{reading.First, reading.Second}
-	rows := reading.Rows
-	if !reading.hasCalls() {
-		rows = max(r.response.At(h).Rows, 1)
-	}
+	rows := max(reading.Rows, r.response.At(h).Rows, 1)
 	for i := range min(rows, len(starts)) {
 		if starts[i].After(r.now) {
 			break
 		}
 		r.Rows = append(r.Rows, Row{h, starts[i], figures[i], isFinal})
 	}
-}
-
-func (l *ledger) openHour(h Hour) *openHour {
-	o := l.Open[h]
-	if o == nil {
-		o = &openHour{}
-		l.Open[h] = o
-	}
-	return o
 }
 
 // finish makes hours final, and forgets what is known of them but for those that an output may not have stored.
@@ -304,7 +293,7 @@ func (l *ledger) forget() {
 	open := l.wanted().Without(l.Final)
 	days := make([]Window, 0, len(open))
 	for _, w := range open {
-		days = append(days, Window{w.From.startOfDay(), min(w.To, maxHour-2*Day).endOfDay() + Day})
+		days = append(days, Window{w.From.startOfDay(), w.To.endOfDay() + Day})
 	}
 	l.Shown = l.Shown.Intersect(setOf(days))
 }

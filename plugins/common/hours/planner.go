@@ -5,6 +5,9 @@ import "time"
 // patience is how many times in a row a request for history may fail, through no fault of its window, before it is the live window's turn.
 const patience = 3
 
+// retryWholeAfter is how many live requests of another form have to work before the whole live window is tried again: an hour's.
+const retryWholeAfter = 12
+
 // Planner chooses one request per gather, in turns for the live window and for history, and records the responses. Its methods must not
 // be called at the same time.
 type Planner struct {
@@ -15,12 +18,13 @@ type Planner struct {
 	hasFailed     map[bool]bool // by IsLive: the last such request, for the first time: it is repeated before that counts
 	isDown        bool          // the last live request failed, or its response did not show known calls
 
-	unlucky int // general failures of history in a row
+	unlucky int // general failures, up to patience
 
 	form       form
-	retryWhole time.Time // when to try the whole live window again
-	isDay      bool      // the last live request was for one day of the live window
-	daysBack   int       // which one is next, counted from today
+	formWorked int  // live requests in a row
+	formShows  bool // it has shown calls
+	isDay      bool // the last live request was for one day of the live window
+	daysBack   int  // which one is next, counted from today
 }
 
 // New returns a planner that knows nothing yet.
@@ -100,8 +104,8 @@ func (p *Planner) Next(now time.Time) Request {
 
 func (p *Planner) nextLive(now time.Time) Request {
 	q := Request{form: p.form}
-	if left := p.retryWhole.Sub(now); left <= 0 || left > retryPause { // a time farther ahead was set by a clock that was
-		q.form, q.isRetried = whole, p.form != whole && !p.isDown
+	if p.form != whole && p.formWorked >= retryWholeAfter {
+		q.form, q.isRetried = whole, true
 	}
 	q.Window = p.liveWindow(now)
 	// If it is wider than a day, every second request is for one day: the API may not show all of it. It is today, then one day further
@@ -129,11 +133,11 @@ func (p *Planner) nextLive(now time.Time) Request {
 // liveWindow runs from the day of the watermark to the end of today, in as many days as one request may span.
 func (p *Planner) liveWindow(now time.Time) Window {
 	running := p.Calendar.HourAt(now)
-	from := min(running, p.watermark(now))
+	from := p.watermark(now)
 	if p.Newest == 0 {
 		from = p.Calendar.HourAt(now.Add(-p.Lookback))
 	}
-	for o := p.Open[from-1]; from > p.begin() && o != nil && o.isRead; o = p.Open[from-1] { // it lacks its second reading
+	for p.Open[from-1] != nil { // it lacks its second reading
 		from--
 	}
 	to := running.endOfDay()
@@ -144,8 +148,7 @@ func (p *Planner) liveWindow(now time.Time) Window {
 // for more time in between. One that any request would have met (isGeneral) does not count against the window.
 func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	p.Acknowledge(now)
-	isRepeated := p.hasFailed[q.IsLive()]
-	if q.IsLive() && (isRepeated || !q.isRetried) {
+	if q.IsLive() && !q.isRetried {
 		p.isDown = true
 	}
 	if isGeneral {
@@ -153,7 +156,7 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 		p.isHistoryTurn = !q.IsLive() && p.unlucky > 0
 		return
 	}
-	p.unlucky = 0
+	isRepeated := p.hasFailed[q.IsLive()] || q.isRetried
 	p.hasFailed[q.IsLive()] = !isRepeated
 	if isRepeated {
 		p.widthFailed(q.Window)
@@ -162,24 +165,23 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	switch {
 	case !isRepeated:
 	case q.IsLive():
-		p.liveFailed(q, now)
+		p.liveFailed(q)
 	default:
 		p.history.failed(q, now)
 	}
 }
 
-func (p *Planner) liveFailed(q Request, now time.Time) {
+func (p *Planner) liveFailed(q Request) {
 	p.isDay = q.isDay
-	p.retryWhole = now.Add(retryPause)
-	if q.form == p.form && !q.isRetried { // else it was but tried again
-		p.form = (q.form + 1) % forms
+	p.formWorked = 0
+	if !q.isRetried || !p.formShows {
+		p.form, p.formShows = (p.form+1)%forms, false
 	}
 }
 
 // Record takes in the response to a request, and returns the rows to send.
 func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 	delete(p.hasFailed, q.IsLive())
-	p.unlucky = 0
 	p.isHistoryTurn = q.IsLive()
 	p.widthWorks(q.Window, now)
 	newest := p.Newest
@@ -194,10 +196,12 @@ func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 		}
 		p.isDown = isHiding // its history can't be trusted either
 		// If there have been no calls for long, other forms may show some.
-		if isHiding || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
-			p.liveFailed(q, now)
+		if isHiding || q.isRetried && !r.HasCalls || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
+			p.liveFailed(q)
 		} else {
 			p.isDay, p.form = q.isDay, q.form
+			p.formWorked++
+			p.formShows = p.formShows || r.HasCalls
 		}
 	} else {
 		p.history.recorded(q, &r, now)

@@ -72,7 +72,7 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 		p.Fail(q, now, true)
 	}
 
-	// The whole window is a probe while a narrower one works: an hour later, and again an hour later.
+	// The whole window is a probe while a narrower one works: after an hour's requests, and again after as many.
 	p = newPlanner(nil)
 	now = forward(p, start, 2)
 	probes := 0
@@ -88,7 +88,40 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 		}
 		now = now.Add(5 * time.Minute)
 	}
-	require.Equal(t, 4, probes, "two hours, each failure repeated once")
+	require.Equal(t, 2, probes)
+}
+
+// A form of the live window that works is found whatever the interval is, and then used for most requests.
+//
+//promise:postponed
+func TestFormsAtLongIntervals(t *testing.T) {
+	for name, isRefused := range map[string]func(w Window, running Hour) bool{
+		"windows that end ahead of now":            func(w Window, running Hour) bool { return w.To > running+1 },
+		"windows that reach into the running hour": func(w Window, running Hour) bool { return w.To > running },
+		"windows over 12 h":                        func(w Window, _ Hour) bool { return w.Hours() > 12 },
+		"windows over 24 h":                        func(w Window, _ Hour) bool { return w.Hours() > Day },
+	} {
+		for _, interval := range []time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour} {
+			t.Run(name+"/"+interval.String(), func(t *testing.T) {
+				p := newPlanner(func(o *Options) { o.Lookback = 30 * time.Hour })
+				lately := 0
+				const gathers = 60
+				for n := range gathers {
+					now := start.Add(time.Duration(n) * interval)
+					p.Start(now)
+					if q := p.Next(now); isRefused(q.Window, p.Calendar.HourAt(now)) {
+						p.Fail(q, now, false)
+					} else {
+						respond(p, q, now, everyHour)
+						if n >= gathers/2 {
+							lately++
+						}
+					}
+				}
+				require.Greater(t, lately, gathers/2/2)
+			})
+		}
+	}
 }
 
 // Two failures of history narrow its window, even if each is followed by as many general ones as end its turn.
@@ -198,9 +231,6 @@ func TestTimesFarAhead(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
 	now := forward(p, start, 12)
 	p.Postponed = []*Postponed{{From: p.begin(), To: p.begin() + 1, FailingFrom: p.begin(), Reason: Fails, Due: now.AddDate(1, 0, 0), Pause: time.Hour}}
-	p.retryWhole = now.AddDate(1, 0, 0)
-	p.form = runningHour
-	require.Equal(t, "2026-11-22 00:00 to 2026-11-22 23:00", p.nextLive(now).Window.String())
 	q, found := p.NextHistory(now)
 	require.True(t, found)
 	require.Equal(t, retry, q.purpose)
@@ -435,7 +465,7 @@ func TestSentAgainAfterARestart(t *testing.T) {
 			require.Equal(t, tt.again, p.Final.Hours()-next.Final.Hours())
 
 			h := p.Calendar.HourAt(state.Time) - 1
-			state.Open = OpenHours{h: {isRead: true, isSent: true, sentAt: state.Time}}
+			state.Open = OpenHours{h: {isSent: true, sentAt: state.Time}}
 			require.NoError(t, next.Restore(state))
 			require.Equal(t, tt.again == 0, next.Open[h].isSent, "an open hour that was sent")
 		})
@@ -483,7 +513,7 @@ func TestRepeatedHourBeforeItsSecond(t *testing.T) {
 func TestOpenHoursAsJSON(t *testing.T) {
 	h := HourOf(2026, 10, 25, 2)
 	reading := Reading{2, Figures{7, 7.5}, Figures{8, 8.5}}
-	before := OpenHours{h: {isRead: true, isSent: true, reading: reading, sent: reading, shownAt: start, sentAt: start}}
+	before := OpenHours{h: {isSent: true, reading: reading, sent: reading, shownAt: start, sentAt: start}}
 	content, err := json.Marshal(before)
 	require.NoError(t, err)
 	var after OpenHours

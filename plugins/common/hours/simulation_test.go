@@ -5,14 +5,20 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-var showAll = flag.Bool("sim.show", false, "log what came of each simulation")
+var (
+	showAll = flag.Bool("sim.show", false, "log what came of each simulation")
+	update  = flag.Bool("update", false, "write what the simulations took anew")
+)
 
 // simAPI is a misbehaving API. All its times are hours of the local clock, or instants.
 type simAPI struct {
@@ -485,6 +491,12 @@ type simulation struct {
 	sentAt   map[Hour]time.Time
 	crashed  time.Time
 	twice    int
+
+	settled         int // hours before the start that are final
+	settledAt       time.Time
+	history         int // requests
+	requested       int // hours
+	sentRows, zeros int
 }
 
 func (s *simulation) run(t *testing.T, crashAt int) {
@@ -509,12 +521,24 @@ func (s *simulation) gather() {
 	}
 	s.planner.Start(clock)
 	q := s.planner.Next(clock)
+	s.requested += q.Window.Hours()
+	if !q.IsLive() {
+		s.history++
+	}
 	response := s.respond(q.Window, s.now)
 	if response == nil {
 		s.planner.Fail(q, clock, false)
 		return
 	}
-	for _, row := range s.planner.Record(q, response, clock).Rows {
+	rows := s.planner.Record(q, response, clock).Rows
+	if n := s.planner.Final.Within(Window{-maxHour, simNow}).Hours(); n > s.settled {
+		s.settled, s.settledAt = n, s.now
+	}
+	for _, row := range rows {
+		s.sentRows++
+		if row.Calls == 0 {
+			s.zeros++
+		}
 		mayRepeat := s.sentAt[row.Hour].After(s.crashed.Add(-s.options.margin()-20*time.Minute)) && s.sentAt[row.Hour].Before(s.crashed)
 		if s.options.Mode == Final {
 			if slices.Contains(s.final[row.Hour], row.Calls) && !mayRepeat {
@@ -573,6 +597,15 @@ func (s *simulation) result() (text string, isWrong bool) {
 		len(missing)+len(wrong)+len(zeros)+s.twice > 0
 }
 
+const effortsHeader = "                                                                     " +
+	"final hours    after  history requests  requested hours   rows  zeros  postponed\n"
+
+// effort returns what it took until the hours before the start were final, and what all took.
+func (s *simulation) effort(name string) string {
+	return fmt.Sprintf("%-68s %12d %6.1f h %17d %16d %6d %6d %10d\n", name, s.settled, max(s.since(s.settledAt), 0),
+		s.history, s.requested, s.sentRows, s.zeros, len(s.planner.Postponed))
+}
+
 func sample(hours []Hour) []Hour { return hours[:min(len(hours), 5)] }
 
 func newSimulation(api simAPI, mode string, isDST bool) *simulation {
@@ -608,7 +641,8 @@ var madrid = func() *time.Location {
 	return location
 }()
 
-// TestSimulations plays each API in each mode with each variant; -short plays each API once.
+// TestSimulations plays each API in each mode with each variant; -short plays each API once, and compares what it took with
+// testdata/simulations.txt, so that a change to the rules shows what it costs. `go test -run TestSimulations -update` writes that anew.
 //
 //promise:right
 //promise:final
@@ -620,27 +654,50 @@ var madrid = func() *time.Location {
 //promise:killed
 func TestSimulations(t *testing.T) {
 	t.Parallel()
-	for i, api := range append(documented(), undocumented()...) {
-		for j, mode := range []string{"all", "zero", "final"} {
-			for k, variant := range []string{"plain", "crash", "DST"} {
-				if testing.Short() && 3*j+k != i%9 {
-					continue
+	apis := append(documented(), undocumented()...)
+	efforts := make([]string, len(apis))
+	t.Run("all", func(t *testing.T) { // ends when its parallel tests do
+		for i, api := range apis {
+			for j, mode := range []string{"all", "zero", "final"} {
+				for k, variant := range []string{"plain", "crash", "DST"} {
+					isFirst := 3*j+k == i%9
+					if testing.Short() && !isFirst {
+						continue
+					}
+					name := api.name + "/" + mode + "/" + variant
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						s := newSimulation(api, mode, variant == "DST")
+						crashAt := -1
+						if variant == "crash" {
+							crashAt = 20 + int(dice(Hour(len(api.name)), 800))
+						}
+						s.run(t, crashAt)
+						text, isWrong := s.result()
+						if *showAll || isWrong {
+							t.Log(text)
+						}
+						require.False(t, isWrong)
+						if isFirst {
+							efforts[i] = s.effort(name)
+						}
+					})
 				}
-				t.Run(api.name+"/"+mode+"/"+variant, func(t *testing.T) {
-					t.Parallel()
-					s := newSimulation(api, mode, variant == "DST")
-					crashAt := -1
-					if variant == "crash" {
-						crashAt = 20 + int(dice(Hour(len(api.name)), 800))
-					}
-					s.run(t, crashAt)
-					text, isWrong := s.result()
-					if *showAll || isWrong {
-						t.Log(text)
-					}
-					require.False(t, isWrong)
-				})
 			}
 		}
+	})
+	if t.Failed() {
+		return
+	}
+	const file = "testdata/simulations.txt"
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(effortsHeader+strings.Join(efforts, "")), 0o640))
+	}
+	expected, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(expected), "\n")
+	require.Len(t, lines, len(efforts)+2)
+	for i, effort := range efforts {
+		assert.Equal(t, lines[i+1], effort)
 	}
 }

@@ -63,10 +63,10 @@ type OpenHours map[Hour]*openHour
 
 // openHour is what is known of an hour that is not final.
 type openHour struct {
-	isRead, isSent bool
-	reading, sent  Reading   // the last one, and the one that was sent last
-	shownAt        time.Time // when a response showed the reading last
-	sentAt         time.Time
+	isSent        bool
+	reading, sent Reading   // the last one, and the one that was sent last
+	shownAt       time.Time // when a response showed the reading last
+	sentAt        time.Time
 }
 
 // openRun is how consecutive open hours with the same times are saved: each as calls and minutes of its rows.
@@ -83,9 +83,6 @@ func (o OpenHours) MarshalJSON() ([]byte, error) {
 	var run *openRun
 	for _, h := range slices.Sorted(maps.Keys(o)) {
 		open := o[h]
-		if !open.isRead {
-			continue
-		}
 		sentAt := time.Time{}
 		if open.isSent && open.sent == open.reading {
 			sentAt = open.sentAt
@@ -120,7 +117,7 @@ func (o *OpenHours) UnmarshalJSON(content []byte) error {
 				figures[n] = Figures{int64(rows[2*n]), rows[2*n+1]}
 			}
 			reading := Reading{len(rows) / 2, figures[0], figures[1]}
-			(*o)[run.From+Hour(i)] = &openHour{true, !run.SentAt.IsZero(), reading, reading, run.ShownAt, run.SentAt}
+			(*o)[run.From+Hour(i)] = &openHour{!run.SentAt.IsZero(), reading, reading, run.ShownAt, run.SentAt}
 		}
 	}
 	return nil

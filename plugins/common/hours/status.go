@@ -113,7 +113,7 @@ func (p *Planner) openRange(h Hour, d *Postponed, watermark Hour, now time.Time)
 		return OpenRange{Why: whyNever, Since: p.Started}
 	case p.Newest != 0 && h >= watermark:
 		return OpenRange{Why: whyNewer, Since: p.NewestAt}
-	case o != nil && o.isRead:
+	case o != nil:
 		return OpenRange{Why: whyOnce, Since: o.shownAt}
 	case p.Again.Contains(h):
 		return OpenRange{Why: whyAgain}
