@@ -66,7 +66,7 @@ func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 // width returns how many hours a request may span now.
 func (h *history) width(now time.Time) int {
 	if h.isTooWide(h.Width, now) {
-		return max(h.TooWide.Hours-Day, Day)
+		return h.TooWide.Hours - Day
 	}
 	return h.Width
 }
@@ -84,7 +84,7 @@ func (h *history) window(open Window, end Hour, now time.Time) Window {
 		return Window{today, end}
 	}
 	// The next day, if it is known to have calls, bounds the silence and exposes a response that hides calls.
-	if days > Day && len(h.Shown.Within(Window{w.To, w.To + Day})) > 0 {
+	if days > Day && !h.isTooWide(int(days)+Day, now) && len(h.Shown.Within(Window{w.To, w.To + Day})) > 0 {
 		w.To += Day
 	}
 	w.From = max(w.From.startOfDay(), w.To-days)
@@ -140,7 +140,7 @@ func (h *history) narrow(now time.Time) {
 		h.Width = h.Width / Day / 2 * Day
 		return
 	}
-	h.Width = max(h.Width/2, 1)
+	h.Width /= 2
 }
 
 // widen doubles the width after some successes.

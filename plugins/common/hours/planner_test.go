@@ -3,8 +3,6 @@ package hours
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -124,28 +122,6 @@ func TestFormsAtLongIntervals(t *testing.T) {
 	}
 }
 
-// Two failures of history narrow its window, even if each is followed by as many general ones as end its turn.
-//
-//promise:postponed
-func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Backfill = 40 * Day * time.Hour })
-	now := start
-	var history []Request
-	for len(history) < 2*(1+patience)+1 {
-		p.Start(now)
-		q := p.Next(now)
-		if q.IsLive() {
-			respond(p, q, now, everyHour)
-		} else {
-			history = append(history, q)
-			p.Fail(q, now, len(history)%(1+patience) != 1)
-		}
-		now = now.Add(5 * time.Minute)
-	}
-	first, last := history[0].Window.Hours(), history[len(history)-1].Window.Hours()
-	require.Equal(t, first/Day/2*Day, last, "hours after two failures and six general ones")
-}
-
 // While windows of several days fail and single days don't, those are requested: today every second time. Several days are tried again as a
 // probe after one hour, then two, four, up to a day, also after a restart, until they work.
 //
@@ -224,6 +200,30 @@ func TestLiveWindowIsBounded(t *testing.T) {
 	require.Equal(t, "2026-12-23 00:00 to 2027-01-22 23:00", p.nextLive(now).Window.String())
 }
 
+// It contains the running hour whatever the clock does.
+//
+//promise:clock
+func TestLiveWindowOfAClockThatGoesBack(t *testing.T) {
+	p := newPlanner(nil)
+	forward(p, start, 3)
+	before := start.AddDate(0, 0, -10)
+	require.Equal(t, "2026-11-12 00:00 to 2026-11-12 23:00", p.nextLive(before).Window.String())
+}
+
+// The running hour may have lost its calls for a moment; an hour before it hides them.
+//
+//promise:late
+func TestNewestCallsAreHidden(t *testing.T) {
+	p := newPlanner(nil)
+	now := forward(p, start, 1)
+	running := p.Calendar.HourAt(now)
+	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
+	require.False(t, p.isDown)
+	now = now.Add(time.Hour)
+	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
+	require.True(t, p.isDown)
+}
+
 // Times that a clock far ahead has set do not hold.
 //
 //promise:clock
@@ -245,6 +245,10 @@ func TestFirstStartByAWrongClock(t *testing.T) {
 	require.Equal(t, start, p.Started)
 	p.ClockKnown(start, -24*time.Hour)
 	require.Equal(t, start, p.Started, "it is known")
+	p.Start(start.Add(-time.Hour))
+	require.Equal(t, start, p.Started)
+	p.ClockKnown(start.Add(time.Hour), time.Hour)
+	require.Equal(t, start, p.Started)
 
 	p = newPlanner(nil) // after a crash before the time was known
 	p.Start(ahead)
@@ -258,277 +262,6 @@ func TestFirstStartByAWrongClock(t *testing.T) {
 	p.Start(ahead)
 	p.Start(start)
 	require.Equal(t, start, p.Started)
-}
-
-// A single hour that the report hides for a day has been dropped: its last reading is final.
-//
-//promise:final
-//promise:late
-func TestDroppedHour(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Mode = Final })
-	now := forward(p, start, 12)
-	dropped := p.Calendar.HourAt(start)
-	var sent time.Time
-	for now.Before(start.Add(40 * time.Hour)) {
-		p.Start(now)
-		for _, row := range respond(p, p.Next(now), now, func(h Hour) bool { return h != dropped }).Rows {
-			if row.Hour == dropped {
-				require.Equal(t, Figures{7, 7.5}, row.Figures)
-				sent = now
-			}
-		}
-		now = now.Add(5 * time.Minute)
-	}
-	require.Greater(t, sent.Sub(start), 24*time.Hour)
-	require.True(t, p.Final.Contains(dropped))
-}
-
-// Nothing is final while rows can't be assigned to hours, or while a row can't be read.
-//
-//promise:final
-//promise:unreadable
-func TestUnreadableRows(t *testing.T) {
-	for name, spoil := range map[string]func(*Response, Hour){
-		"undated":    func(r *Response, _ Hour) { r.Undated = true },
-		"unreadable": func(r *Response, h Hour) { r.At(h).Unreadable = true },
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlanner(func(o *Options) { o.Zeros = true })
-			now := forward(p, start, 3)
-			quiet := p.Calendar.HourAt(start) + 1
-			for range 12 * 12 {
-				p.Start(now)
-				q := p.Next(now)
-				response := NewResponse(q.Window)
-				for h := q.Window.From; h < q.Window.To && h <= p.Calendar.HourAt(now); h++ {
-					if h != quiet {
-						response.At(h).Reading = Reading{Rows: 1, First: Figures{7, 7.5}}
-					}
-				}
-				if q.Window.Contains(quiet) {
-					spoil(response, quiet)
-				}
-				for _, row := range p.Record(q, response, now).Rows {
-					require.NotEqual(t, quiet, row.Hour)
-				}
-				now = now.Add(5 * time.Minute)
-			}
-			require.False(t, p.Final.Contains(quiet))
-			require.True(t, p.Final.Contains(quiet+1))
-			waiting, postponed := p.Backlog(now)
-			require.Equal(t, 1, waiting+postponed)
-			for range 12 * 48 { // it can be read again
-				p.Start(now)
-				respond(p, p.Next(now), now, everyHour)
-				now = now.Add(5 * time.Minute)
-			}
-			require.True(t, p.Final.Contains(quiet))
-		})
-	}
-}
-
-//promise:state
-func TestStateIsSavedWhole(t *testing.T) {
-	p := newPlanner(func(o *Options) {
-		o.Backfill, o.Reread, o.RereadDays = 2000*time.Hour, "2026-11-20/2026-11-25", Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 26, 0)}
-	})
-	now := start
-	for n := range 40 {
-		p.Start(now)
-		if q := p.Next(now); n%7 == 3 {
-			p.Fail(q, now, false)
-		} else {
-			respond(p, q, now, func(h Hour) bool { return h%5 != 0 })
-		}
-		before, err := json.Marshal(p.Save(false))
-		require.NoError(t, err)
-		var state State
-		require.NoError(t, json.Unmarshal(before, &state))
-		after, err := json.Marshal(state)
-		require.NoError(t, err)
-		require.JSONEq(t, string(before), string(after))
-		require.NoError(t, newPlanner(nil).Restore(state))
-		now = now.Add(5 * time.Minute)
-	}
-}
-
-//promise:state-damaged
-func TestRestoreRefuses(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Backfill = 100 * time.Hour })
-	forward(p, start, 20)
-	known := HourOf(2026, 1, 1, 0)
-	disordered := Set{{known + 4, known + 6}, {known, known + 1}}
-	for name, spoil := range map[string]func(*State){
-		"version":       func(s *State) { s.Version = 2 },
-		"width":         func(s *State) { s.Width = 0 },
-		"wide":          func(s *State) { s.GoodWidth = 745 },
-		"run":           func(s *State) { s.WidestRun = -1 },
-		"newest":        func(s *State) { s.Newest = s.Oldest - 1 },
-		"good width":    func(s *State) { s.GoodWidth = 0 },
-		"final windows": func(s *State) { s.Final = disordered },
-		"again windows": func(s *State) { s.Again = disordered },
-		"shown windows": func(s *State) { s.Shown = disordered },
-		"postponed":     func(s *State) { s.Postponed = []*Postponed{{From: known, To: known, FailingFrom: known, Pause: 1}} },
-		"tries": func(s *State) {
-			s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known, Pause: 1, Tries: -1}}
-		},
-		"widest window":         func(s *State) { s.TooWide.Hours = longestWindow + Day + 1 },
-		"pause of wide windows": func(s *State) { s.TooWide.Pause = -1 },
-		"no postponed":          func(s *State) { s.Postponed = []*Postponed{nil} },
-		"years":                 func(s *State) { s.Final = s.Final.Add(Window{HourOf(1999, 12, 31, 23), HourOf(2000, 1, 1, 0)}) },
-		"year of a time":        func(s *State) { s.Started = time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"years ahead":           func(s *State) { s.Again = Set{{HourOf(2200, 12, 31, 23), HourOf(2201, 1, 1, 1)}} },
-		"too wide":              func(s *State) { s.TooWide.Hours = -1 },
-		"many windows":          func(s *State) { s.Shown = everyOther(HourOf(2000, 1, 1, 0), maxWindows) },
-		"many open hours": func(s *State) {
-			for h := range Hour(maxWindows) {
-				s.Open[HourOf(2010, 1, 1, 0)+h] = &openHour{}
-			}
-		},
-		"postponed, overlapping": func(s *State) {
-			for h := range Hour(100) {
-				s.Postponed = append(s.Postponed, newPostponed(Window{HourOf(2010, 1, 1, 0) + h, HourOf(2020, 1, 1, 0)}, Doubtful, start))
-			}
-		},
-		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known}} },
-	} {
-		state := p.Save(true)
-		require.NoError(t, newPlanner(nil).Restore(state))
-		spoil(&state)
-		require.Error(t, newPlanner(nil).Restore(state), name)
-	}
-}
-
-func everyOther(from Hour, n int) (set Set) {
-	for i := range n {
-		h := from + Hour(2*i)
-		set = append(set, Window{h, h + 1})
-	}
-	return set
-}
-
-// The largest state that is accepted costs little.
-//
-//promise:state-damaged
-func TestLargestState(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Backfill = 3650 * Day * time.Hour })
-	forward(p, start, 20)
-	s := p.Save(false)
-	const each = maxWindows/5 - 100
-	from := p.Calendar.HourAt(start) - 2*each - 100
-	s.Final, s.Again, s.Shown = everyOther(from, each).Union(s.Final), everyOther(from, each), everyOther(from, each).Union(s.Shown)
-	for i := range each {
-		h := from + Hour(2*i)
-		s.Unacknowledged = append(s.Unacknowledged, Sending{Window{h, h + 1}, start})
-		s.Postponed = append(s.Postponed, newPostponed(Window{h + 1, h + 2}, Doubtful, start))
-	}
-	now := start.Add(24 * time.Hour)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	begin := time.Now()
-	require.NoError(t, p.Restore(s))
-	for range 4 {
-		p.Start(now)
-		q := p.Next(now)
-		p.Record(q, NewResponse(q.Window), now)
-		p.Backlog(now)
-		now = now.Add(5 * time.Minute)
-	}
-	p.Status(now)
-	runtime.ReadMemStats(&after)
-	require.Less(t, time.Since(begin), 10*time.Second)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(300<<20))
-
-	for _, content := range []string{strings.Repeat("x", maxSaved), strings.Repeat("{},", maxElements), strings.Repeat("null,", maxElements)} {
-		require.ErrorContains(t, CheckSaved([]byte(`{"version":3,"open":[`+content+"{}]}")), "state has more than 2048 KiB or 200000 values")
-	}
-}
-
-// After an unclean end, what was sent within the margin comes once more, and nothing else; after a clean one the latest hours.
-//
-//promise:once
-//promise:killed
-func TestSentAgainAfterARestart(t *testing.T) {
-	for name, tt := range map[string]struct {
-		mode    Mode
-		isClean bool
-		again   int // hours that become open again
-	}{
-		"killed": {All, false, 3}, "stopped": {All, true, 3}, "killed, final": {Final, false, 3}, "stopped, final": {Final, true, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlanner(func(o *Options) { o.Mode, o.Backfill = tt.mode, 100*time.Hour })
-			forward(p, start, 12*10)
-			state := p.Save(tt.isClean)
-			next := newPlanner(func(o *Options) { o.Mode, o.Backfill = tt.mode, 100*time.Hour })
-			require.NoError(t, next.Restore(state))
-			require.Equal(t, tt.again, p.Final.Hours()-next.Final.Hours())
-
-			h := p.Calendar.HourAt(state.Time) - 1
-			state.Open = OpenHours{h: {isSent: true, sentAt: state.Time}}
-			require.NoError(t, next.Restore(state))
-			require.Equal(t, tt.again == 0, next.Open[h].isSent, "an open hour that was sent")
-		})
-	}
-}
-
-// It counts even if the clock was behind when it was sent.
-//
-//promise:clock
-func TestSentAgainAfterAWrongClock(t *testing.T) {
-	by := 5 * time.Hour
-	p := newPlanner(nil)
-	forward(p, start.Add(-by), 1)
-	p.ClockKnown(start, by)
-	forward(p, start, 2)
-	next := newPlanner(nil)
-	require.NoError(t, next.Restore(p.Save(false)))
-	require.Empty(t, next.Final)
-	for h, o := range next.Open {
-		require.False(t, o.isSent, h)
-	}
-}
-
-// Of an hour that the clock shows twice, the second is not sent before it has begun, though the report may have two rows.
-//
-//promise:dst
-func TestRepeatedHourBeforeItsSecond(t *testing.T) {
-	madrid, err := time.LoadLocation("Europe/Madrid")
-	require.NoError(t, err)
-	p := newPlanner(func(o *Options) { o.Calendar = Calendar{madrid} })
-	first := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
-	for i, now := range []time.Time{first, first.Add(time.Hour)} {
-		p.Start(now)
-		q := p.Next(now)
-		response := NewResponse(q.Window)
-		response.At(p.Calendar.HourAt(now)).Reading = Reading{2, Figures{7, 7.5}, Figures{7, 7.5}}
-		require.Len(t, p.Record(q, response, now).Rows, i+1)
-	}
-}
-
-// Readings of a repeated hour survive a restart, and no list of another length is taken for one.
-//
-//promise:dst
-//promise:state
-func TestOpenHoursAsJSON(t *testing.T) {
-	h := HourOf(2026, 10, 25, 2)
-	reading := Reading{2, Figures{7, 7.5}, Figures{8, 8.5}}
-	before := OpenHours{h: {isSent: true, reading: reading, sent: reading, shownAt: start, sentAt: start}}
-	content, err := json.Marshal(before)
-	require.NoError(t, err)
-	var after OpenHours
-	require.NoError(t, json.Unmarshal(content, &after))
-	require.Equal(t, before, after)
-	for _, rows := range []string{"[1]", "[1,2,3]", "[1,2,3,4,5,6]"} {
-		require.Error(t, json.Unmarshal([]byte(`[{"from":"2026-10-25T02","rows":[`+rows+`]}]`), &after), rows)
-	}
-}
-
-//promise:state-damaged
-func TestCheckSaved(t *testing.T) {
-	require.NoError(t, CheckSaved([]byte(`{"version":3}`)))
-	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 3")
-	require.Error(t, CheckSaved([]byte(`[]`)))
 }
 
 // Days are read once more when they lie below the watermark, each once.
@@ -545,75 +278,37 @@ func TestReread(t *testing.T) {
 	require.True(t, p.Start(now).IsEmpty())
 	now = forward(p, now, 12*2)
 	require.Equal(t, &Window{today, today + Day}, p.Rereading)
-	forward(p, now, 12*30)
+	now = forward(p, now, 12*30)
 	require.Nil(t, p.Rereading)
 	require.True(t, p.Final.Contains(today-2*Day))
+	require.Empty(t, p.Again)
+
+	past := Window{today - 9*Day, today - 8*Day} // before the beginning
+	p.Options.Reread, p.RereadDays = "y", past
+	require.Equal(t, past, p.Start(now))
+	require.Nil(t, p.Rereading)
+	require.Equal(t, past.Hours(), p.openHours(today, now).Hours())
+	now = forward(p, now, 12)
+	require.Empty(t, past.Hours()-p.Final.Within(past).Hours())
+
+	p.Options.Reread, p.RereadDays = "z", Window{today + Day, today + 2*Day}
+	p.Start(now)
+	p.Options.Reread, p.RereadDays = "", Window{}
+	p.Start(now)
+	require.Nil(t, p.Rereading, "the option is gone")
 }
 
-// Hours that wait count apart from those that are postponed. Of those that are final nothing else is kept.
+// What is read again is read as if it had never been.
 //
-//promise:statistics
-func TestBacklog(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Backfill = 10 * time.Hour })
-	now := forward(p, start, 12)
-	waiting, postponed := p.Backlog(now)
-	require.Zero(t, waiting+postponed)
-	require.NotContains(t, p.readAt, p.Calendar.HourAt(start)-5)
-
-	first := p.begin()
-	p.Final = p.Final.Remove(Window{first, first + 5})
-	p.Postponed = []*Postponed{newPostponed(Window{first, first + 2}, Fails, now)}
-	waiting, postponed = p.Backlog(now)
-	require.Equal(t, []int{3, 2}, []int{waiting, postponed})
-
-	waiting, _ = p.Backlog(now.Add(5 * time.Hour)) // no response has covered these hours yet
-	require.Equal(t, 3+5, waiting)
-}
-
-// It is unusual if the newest calls are older than twice the longest gap and two hours, once a day has been seen.
-//
-//promise:late
-func TestStall(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Backfill = 30 * time.Hour })
-	_, isUnusual := p.Stall(start)
-	require.False(t, isUnusual)
-	now := start
-	for range 4 {
-		p.Start(now)
-		respond(p, p.Next(now), now, func(h Hour) bool { return h.Of() < 6 || h.Of() > 9 })
-		now = now.Add(5 * time.Minute)
-	}
-	require.Equal(t, 4, p.LongestGap)
-	p.WidestRun = Day
-	for hours, expected := range map[int]bool{0: false, 10: false, 11: true} {
-		age, isUnusual := p.Stall(start.Add(time.Duration(hours) * time.Hour))
-		require.Equal(t, hours, age)
-		require.Equal(t, expected, isUnusual, hours)
-	}
-	p.WidestRun = Day - 1
-	_, isUnusual = p.Stall(start.Add(100 * time.Hour))
-	require.False(t, isUnusual)
-}
-
-//promise:status
-func TestStatusOfHours(t *testing.T) {
-	p := newPlanner(func(o *Options) { o.Backfill = 24 * time.Hour })
-	require.Empty(t, p.Status(start).Open)
-	p.Start(start)
-	require.Len(t, p.Status(start).Open, 1)
-	require.Equal(t, whyUnread, p.Status(start).Open[0].Why)
-	respond(p, p.Next(start), start, everyHour)
-	reasons := make([]string, 0, 3)
-	for _, r := range p.Status(start).Open {
-		reasons = append(reasons, r.Why)
-	}
-	require.Equal(t, []string{whyUnread, whyOnce, whyNewer}, reasons)
-	now := forward(p, start, 12)
-	s := p.Status(now)
-	require.Equal(t, "2026-11-22 15:00", s.Newest.String())
-	require.Equal(t, "2026-11-22 12:00", s.Watermark.String())
-	require.Equal(t, "2026-11-22 11:00", s.Complete.String())
-	require.Len(t, s.Open, 1)
-	require.Equal(t, whyNewer, s.Open[0].Why)
-	require.Equal(t, "2026-11-22 12:00 to 2026-11-22 15:00", s.Open[0].Window.String())
+//promise:reread
+func TestReadAgain(t *testing.T) {
+	p := newPlanner(nil)
+	forward(p, start, 1)
+	h := p.Calendar.HourAt(start)
+	p.Postponed = []*Postponed{newPostponed(Window{h - 2, h - 1}, Doubtful, start), newPostponed(Window{h - 9, h - 8}, Fails, start)}
+	p.readAgain(Window{h - 3, h})
+	require.NotContains(t, p.Open, h-1)
+	require.Contains(t, p.Open, h)
+	require.Len(t, p.Postponed, 1)
+	require.Equal(t, h-9, p.Postponed[0].From)
 }

@@ -15,7 +15,7 @@ func (p *Planner) Restore(s State) error {
 		return err
 	}
 	p.State = s.clone()
-	p.StoppedCleanly, p.Unacknowledged = false, nil
+	p.Unacknowledged = nil
 	if s.Timezone != p.Calendar.Location.String() { // the report's hours are the same, but start at other instants
 		p.Timezone = p.Calendar.Location.String()
 		p.Again, p.Final = p.Again.Union(p.Final), nil

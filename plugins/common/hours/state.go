@@ -141,34 +141,33 @@ func (s *State) clone() State {
 }
 
 const (
-	// maxWindows bounds how many windows and open hours a state may have: two for each day of 27 years.
-	maxWindows = 20_000
+	// maxHours bounds how many hours a state may name: the ends of two windows for each day of 27 years.
+	maxHours = 40_000
 	// maxPostponed bounds the hours of all postponed windows, which may overlap.
 	maxPostponed = 1_000_000
 )
 
-var errTooManyWindows = fmt.Errorf("state has more than %d windows and open hours", maxWindows)
-
-// windows returns all windows and hours of the state.
-func (s *State) windows() []Window {
+// hours returns all hours that the state names: single ones, those of its times, and the first and the last of each window.
+func (s *State) hours() []Hour {
 	windows := slices.Concat(s.Final, s.Again, s.Shown, s.postponedHours(), unacknowledged(s.Unacknowledged))
 	if s.Rereading != nil {
 		windows = append(windows, *s.Rereading)
 	}
-	for h := range s.Open {
-		windows = append(windows, Window{h, h + 1})
+	hours := slices.Collect(maps.Keys(s.Open))
+	for _, w := range windows {
+		hours = append(hours, w.From, w.To-1)
 	}
 	for _, h := range []Hour{s.Newest, s.Oldest} {
 		if h != 0 {
-			windows = append(windows, Window{h, h + 1})
+			hours = append(hours, h)
 		}
 	}
 	for _, t := range []time.Time{s.Time, s.Started, s.NewestAt} {
-		if h := Hour(t.Unix() / 3600); !t.IsZero() {
-			windows = append(windows, Window{h, h + 1})
+		if !t.IsZero() {
+			hours = append(hours, Hour(t.Unix()/3600))
 		}
 	}
-	return windows
+	return hours
 }
 
 const (
@@ -205,13 +204,13 @@ func (s *State) validate() error {
 			return errors.New("state has too many postponed hours")
 		}
 	}
-	switch windows := s.windows(); {
-	case len(windows) > maxWindows:
-		return errTooManyWindows
-	case slices.ContainsFunc(windows, func(w Window) bool { return !IsKnown(w.From) || !IsKnown(w.To-1) }):
+	switch hours, t := s.hours(), s.TooWide; {
+	case len(hours) > maxHours:
+		return fmt.Errorf("state has more than %d hours", maxHours)
+	case slices.ContainsFunc(hours, func(h Hour) bool { return !IsKnown(h) }):
 		return errors.New("state has hours of other years than 2000 to 2200")
-	case s.TooWide.Hours < 0 || s.TooWide.Hours > longestWindow+Day || s.TooWide.Pause < 0:
-		return fmt.Errorf("state has too wide windows of %d hours, which must be 0 to %d", s.TooWide.Hours, longestWindow+Day)
+	case t != TooWide{} && (t.Hours < 2*Day || t.Hours > longestWindow+Day || t.Pause <= 0):
+		return fmt.Errorf("state has too wide windows of %d hours, which must be %d to %d", t.Hours, 2*Day, longestWindow+Day)
 	case s.Width < 1 || s.GoodWidth < 1 || max(s.Width, s.GoodWidth) > longestWindow:
 		return fmt.Errorf("state has a width of %d or %d hours, which must be 1 to %d", s.Width, s.GoodWidth, longestWindow)
 	case s.WidestRun < 0 || s.LongestGap < 0 || s.Newest < s.Oldest:

@@ -135,7 +135,7 @@ func (p *Planner) Backlog(now time.Time) (waiting, postponed int) {
 	postponed = all - open.Hours()
 	watermark := p.watermark(now)
 	waiting = open.Within(Window{-maxHour, watermark}).Hours()
-	for _, w := range open.Within(Window{max(watermark, -maxHour), maxHour}) {
+	for _, w := range open.Within(Window{watermark, maxHour}) {
 		for h := w.From; h < w.To; h++ {
 			if now.Sub(p.readAt[h]) > retryPause {
 				waiting++

@@ -21,7 +21,7 @@ func wideness(w Window) int {
 // isTooWide reports whether windows of so many hours fail, and it is not yet time to try again.
 func (l *ledger) isTooWide(hours int, now time.Time) bool {
 	left := l.TooWide.Until.Sub(now)
-	return l.TooWide.Hours > 0 && hours >= l.TooWide.Hours && left > 0 && left <= l.TooWide.Pause // else a clock was ahead
+	return hours >= l.TooWide.Hours && left > 0 && left <= l.TooWide.Pause // else a clock was ahead
 }
 
 // widthFailed takes in that a window has failed. That may be due to its width if the next ones work, and if they are narrower.
@@ -50,7 +50,7 @@ func (l *ledger) widthWorks(w Window, now time.Time) {
 
 // withinDay returns a window for history, or the part of it in its last day: it is that which two days at once may not be had.
 func (l *ledger) withinDay(w Window, now time.Time) Window {
-	if l.TooWide.Hours > 0 && (w.Hours() <= Day || l.isTooWide(w.Hours(), now)) {
+	if l.TooWide.Hours > 0 && (w.Hours() <= Day || l.isTooWide(wideness(w), now)) {
 		w.From = max(w.From, (w.To - 1).startOfDay())
 	}
 	return w

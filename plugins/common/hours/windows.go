@@ -93,13 +93,13 @@ func (s Set) Without(other Set) Set {
 			other = other[1:]
 		}
 		for _, hole := range other {
-			if w.IsEmpty() || hole.From >= w.To {
+			if hole.From >= w.To {
 				break
 			}
 			if before := (Window{w.From, hole.From}); !before.IsEmpty() {
 				rest = append(rest, before)
 			}
-			w.From = max(w.From, hole.To)
+			w.From = hole.To
 		}
 		if !w.IsEmpty() {
 			rest = append(rest, w)

@@ -1,0 +1,262 @@
+package hours
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// show records a response to a live request that shows these hours.
+func show(p *Planner, w Window, now time.Time, shown map[Hour]Shown) Result {
+	response := NewResponse(w)
+	for h, s := range shown {
+		*response.At(h) = s
+	}
+	return p.Record(Request{Window: w}, response, now)
+}
+
+// calls is an hour with seven calls.
+var calls = Shown{Reading: Reading{1, Figures{7, 7.5}, Figures{}}}
+
+// rowsOf returns the hours of rows.
+func rowsOf(r Result) (hours []Hour) {
+	for _, row := range r.Rows {
+		hours = append(hours, row.Hour)
+	}
+	return hours
+}
+
+// A single hour that the report hides for a day has been dropped: its last reading is final. If it hides several, none is.
+//
+//promise:final
+//promise:late
+func TestDroppedHour(t *testing.T) {
+	for n, isFinal := range map[Hour]bool{1: true, 2: false} {
+		p := newPlanner(func(o *Options) { o.Mode = Final })
+		now := forward(p, start, 12)
+		dropped := p.Calendar.HourAt(start)
+		var sent time.Time
+		for now.Before(start.Add(40 * time.Hour)) {
+			p.Start(now)
+			for _, row := range respond(p, p.Next(now), now, func(h Hour) bool { return h > dropped || h <= dropped-n }).Rows {
+				if row.Hour == dropped {
+					require.Equal(t, Figures{7, 7.5}, row.Figures)
+					sent = now
+				}
+			}
+			now = now.Add(5 * time.Minute)
+		}
+		require.Equal(t, isFinal, p.Final.Contains(dropped))
+		require.Equal(t, isFinal, sent.Sub(start) > 24*time.Hour)
+	}
+}
+
+// An hour that has been hidden since it had calls without minutes has no reading that could be final.
+//
+//promise:final
+func TestHiddenHourWithoutAReading(t *testing.T) {
+	p := newPlanner(nil)
+	forward(p, start, 1)
+	h := p.Calendar.HourAt(start) - 2
+	delete(p.Open, h)
+	later := start.Add(48 * time.Hour)
+	today := Window{h.startOfDay(), h.endOfDay()}
+	shown := map[Hour]Shown{}
+	for other := today.From; other < today.To; other++ {
+		shown[other] = calls
+	}
+	shown[h] = Shown{}
+	require.Equal(t, 1, show(p, today, later, shown).Hidden)
+	require.False(t, p.Final.Contains(h))
+}
+
+// Nothing is final while rows can't be assigned to hours, or while a row can't be read.
+//
+//promise:final
+//promise:unreadable
+func TestUnreadableRows(t *testing.T) {
+	for name, spoil := range map[string]func(*Response, Hour){
+		"undated":    func(r *Response, _ Hour) { r.Undated = true },
+		"unreadable": func(r *Response, h Hour) { r.At(h).Unreadable = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlanner(func(o *Options) { o.Zeros = true })
+			now := forward(p, start, 3)
+			quiet := p.Calendar.HourAt(start) + 1
+			for range 12 * 36 {
+				p.Start(now)
+				q := p.Next(now)
+				response := NewResponse(q.Window)
+				for h := q.Window.From; h < q.Window.To && h <= p.Calendar.HourAt(now); h++ {
+					if h != quiet {
+						response.At(h).Reading = Reading{Rows: 1, First: Figures{7, 7.5}}
+					}
+				}
+				if q.Window.Contains(quiet) {
+					spoil(response, quiet)
+				}
+				for _, row := range p.Record(q, response, now).Rows {
+					require.NotEqual(t, quiet, row.Hour)
+				}
+				if quiet >= p.watermark(now) {
+					require.Empty(t, p.Postponed)
+				}
+				now = now.Add(5 * time.Minute)
+			}
+			require.False(t, p.Final.Contains(quiet))
+			require.True(t, p.Final.Contains(quiet+1))
+			waiting, postponed := p.Backlog(now)
+			require.Equal(t, []int{0, 1}, []int{waiting, postponed})
+			for range 12 * 48 { // it can be read again
+				p.Start(now)
+				respond(p, p.Next(now), now, everyHour)
+				now = now.Add(5 * time.Minute)
+			}
+			require.True(t, p.Final.Contains(quiet))
+		})
+	}
+}
+
+// A row that can't be read does not hide the calls of its hour.
+//
+//promise:unreadable
+func TestUnreadableRowHidesNothing(t *testing.T) {
+	p := newPlanner(nil)
+	forward(p, start, 1)
+	today := Window{HourOf(2026, 11, 22, 0), HourOf(2026, 11, 23, 0)}
+	shown := map[Hour]Shown{}
+	for h := today.From; h <= p.Calendar.HourAt(start); h++ {
+		shown[h] = calls
+	}
+	shown[today.From+13] = Shown{Unreadable: true}
+	require.Zero(t, show(p, today, start, shown).Hidden)
+}
+
+// Zeros of hours that have ended are sent at once, if their silence is credible.
+//
+//promise:silence
+func TestZerosAboveTheWatermark(t *testing.T) {
+	today := HourOf(2026, 11, 22, 0)
+	day := Window{today, today + Day}
+	set := func(o *Options) { o.Lookback, o.Zeros = 48*time.Hour, true }
+
+	p := newPlanner(set)
+	p.Start(start)
+	require.Equal(t, []Hour{today + 10, today + 11, today + 12, today + 13}, rowsOf(show(p, day, start, map[Hour]Shown{today + 10: calls, today + 13: calls})),
+		"those between two rows; what comes after them may not be there yet")
+
+	p = newPlanner(set)
+	p.Start(start)
+	response := NewResponse(day)
+	response.Undated = true
+	*response.At(today + 10), *response.At(today + 13) = calls, calls
+	require.Equal(t, []Hour{today + 10, today + 13}, rowsOf(p.Record(Request{Window: day}, response, start)), "a row may belong to an hour between them")
+
+	p = newPlanner(set)
+	p.Start(start)
+	show(p, day, start, map[Hour]Shown{today: calls, today + 14: calls})
+	narrow := Window{today - 10, today}
+	require.Empty(t, show(p, narrow, start, nil).Rows, "before the earliest known calls")
+	show(p, Window{today - Day, today}, start, map[Hour]Shown{today - 12: calls})
+	require.Len(t, show(p, narrow, start, nil).Rows, 10, "a window no wider than a run of rows, after the earliest known calls")
+}
+
+// Hours that were sent are remembered until outputs must have stored them, in whatever order they become final.
+//
+//promise:killed
+func TestUnacknowledgedHours(t *testing.T) {
+	p := newPlanner(nil)
+	h := HourOf(2026, 11, 22, 0)
+	finish := func(w Window, sentAt time.Time) {
+		for i := w.From; i < w.To; i++ {
+			p.Open[i] = &openHour{isSent: true, sentAt: sentAt}
+		}
+		p.finish(Set{w})
+	}
+	early, late := start.Add(-time.Hour), start
+	finish(Window{h + 10, h + 13}, early)
+	finish(Window{h + 5, h + 7}, early)
+	finish(Window{h + 7, h + 8}, early)
+	finish(Window{h + 8, h + 9}, late)
+	require.Equal(t, []Sending{{Window{h + 10, h + 13}, early}, {Window{h + 5, h + 8}, early}, {Window{h + 8, h + 9}, late}}, p.Unacknowledged)
+	p.Acknowledge(early.Add(p.margin() + 1))
+	require.Equal(t, []Sending{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
+}
+
+// The clock that was behind is corrected where the last response has left its time, and nowhere else.
+//
+//promise:clock
+func TestTimesOfTheLastResponseAreCorrected(t *testing.T) {
+	p := newPlanner(nil)
+	now := forward(p, start, 1)
+	before := start.Add(-time.Hour)
+	h := p.Calendar.HourAt(start)
+	p.Open[h-1].sentAt = before
+	p.Unacknowledged = []Sending{{Window{h - 5, h - 4}, before}, {Window{h - 4, h - 3}, start}}
+	p.ClockKnown(now, time.Minute)
+	require.Equal(t, start.Add(time.Minute), p.NewestAt)
+	require.Equal(t, start.Add(time.Minute), p.Open[h].sentAt)
+	require.Equal(t, before, p.Open[h-1].sentAt)
+	require.Equal(t, []time.Time{before, start.Add(time.Minute)}, []time.Time{p.Unacknowledged[0].At, p.Unacknowledged[1].At})
+
+	p.ClockKnown(now, -time.Minute)
+	require.Equal(t, start.Add(time.Minute), p.NewestAt, "the response had the right time already")
+}
+
+// Of an hour that the clock shows twice, the second is not sent before it has begun, though the report may have two rows.
+//
+//promise:dst
+func TestRepeatedHourBeforeItsSecond(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Calendar = Calendar{madrid} })
+	first := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
+	for i, now := range []time.Time{first, first.Add(time.Hour)} {
+		p.Start(now)
+		q := p.Next(now)
+		response := NewResponse(q.Window)
+		response.At(p.Calendar.HourAt(now)).Reading = Reading{2, Figures{7, 7.5}, Figures{7, 7.5}}
+		require.Len(t, p.Record(q, response, now).Rows, i+1)
+	}
+}
+
+// Both rows of a repeated hour are sent, also if one or both are zeros, or the report drops them.
+//
+//promise:dst
+func TestRowsOfARepeatedHour(t *testing.T) {
+	now := time.Date(2026, 10, 25, 9, 20, 0, 0, time.UTC)
+	day := Window{HourOf(2026, 10, 25, 0), HourOf(2026, 10, 26, 0)}
+	repeated := day.From + 2
+	sent := func(p *Planner, reading Reading, now time.Time) (rows []Row) {
+		p.Start(now)
+		for _, row := range show(p, day, now, map[Hour]Shown{day.From + 1: calls, repeated: {Reading: reading}, day.From + 9: calls}).Rows {
+			if row.Hour == repeated {
+				rows = append(rows, row)
+			}
+		}
+		return rows
+	}
+	final := func(o *Options) { o.Calendar, o.Mode, o.Backfill = Calendar{madrid}, Final, 24*time.Hour }
+	for _, reading := range []Reading{{2, Figures{}, Figures{7, 7.5}}, {2, Figures{7, 7.5}, Figures{}}, {Rows: 2}} {
+		p := newPlanner(final)
+		require.Empty(t, sent(p, reading, now))
+		rows := sent(p, reading, now.Add(time.Minute))
+		require.Equal(t, []Figures{reading.First, reading.Second}, []Figures{rows[0].Figures, rows[1].Figures})
+		require.Equal(t, time.Hour, rows[1].Start.Sub(rows[0].Start))
+	}
+
+	p := newPlanner(final)
+	require.Empty(t, sent(p, Reading{2, Figures{7, 7.5}, Figures{8, 8.5}}, now))
+	require.Len(t, sent(p, Reading{}, now.Add(25*time.Hour)), 2, "it was dropped")
+}
+
+// Calls in an hour that the clock skips, which there can't be, do no harm.
+//
+//promise:dst
+func TestCallsInASkippedHour(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Calendar, o.Lookback = Calendar{madrid}, 0 })
+	now := time.Date(2026, 3, 29, 1, 20, 0, 0, time.UTC) // 3:20
+	p.Start(now)
+	day := Window{HourOf(2026, 3, 29, 0), HourOf(2026, 3, 30, 0)}
+	require.Empty(t, show(p, day, now, map[Hour]Shown{day.From + 2: calls}).Rows)
+	require.Equal(t, day.From+3, p.watermark(now))
+}

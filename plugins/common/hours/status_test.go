@@ -1,0 +1,131 @@
+package hours
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Hours that wait count apart from those that are postponed. Of those that are final nothing else is kept.
+//
+//promise:statistics
+func TestBacklog(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 10 * time.Hour })
+	now := forward(p, start, 12)
+	waiting, postponed := p.Backlog(now)
+	require.Zero(t, waiting+postponed)
+	require.NotContains(t, p.readAt, p.Calendar.HourAt(start)-5)
+
+	first := p.begin()
+	p.Final = p.Final.Remove(Window{first, first + 5})
+	p.Postponed = []*Postponed{newPostponed(Window{first, first + 2}, Fails, now)}
+	waiting, postponed = p.Backlog(now)
+	require.Equal(t, []int{3, 2}, []int{waiting, postponed})
+
+	waiting, _ = p.Backlog(now.Add(5 * time.Hour)) // no response has covered these hours yet
+	require.Equal(t, 3+5, waiting)
+}
+
+// It is unusual if the newest calls are older than twice the longest gap and two hours, once a day has been seen.
+//
+//promise:late
+func TestStall(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 30 * time.Hour })
+	_, isUnusual := p.Stall(start)
+	require.False(t, isUnusual)
+	now := start
+	for range 4 {
+		p.Start(now)
+		respond(p, p.Next(now), now, func(h Hour) bool { return (h.Of() < 6 || h.Of() > 9) && h.Of() != 12 })
+		now = now.Add(5 * time.Minute)
+	}
+	require.Equal(t, 4, p.LongestGap)
+	p.WidestRun = Day
+	for hours, expected := range map[int]bool{0: false, 10: false, 11: true} {
+		age, isUnusual := p.Stall(start.Add(time.Duration(hours) * time.Hour))
+		require.Equal(t, hours, age)
+		require.Equal(t, expected, isUnusual, hours)
+	}
+	p.WidestRun = Day - 1
+	_, isUnusual = p.Stall(start.Add(100 * time.Hour))
+	require.False(t, isUnusual)
+}
+
+//promise:status
+func TestStatusOfHours(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 24 * time.Hour })
+	require.Empty(t, p.Status(start).Open)
+	p.Start(start)
+	require.Len(t, p.Status(start).Open, 1)
+	require.Equal(t, whyUnread, p.Status(start).Open[0].Why)
+	respond(p, p.Next(start), start, everyHour)
+	reasons := make([]string, 0, 3)
+	for _, r := range p.Status(start).Open {
+		reasons = append(reasons, r.Why)
+	}
+	require.Equal(t, []string{whyUnread, whyOnce, whyNewer}, reasons)
+	now := forward(p, start, 12)
+	s := p.Status(now)
+	require.Equal(t, "2026-11-22 15:00", s.Newest.String())
+	require.Equal(t, "2026-11-22 12:00", s.Watermark.String())
+	require.Equal(t, "2026-11-22 11:00", s.Complete.String())
+	require.Len(t, s.Open, 1)
+	require.Equal(t, whyNewer, s.Open[0].Why)
+	require.Equal(t, "2026-11-22 12:00 to 2026-11-22 15:00", s.Open[0].Window.String())
+}
+
+//promise:status
+func TestStatusNamesReasons(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
+	now := forward(p, start, 12*6)
+	require.Len(t, p.Status(now).Open, 1, "what is above the watermark")
+	first := p.begin()
+	p.Oldest = first + 5
+	later, past := now.Add(time.Hour), now.Add(-time.Hour)
+	postponed := func(from, hours Hour, reason Reason, since, due time.Time) *Postponed {
+		d := newPostponed(Window{first + from, first + from + hours}, reason, since)
+		d.Due = due
+		p.Postponed = append(p.Postponed, d)
+		return d
+	}
+	postponed(2, 1, Doubtful, now, later)
+	postponed(12, 2, Fails, now, later)
+	postponed(14, 1, Fails, past, later)
+	postponed(16, 1, Doubtful, past, past)
+	postponed(18, 3, Fails, past, later).FailingFrom++ // how many fail is not known yet
+	p.Again = Set{{first + 30, first + 31}}
+	p.Open[first+32] = &openHour{shownAt: past}
+	begun := p.Calendar.HourAt(start) + 2
+	for _, h := range []Hour{2, 12, 13, 14, 16, 18, 19, 20, 30, 32, 34, begun - first} {
+		p.Final = p.Final.Remove(Window{first + h, first + h + 1})
+	}
+	window := func(from, to Hour) Window { return Window{first + from, first + to} }
+	s := p.Status(now)
+	require.Equal(t, []OpenRange{
+		{window(2, 3), whyEarlier, now, later, true, false},
+		{window(12, 15), whyFails, past, later, true, true},
+		{window(16, 17), whyDoubted, past, time.Time{}, true, false},
+		{window(18, 21), whyFails, past, time.Time{}, true, true},
+		{Window: window(30, 31), Why: whyAgain},
+		{window(32, 33), whyOnce, past, time.Time{}, false, false},
+		{window(34, 35), whyUnread, start, time.Time{}, false, false},
+		{Window{begun, begun + 1}, whyUnread, p.Calendar.Starts(begun)[0], time.Time{}, false, false},
+	}, s.Open[:8])
+	require.Equal(t, first+11, s.Complete, "what is earlier than any known calls is no gap")
+	p.Final = p.Final.Remove(window(0, 6))
+	require.Zero(t, p.Status(now).Complete, "the oldest known calls are open")
+
+	p = newPlanner(nil)
+	p.Start(start)
+	respond(p, p.Next(start), start, func(Hour) bool { return false })
+	s = p.Status(start)
+	require.Zero(t, s.Watermark)
+	require.Equal(t, whyNever, s.Open[0].Why)
+	_, err := StatusOf(Options{}, State{}, start)
+	require.Error(t, err)
+	saved := p.Save(true)
+	s, err = StatusOf(*p.Options, saved, start)
+	require.NoError(t, err)
+	require.Equal(t, p.Status(start), s)
+}
