@@ -77,8 +77,11 @@ func (p *Planner) ClockKnown(now time.Time, by time.Duration) {
 	}
 }
 
-// NextHistory returns the next request for history, if there is any to make.
+// NextHistory returns the next request for history, if there is any to make. There is none while live requests fail or hide calls.
 func (p *Planner) NextHistory(now time.Time) (Request, bool) {
+	if p.isDown {
+		return Request{}, false
+	}
 	running := p.Calendar.HourAt(now)
 	to, end := p.liveWindow(now).From, running+1
 	switch p.form {
@@ -94,7 +97,7 @@ func (p *Planner) NextHistory(now time.Time) (Request, bool) {
 
 // Next returns the next request. It changes nothing.
 func (p *Planner) Next(now time.Time) Request {
-	if p.isHistoryTurn && !p.isDown {
+	if p.isHistoryTurn {
 		if q, found := p.NextHistory(now); found {
 			return q
 		}

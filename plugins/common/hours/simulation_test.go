@@ -23,8 +23,9 @@ var (
 // simAPI is a misbehaving API. All its times are hours of the local clock, or instants.
 type simAPI struct {
 	name     string
-	days     int // of the simulation
-	backfill int // hours
+	days     int    // of the simulation
+	often    string // why it takes a gather every 5 minutes
+	backfill int    // hours
 
 	calls    func(a *simAPI, h Hour) int64                                       // the true total of an hour
 	shown    func(a *simAPI, h Hour, now time.Time) (calls int64, isListed bool) // what the report shows of it
@@ -376,7 +377,7 @@ func undocumented() []simAPI {
 			first := a.random.IntN(max(len(hours)-200, 0) + 1)
 			return hours[first:min(first+200, len(hours))]
 		}},
-		{name: "every second response knows 30 days", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+		{name: "every second response knows 30 days", often: "else the next one for the same hours does not know them", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
 			if now.Unix()/300%2 == 0 && h < a.at(now)-30*Day {
 				return 0, false
 			}
@@ -479,6 +480,9 @@ func undocumented() []simAPI {
 	}
 }
 
+// seldom is every how many gathers there is one, if they are seldom.
+const seldom = 14
+
 // simulation plays one API against a planner.
 type simulation struct {
 	*simAPI
@@ -491,6 +495,9 @@ type simulation struct {
 	sentAt   map[Hour]time.Time
 	crashed  time.Time
 	twice    int
+
+	isSeldom  bool // a gather comes every 70 minutes, and further requests for history between two
+	hasWorked bool // the last request
 
 	settled         int // hours before the start that are final
 	settledAt       time.Time
@@ -506,21 +513,36 @@ func (s *simulation) run(t *testing.T, crashAt int) {
 		if n == crashAt {
 			s.crash(t)
 		}
-		s.gather()
+		switch next := seldom - n%seldom; {
+		case !s.isSeldom || next == seldom:
+			s.gather()
+		case s.hasWorked && next > 1:
+			s.requestHistory()
+		}
 		if n == crashAt-1-crashAt%3 { // the last states may not have been saved
 			s.save(t)
 		}
 	}
-	require.Equal(t, s.days*288, s.requests, "one request per gather")
+	if !s.isSeldom {
+		require.Equal(t, s.days*288, s.requests, "one request per gather")
+	}
+}
+
+// clock returns what the local clock shows.
+func (s *simulation) clock() time.Time {
+	if s.skew == nil {
+		return s.now
+	}
+	return ago(s.now, -s.skew(s.since(s.now)))
 }
 
 func (s *simulation) gather() {
-	clock := s.now
-	if s.skew != nil {
-		clock = ago(clock, -s.skew(s.since(clock)))
-	}
-	s.planner.Start(clock)
-	q := s.planner.Next(clock)
+	s.planner.Start(s.clock())
+	s.request(s.planner.Next(s.clock()))
+}
+
+func (s *simulation) request(q Request) {
+	clock := s.clock()
 	s.requested += q.Window.Hours()
 	if !q.IsLive() {
 		s.history++
@@ -528,8 +550,10 @@ func (s *simulation) gather() {
 	response := s.respond(q.Window, s.now)
 	if response == nil {
 		s.planner.Fail(q, clock, false)
+		s.hasWorked = false
 		return
 	}
+	s.hasWorked = true
 	rows := s.planner.Record(q, response, clock).Rows
 	if n := s.planner.Final.Within(Window{-maxHour, simNow}).Hours(); n > s.settled {
 		s.settled, s.settledAt = n, s.now
@@ -547,6 +571,13 @@ func (s *simulation) gather() {
 			s.final[row.Hour] = append(s.final[row.Hour], row.Calls)
 		}
 		s.database[row.Hour], s.sentAt[row.Hour] = row.Calls, s.now
+	}
+}
+
+// requestHistory makes a request between two gathers.
+func (s *simulation) requestHistory() {
+	if q, found := s.planner.NextHistory(s.clock()); found {
+		s.request(q)
 	}
 }
 
@@ -608,24 +639,27 @@ func (s *simulation) effort(name string) string {
 
 func sample(hours []Hour) []Hour { return hours[:min(len(hours), 5)] }
 
-func newSimulation(api simAPI, mode string, isDST bool) *simulation {
+func newSimulation(api simAPI, mode, variant string) *simulation {
 	api.random = rand.New(rand.NewPCG(7, 7))
 	api.calendar = Calendar{time.UTC}
-	api.days, api.backfill = max(api.days, 4), max(api.backfill, 0)
+	api.days = max(api.days, 4)
+	if variant == "seldom" { // it takes longer
+		api.days *= 3
+	}
 	if api.backfill == 0 {
 		api.backfill = year
 	}
 	if api.calls == nil {
 		api.calls = nights
 	}
-	if isDST { // the clock repeats an hour in the second night
+	if variant == "DST" { // the clock repeats an hour in the second night
 		api.calendar.Location = madrid
 	}
 	const margin = 40 * Day // longer than a window
 	api.first = simNow - Hour(api.backfill) - margin
 	api.hours = make([]simHour, api.backfill+api.days*Day+2*margin)
 	api.begin = api.start(simNow)
-	s := &simulation{simAPI: &api, database: make(map[Hour]int64), final: make(map[Hour][]int64), sentAt: make(map[Hour]time.Time)}
+	s := &simulation{simAPI: &api, isSeldom: variant == "seldom", database: make(map[Hour]int64), final: make(map[Hour][]int64), sentAt: make(map[Hour]time.Time)}
 	s.options = Options{Calendar: api.calendar, Lookback: 3 * time.Hour, Backfill: time.Duration(api.backfill) * time.Hour, Zeros: mode == "zero"}
 	if mode == "final" {
 		s.options.Mode = Final
@@ -659,15 +693,18 @@ func TestSimulations(t *testing.T) {
 	t.Run("all", func(t *testing.T) { // ends when its parallel tests do
 		for i, api := range apis {
 			for j, mode := range []string{"all", "zero", "final"} {
-				for k, variant := range []string{"plain", "crash", "DST"} {
-					isFirst := 3*j+k == i%9
+				for k, variant := range []string{"plain", "crash", "DST", "seldom"} {
+					if variant == "seldom" && api.often != "" {
+						continue
+					}
+					isFirst := 4*j+k == i%12
 					if testing.Short() && !isFirst {
 						continue
 					}
 					name := api.name + "/" + mode + "/" + variant
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
-						s := newSimulation(api, mode, variant == "DST")
+						s := newSimulation(api, mode, variant)
 						crashAt := -1
 						if variant == "crash" {
 							crashAt = 20 + int(dice(Hour(len(api.name)), 800))
