@@ -2,36 +2,26 @@
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' Makefile)
+PACKAGING := cmd/telegraf-wolkvox-ivr/packaging
+include $(PACKAGING)/packages.mk
+.PHONY: $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' $(MAKEFILE_LIST))
 
 TELEGRAF := github.com/influxdata/telegraf
 FUZZTIME := 60s
-
-# The systems that `make package-all` makes packages for; `make package` does for this machine alone. Both into DIST.
-ALL_SYSTEMS := linux_amd64 linux_arm64 linux_armv7 windows_amd64 darwin_amd64 darwin_arm64
-SYSTEMS     := $(shell go env GOHOSTOS)_$(shell go env GOHOSTARCH)
-DIST        := dist
-# What `make image` builds with.
-ENGINE       = $(notdir $(shell command -v podman || command -v buildah))
-# Whom the packages name: set it where they are published.
-MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org>
 
 # All but the race detector builds alike, so that programs, tests and tools share one build cache.
 export CGO_ENABLED := 0
 export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 
-VERSION          = $(or $(shell sh $(PACKAGING)/version.sh),$(error No version of this source))
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(TELEGRAF)))
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 TOOL             = go tool -modfile='$(CURDIR)/.ci/tools/go.mod'
 # Tests as `go test` shows them; at the end, what was left out and why. .ci/run reads the times in bin/*.json.
 GO_TEST          = $(TOOL) gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- -vet=off
 TESTS           := ./cmd/telegraf-wolkvox-ivr/tests
-PACKAGING       := cmd/telegraf-wolkvox-ivr/packaging
-PACKAGERS       := bin/nfpm bin/cyclonedx-gomod bin/go-licenses
 
 help: ## Shows this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build bin/telegraf bin/influxd bin/influx ## Shows the plugin at work: a real Telegraf and InfluxDB, on a simulated wolkvox or on yours (WOLKVOX_SERVER, WOLKVOX_TOKEN)
 	@sh testdata/run/run.sh
@@ -119,24 +109,3 @@ dashboard: dashboard-files bin/dashboard build bin/telegraf bin/influxd ## Makes
 
 dashboard-files: ## Makes the dashboard's file in each language, of their source
 	go run ./testdata/grafana/source testdata/grafana
-
-## Packages
-
-bin/nfpm:            from := github.com/goreleaser/nfpm/v2/cmd/nfpm
-bin/cyclonedx-gomod: from := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-bin/go-licenses:     from := github.com/google/go-licenses/v2
-$(PACKAGERS): .ci/tools/go.mod
-	go build -modfile=$< -o $@ $(from)
-
-package: $(PACKAGERS) ## Makes what this machine can install in dist/: packages, an archive and its SBOM
-	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
-		sh $(PACKAGING)/package.sh
-
-package-all: ## Makes packages, archives and SBOMs for all systems in dist/
-	@$(MAKE) --no-print-directory package SYSTEMS='$(ALL_SYSTEMS)'
-
-image: ## Makes an OCI image archive of the Linux archives in dist/, on Telegraf's own image, with podman or buildah
-	@VERSION='$(VERSION)' DIST='$(DIST)' ENGINE='$(ENGINE)' sh $(PACKAGING)/image.sh
-
-release: ## Checks that VERSION can be released, and makes all of it in dist/
-	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh $(PACKAGING)/release.sh

@@ -206,7 +206,7 @@ func (s *State) validate() error {
 	}
 	switch hours, t := s.hours(), s.TooWide; {
 	case len(hours) > maxHours:
-		return fmt.Errorf("state has more than %d hours", maxHours)
+		return fmt.Errorf("state names more than %d hours", maxHours)
 	case slices.ContainsFunc(hours, func(h Hour) bool { return !IsKnown(h) }):
 		return errors.New("state has hours of other years than 2000 to 2200")
 	case t != TooWide{} && (t.Hours < 2*Day || t.Hours > longestWindow+Day || t.Pause <= 0):

@@ -197,7 +197,7 @@ func tableRows(readme string) int {
 //promise:run
 //promise:guides
 func TestGuidesNameTargetsOfTheMakefile(t *testing.T) {
-	makefile := testbed.ReadDoc(t, "Makefile")
+	makefile := testbed.ReadDoc(t, "Makefile") + testbed.ReadDoc(t, testbed.Ours+"packaging/packages.mk")
 	for _, page := range []string{"README.md", ".github/CONTRIBUTING.md", "testdata/bench/README.md", testbed.Ours + "packaging/README.md"} {
 		targets := regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, page)), -1)
 		require.NotEmpty(t, targets, page)
