@@ -5,7 +5,7 @@ import "time"
 // patience is how many times in a row a request for history may fail, through no fault of its window, before it is the live window's turn.
 const patience = 3
 
-// retryWholeAfter is how many live requests of another form have to work before the whole live window is tried again: an hour's.
+// retryWholeAfter is how many live requests of another form have to work before the whole window is tried again: those of an hour by default.
 const retryWholeAfter = 12
 
 // Planner chooses one request per gather, in turns for the live window and for history, and records the responses. Its methods must not

@@ -1,6 +1,7 @@
 package hours
 
-// form is how much of the live window is requested. If one form fails, the next is tried.
+// form is how much of the live window is requested. If one form fails, the next is tried. While another one works, the whole window is tried
+// again after retryWholeAfter requests.
 type form int
 
 const (
