@@ -200,8 +200,10 @@ func TestTimesOfTheLastResponseAreCorrected(t *testing.T) {
 	require.Equal(t, before, p.Open[h-1].sentAt)
 	require.Equal(t, []time.Time{before, start.Add(time.Minute)}, []time.Time{p.Unacknowledged[0].At, p.Unacknowledged[1].At})
 
+	p = newPlanner(nil)
+	now = forward(p, start, 1)
 	p.ClockKnown(now, -time.Minute)
-	require.Equal(t, start.Add(time.Minute), p.NewestAt, "the response had the right time already")
+	require.Equal(t, start, p.NewestAt, "the response had the right time already")
 }
 
 // Of an hour that the clock shows twice, the second is not sent before it has begun, though the report may have two rows.

@@ -135,7 +135,6 @@ func (p *Planner) nextLive(now time.Time) Request {
 
 // liveWindow runs from the day of the watermark to the end of today, in as many days as one request may span.
 func (p *Planner) liveWindow(now time.Time) Window {
-	running := p.Calendar.HourAt(now)
 	from := p.watermark(now)
 	if p.Newest == 0 {
 		from = p.Calendar.HourAt(now.Add(-p.Lookback))
@@ -143,8 +142,8 @@ func (p *Planner) liveWindow(now time.Time) Window {
 	for p.Open[from-1] != nil { // it lacks its second reading
 		from--
 	}
-	to := running.endOfDay()
-	return Window{max(max(from, min(p.begin(), running)).startOfDay(), to-longestWindow), to}
+	to := p.Calendar.HourAt(now).endOfDay()
+	return Window{max(from.startOfDay(), to-longestWindow), to}
 }
 
 // Fail takes in that a request has failed. A first failure is repeated by the next request before it counts: the API may only have asked
@@ -156,7 +155,7 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	}
 	if isGeneral {
 		p.unlucky = (p.unlucky + 1) % patience
-		p.isHistoryTurn = !q.IsLive() && p.unlucky > 0
+		p.isHistoryTurn = p.unlucky > 0
 		return
 	}
 	isRepeated := p.hasFailed[q.IsLive()] || q.isRetried

@@ -250,6 +250,11 @@ func TestFirstStartByAWrongClock(t *testing.T) {
 	p.ClockKnown(start.Add(time.Hour), time.Hour)
 	require.Equal(t, start, p.Started)
 
+	p = newPlanner(nil)
+	p.Start(start.Add(-time.Hour))
+	p.ClockKnown(start.Add(time.Minute), time.Hour)
+	require.Equal(t, start, p.Started, "it was behind")
+
 	p = newPlanner(nil) // after a crash before the time was known
 	p.Start(ahead)
 	next := newPlanner(nil)
