@@ -25,8 +25,8 @@ func (c Calendar) Starts(h Hour) []time.Time {
 		from, to := t.ZoneBounds()
 		_, offset := t.Zone()
 		start := shown.Add(-time.Duration(offset) * time.Second).In(c.Location)
-		switch isLast := start.Add(time.Hour); {
-		case !to.IsZero() && !start.Before(to), !from.Before(isLast): // the period does not show it
+		switch end := start.Add(time.Hour); {
+		case !to.IsZero() && !start.Before(to), !from.Before(end): // the period does not show it
 		case !start.Before(from):
 			starts = append(starts, start)
 		case c.HourAt(from.Add(-1)) != h: // else it goes on

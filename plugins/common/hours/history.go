@@ -60,8 +60,14 @@ func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, of: d}, true
 		}
 	}
-	if width := h.width(now); width > Day { // older open hours come along
-		newest.From = open.Within(Window{newest.To - Hour(width), newest.To})[0].From
+	if width := h.width(now); width > Day { // older open hours come along, up to those that fail
+		from := newest.To - Hour(width)
+		for _, d := range h.Postponed {
+			if d.Reason == Fails && d.To <= newest.From {
+				from = max(from, d.To)
+			}
+		}
+		newest.From = open.Within(Window{from, newest.To})[0].From
 	}
 	return Request{Window: h.window(newest, end, now), purpose: past}, true
 }

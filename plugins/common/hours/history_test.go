@@ -63,6 +63,32 @@ func TestDayAfterAWindowThatIsTooWide(t *testing.T) {
 	require.Equal(t, "2026-11-16 23:00", (q.Window.To - 1).String())
 }
 
+// A request takes older open hours along, up to its width or to hours that fail.
+//
+//promise:backfill
+func TestOpenHoursOfARequest(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 20 * Day * time.Hour })
+	now := forward(p, start, 30)
+	day := HourOf(2026, 11, 15, 0)
+	for _, h := range []Hour{day, day - 2*Day, day - 4*Day, day - 9*Day} {
+		p.Final = p.Final.Remove(Window{h, h + 1})
+	}
+	p.Width = 6 * Day
+	request := func() string {
+		q, found := p.NextHistory(now)
+		require.True(t, found)
+		return q.Window.String()
+	}
+	require.Equal(t, "2026-11-11 00:00 to 2026-11-15 23:00", request())
+	p.Width = 3 * Day
+	require.Equal(t, "2026-11-13 00:00 to 2026-11-15 23:00", request())
+	p.Postponed = []*Postponed{newPostponed(Window{day - 3*Day, day - 2*Day - 1}, Fails, now), newPostponed(Window{day + Day, day + 2*Day}, Fails, now)}
+	p.Width = 6 * Day
+	require.Equal(t, "2026-11-13 00:00 to 2026-11-15 23:00", request())
+	p.Width = 12
+	require.Equal(t, "2026-11-15 00:00 to 2026-11-15 00:00", request())
+}
+
 // If the running hour alone is the live window, today is history, by itself: the API may have it from elsewhere.
 //
 //promise:postponed
@@ -122,6 +148,9 @@ func TestPostponedHoursThatTouch(t *testing.T) {
 	later := start.Add(time.Hour)
 	p.postpone([]Hour{h + 2, h + 8, h + 12}, later)
 	p.postpone([]Hour{h + 9}, later.Add(time.Hour))
+	p.postpone([]Hour{h + 20}, start)
+	p.postpone([]Hour{h + 22}, later)
+	p.postpone([]Hour{h + 21}, later.Add(time.Hour))
 	windows := make(map[string]time.Time)
 	for _, d := range p.Postponed {
 		windows[string(d.Reason)+" "+d.window().String()] = d.Since
@@ -132,6 +161,7 @@ func TestPostponedHoursThatTouch(t *testing.T) {
 		"doubtful 2026-11-01 02:00 to 2026-11-01 04:00": start,
 		"doubtful 2026-11-01 08:00 to 2026-11-01 09:00": later,
 		"doubtful 2026-11-01 12:00 to 2026-11-01 12:00": later,
+		"doubtful 2026-11-01 20:00 to 2026-11-01 22:00": start,
 	}, windows)
 }
 
@@ -181,6 +211,7 @@ func TestWideWindows(t *testing.T) {
 	p.TooWide = TooWide{2 * Day, clock.Add(time.Hour), time.Hour}
 	require.Equal(t, Window{h + 24, h + 40}, p.withinDay(wide, clock))
 	require.Equal(t, Window{h + 24, h + 30}, p.withinDay(Window{h + 12, h + 30}, clock), "it touches two days")
+	require.Equal(t, Window{h + 24, h + 36}, p.withinDay(Window{h + 12, h + 36}, clock))
 	clock = clock.Add(time.Hour)
 	require.Equal(t, wide, p.withinDay(wide, clock), "it is time to try again")
 	require.False(t, p.isTooWide(2*Day, clock.Add(-2*time.Hour)), "a clock was ahead")

@@ -46,7 +46,7 @@ func (l *ledger) begin() Hour {
 func (l *ledger) wanted() Set { return l.Again.Add(Window{l.begin(), maxHour}) }
 
 // watermark returns the hour below which hours can become final: `lookback` before the newest hour that has shown calls, or before
-// now if that lies ahead of now. Before there are any calls it lies in 1970.
+// now if that lies ahead of now. Before there are any calls it lies before all known hours.
 func (l *ledger) watermark(now time.Time) Hour {
 	latest := l.Calendar.HourAt(now.Add(-l.Lookback))
 	if starts := l.Calendar.Starts(l.Newest); len(starts) > 0 {
@@ -128,15 +128,13 @@ func (r *reader) recordHour(h Hour) {
 	isBelow := h < r.watermark
 	switch {
 	case shown.Unreadable:
-		if isBelow {
-			r.doubtful = append(r.doubtful, h)
-		}
-	case shown.hasCalls() && shown.NoMinutes && !isBelow: // the minutes may follow
+		r.doubtful = append(r.doubtful, h)
+	case shown.NoMinutes && !isBelow: // the minutes may follow
 	case shown.hasCalls():
 		r.isNew = r.isNew || isBelow
 		r.addReading(h, shown.Reading)
 	case !isBelow:
-		r.recordSilenceAbove(h)
+		r.sendSilence(h)
 	case r.Shown.Contains(h):
 		r.recordHidden(h)
 	case r.response.Undated || h < r.Oldest && r.isCredible(h):
@@ -156,15 +154,11 @@ func (r *reader) isCredible(h Hour) bool {
 	return r.Hidden == 0 && (isBetween || r.isNarrow && !r.isHistoryHidden)
 }
 
-// recordSilenceAbove sends the zeros of hours that can't be final yet. Their silence is no reading.
-func (r *reader) recordSilenceAbove(h Hour) {
+// sendSilence sends the zeros of an hour that can't be final yet. Its silence is no reading, and mode Final does not send it.
+func (r *reader) sendSilence(h Hour) {
 	isKnown := h < r.running && h > r.Oldest && !r.response.Undated && !r.Shown.Contains(h) && r.isCredible(h)
-	switch {
-	case !isKnown || !r.isSentAsZero(h):
-	case r.Mode != Final:
+	if r.Mode != Final && isKnown && r.isSentAsZero(h) {
 		r.send(h, Reading{}, false)
-	case r.isFinalByClock(h):
-		r.addReading(h, Reading{})
 	}
 }
 
@@ -286,8 +280,7 @@ func (l *ledger) recordedLater(by time.Duration) {
 	}
 }
 
-// forget drops that hours were wanted, once they are final and acknowledged, and which hours have shown calls, on days that no request
-// covers any more.
+// forget drops from Again what is final and acknowledged, and from Shown the days that no request covers any more.
 func (l *ledger) forget() {
 	l.Again = l.Again.Without(l.Final.Without(unacknowledged(l.Unacknowledged)))
 	open := l.wanted().Without(l.Final)

@@ -27,29 +27,97 @@ func rowsOf(r Result) (hours []Hour) {
 	return hours
 }
 
-// A single hour that the report hides for a day has been dropped: its last reading is final. If it hides several, none is.
+// A single hour that the report hides for a day has been dropped: its last reading is final.
 //
 //promise:final
 //promise:late
 func TestDroppedHour(t *testing.T) {
-	for n, isFinal := range map[Hour]bool{1: true, 2: false} {
-		p := newPlanner(func(o *Options) { o.Mode = Final })
-		now := forward(p, start, 12)
-		dropped := p.Calendar.HourAt(start)
-		var sent time.Time
-		for now.Before(start.Add(40 * time.Hour)) {
-			p.Start(now)
-			for _, row := range respond(p, p.Next(now), now, func(h Hour) bool { return h > dropped || h <= dropped-n }).Rows {
-				if row.Hour == dropped {
-					require.Equal(t, Figures{7, 7.5}, row.Figures)
-					sent = now
-				}
+	p := newPlanner(func(o *Options) { o.Mode = Final })
+	now := forward(p, start, 12)
+	dropped := p.Calendar.HourAt(start)
+	var sent time.Time
+	for now.Before(start.Add(40 * time.Hour)) {
+		p.Start(now)
+		for _, row := range respond(p, p.Next(now), now, func(h Hour) bool { return h != dropped }).Rows {
+			if row.Hour == dropped {
+				require.Equal(t, Figures{7, 7.5}, row.Figures)
+				sent = now
 			}
-			now = now.Add(5 * time.Minute)
 		}
-		require.Equal(t, isFinal, p.Final.Contains(dropped))
-		require.Equal(t, isFinal, sent.Sub(start) > 24*time.Hour)
+		now = now.Add(5 * time.Minute)
 	}
+	require.Greater(t, sent.Sub(start), 24*time.Hour)
+	require.True(t, p.Final.Contains(dropped))
+}
+
+// A response that hides several hours, such as an empty one, has not dropped them.
+//
+//promise:final
+func TestSeveralHiddenHours(t *testing.T) {
+	p := newPlanner(nil)
+	forward(p, start, 1)
+	h := p.Calendar.HourAt(start) - 2
+	show(p, Window{h + Day, h + 2*Day}, start.Add(26*time.Hour), map[Hour]Shown{h + Day: calls})
+	today := Window{h.startOfDay(), h.endOfDay()}
+	require.Greater(t, show(p, today, start.Add(27*time.Hour), nil).Hidden, 1)
+	require.False(t, p.Final.Contains(h))
+}
+
+// Mode Final does not wait for newer calls for more than 12 hours, and never sends an hour before lookback has passed since.
+//
+//promise:once
+func TestFinalByTheClock(t *testing.T) {
+	for lookback, expected := range map[time.Duration]time.Duration{3 * time.Hour: 12 * time.Hour, 20 * time.Hour: 20*time.Hour + 40*time.Minute} {
+		p := newPlanner(func(o *Options) { o.Mode, o.Zeros, o.Lookback = Final, true, lookback })
+		p.Start(start)
+		newest := p.Calendar.HourAt(start)
+		day := Window{newest.startOfDay(), newest.endOfDay()}
+		var sent []time.Duration
+		for n := range 12 * 24 {
+			now := start.Add(time.Duration(n) * 5 * time.Minute)
+			for _, row := range show(p, day, now, map[Hour]Shown{newest: calls}).Rows {
+				require.Equal(t, newest, row.Hour, "silence waits for newer calls")
+				sent = append(sent, now.Sub(start))
+			}
+		}
+		require.Equal(t, []time.Duration{expected}, sent, lookback)
+		require.Empty(t, p.Final)
+		changed := Shown{Reading: Reading{1, Figures{8, 8.5}, Figures{}}}
+		now := start.Add(24 * time.Hour)
+		require.Empty(t, show(p, day, now, map[Hour]Shown{newest: changed}).Rows)
+		require.Len(t, show(p, day, now.Add(time.Minute), map[Hour]Shown{newest: changed}).Rows, 1, "it has changed")
+	}
+}
+
+// Calls ahead of now, as under a wrong time zone, are sent once their hour has begun, also if it is final at the next reading.
+//
+//promise:timezone
+func TestCallsAheadOfNow(t *testing.T) {
+	for _, mode := range []Mode{All, Ended} {
+		p := newPlanner(func(o *Options) { o.Mode = mode })
+		p.Start(start)
+		running := p.Calendar.HourAt(start)
+		day := Window{running.startOfDay(), running.endOfDay()}
+		shown := map[Hour]Shown{running: calls, running + 2: calls}
+		require.Len(t, show(p, day, start, shown).Rows, map[Mode]int{All: 1, Ended: 0}[mode])
+		shown[running+9] = calls
+		require.Contains(t, rowsOf(show(p, day, start.Add(9*time.Hour), shown)), running+2)
+		require.True(t, p.Final.Contains(running+2))
+	}
+}
+
+// An hour without minutes is sent when it is below the watermark, with those that it has.
+//
+//promise:modes
+func TestHourWithoutMinutes(t *testing.T) {
+	p := newPlanner(nil)
+	p.Start(start)
+	h := p.Calendar.HourAt(start) - 1
+	day := Window{h.startOfDay(), h.endOfDay()}
+	shown := map[Hour]Shown{h: {Reading: Reading{1, Figures{7, 0}, Figures{}}, NoMinutes: true}}
+	require.Empty(t, show(p, day, start, shown).Rows)
+	shown[h+5] = calls
+	require.Contains(t, rowsOf(show(p, day, start.Add(6*time.Hour), shown)), h)
 }
 
 // An hour that has been hidden since it had calls without minutes has no reading that could be final.
@@ -143,7 +211,7 @@ func TestZerosAboveTheWatermark(t *testing.T) {
 
 	p := newPlanner(set)
 	p.Start(start)
-	require.Equal(t, []Hour{today + 10, today + 11, today + 12, today + 13}, rowsOf(show(p, day, start, map[Hour]Shown{today + 10: calls, today + 13: calls})),
+	require.Equal(t, []Hour{today + 10, today + 11, today + 12}, rowsOf(show(p, day, start, map[Hour]Shown{today + 10: calls, today + 12: calls})),
 		"those between two rows; what comes after them may not be there yet")
 
 	p = newPlanner(set)
@@ -176,10 +244,11 @@ func TestUnacknowledgedHours(t *testing.T) {
 	}
 	early, late := start.Add(-time.Hour), start
 	finish(Window{h + 10, h + 13}, early)
+	finish(Window{h + 14, h + 15}, early)
 	finish(Window{h + 5, h + 7}, early)
 	finish(Window{h + 7, h + 8}, early)
 	finish(Window{h + 8, h + 9}, late)
-	require.Equal(t, []Sending{{Window{h + 10, h + 13}, early}, {Window{h + 5, h + 8}, early}, {Window{h + 8, h + 9}, late}}, p.Unacknowledged)
+	require.Equal(t, []Sending{{Window{h + 10, h + 13}, early}, {Window{h + 14, h + 15}, early}, {Window{h + 5, h + 8}, early}, {Window{h + 8, h + 9}, late}}, p.Unacknowledged)
 	p.Acknowledge(early.Add(p.margin() + 1))
 	require.Equal(t, []Sending{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
 }

@@ -2,7 +2,7 @@ package hours
 
 import "time"
 
-// patience is how many times in a row a request for history may fail, through no fault of its window, before it is the live window's turn.
+// patience is after how many failures that any request would have met it is the live window's turn again.
 const patience = 3
 
 // retryWholeAfter is how many live requests of another form have to work before the whole window is tried again: those of an hour by default.
@@ -188,7 +188,7 @@ func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 	p.widthWorks(q.Window, now)
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())
-	isHiding := newest != 0 && response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()
+	isHiding := response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()
 	if q.IsLive() {
 		switch {
 		case p.Newest != newest:

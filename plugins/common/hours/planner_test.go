@@ -1,7 +1,6 @@
 package hours
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -153,11 +152,10 @@ func TestOnlySingleDaysWork(t *testing.T) {
 	now = play(now, 4*24*12, false)
 	require.Greater(t, days["23"], days["22"], "today")
 	require.Positive(t, days["22"])
-	content, err := json.Marshal(p.State)
-	require.NoError(t, err)
-	require.Contains(t, string(content), `"too_wide":{"hours":48,`)
+	require.Equal(t, 48, p.TooWide.Hours)
+	state := p.Save(false)
 	p = newPlanner(set)
-	require.NoError(t, json.Unmarshal(content, &p.State))
+	require.NoError(t, p.Restore(state))
 	before := len(wide)
 	now = play(now, 20*24*12, false)
 	require.LessOrEqual(t, before, 18, "with pauses of 1, 2, 4, 8, 16 and 24 hours")

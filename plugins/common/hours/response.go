@@ -41,7 +41,7 @@ type Result struct {
 
 	isNew    bool   // it has a reading of an hour below the watermark
 	tooWide  []Hour // below the watermark, whose silence is not credible because the window was too wide
-	doubtful []Hour // below the watermark, whose silence is not credible for another reason
+	doubtful []Hour // whose row can't be read, or whose silence is not credible for another reason
 }
 
 // Row is one row to be sent.

@@ -299,7 +299,7 @@ func daysAgo(from, to Hour) func(Hour) bool {
 
 const year = 365 * Day
 
-// documented are the simulations of the design's prototype.
+// documented are APIs that misbehave in ways that clients have reported, or that reports of others are known for.
 func documented() []simAPI {
 	return []simAPI{
 		{name: "as documented, always busy", calls: busy},
@@ -480,7 +480,7 @@ func undocumented() []simAPI {
 	}
 }
 
-// seldom is every how many gathers there is one, if they are seldom.
+// seldom is the distance between two gathers of the variant of that name, in steps of 5 minutes.
 const seldom = 14
 
 // simulation plays one API against a planner.
@@ -734,6 +734,7 @@ func TestSimulations(t *testing.T) {
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(expected), "\n")
 	require.Len(t, lines, len(efforts)+2)
+	require.Equal(t, effortsHeader, lines[0])
 	for i, effort := range efforts {
 		assert.Equal(t, lines[i+1], effort)
 	}

@@ -197,7 +197,7 @@ func (s *State) validate() error {
 	}
 	postponed := 0
 	for _, p := range s.Postponed {
-		if p == nil || p.From >= p.To || p.FailingFrom < p.From || p.FailingFrom > p.To || p.Pause <= 0 || p.Tries < 0 {
+		if p == nil || p.FailingFrom < p.From || p.FailingFrom >= p.To || p.Pause <= 0 || p.Tries < 0 {
 			return errors.New("state has postponed hours that are not in order")
 		}
 		if postponed += p.window().Hours(); postponed > maxPostponed {

@@ -248,6 +248,8 @@ func TestSentAgainAfterARestart(t *testing.T) {
 			state.Open = OpenHours{h: {isSent: true, sentAt: state.Time}}
 			require.NoError(t, next.Restore(state))
 			require.Equal(t, tt.again == 0, next.Open[h].isSent, "an open hour that was sent")
+			require.NoError(t, after.Restore(next.Save(true)))
+			require.Equal(t, tt.again == 0, after.Open[h].isSent, "nor is it sent by another restart")
 		})
 	}
 }
@@ -297,7 +299,7 @@ func TestOpenHoursAsJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(content, &after))
 	require.False(t, after[h].isSent, "what was sent was another reading")
-	for _, rows := range []string{"[1]", "[1,2,3]", "[1,2,3,4,5,6]"} {
+	for _, rows := range []string{"[1]", "[1,2,3]", "[1,2,3,4,5,6]", `"x"`} {
 		require.Error(t, json.Unmarshal([]byte(`[{"from":"2026-10-25T02","rows":[`+rows+`]}]`), &after), rows)
 	}
 }
@@ -306,5 +308,5 @@ func TestOpenHoursAsJSON(t *testing.T) {
 func TestCheckSaved(t *testing.T) {
 	require.NoError(t, CheckSaved([]byte(`{"version":3}`)))
 	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 3")
-	require.Error(t, CheckSaved([]byte(`[]`)))
+	require.ErrorContains(t, CheckSaved([]byte(`[]`)), "cannot unmarshal")
 }

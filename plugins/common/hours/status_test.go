@@ -25,6 +25,11 @@ func TestBacklog(t *testing.T) {
 
 	waiting, _ = p.Backlog(now.Add(5 * time.Hour)) // no response has covered these hours yet
 	require.Equal(t, 3+5, waiting)
+	for later := now; later.Before(now.Add(5 * time.Hour)); later = later.Add(5 * time.Minute) {
+		respond(p, p.nextLive(later), later, func(h Hour) bool { return h < p.Calendar.HourAt(now) })
+	}
+	waiting, _ = p.Backlog(now.Add(5 * time.Hour))
+	require.Zero(t, waiting, "those that wait for newer calls have been read just now")
 }
 
 // It is unusual if the newest calls are older than twice the longest gap and two hours, once a day has been seen.
@@ -32,7 +37,8 @@ func TestBacklog(t *testing.T) {
 //promise:late
 func TestStall(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 30 * time.Hour })
-	_, isUnusual := p.Stall(start)
+	age, isUnusual := p.Stall(start)
+	require.Zero(t, age)
 	require.False(t, isUnusual)
 	now := start
 	for range 4 {
@@ -50,6 +56,36 @@ func TestStall(t *testing.T) {
 	p.WidestRun = Day - 1
 	_, isUnusual = p.Stall(start.Add(100 * time.Hour))
 	require.False(t, isUnusual)
+}
+
+// How late calls appear counts as a gap that is usual, unless nobody has looked meanwhile.
+//
+//promise:late
+func TestLatenessIsUsual(t *testing.T) {
+	for name, tt := range map[string]struct {
+		gather   time.Duration // between two
+		expected int
+	}{"watched": {5 * time.Minute, 5}, "not watched": {2 * time.Hour, 0}} {
+		p := newPlanner(nil)
+		p.Start(start)
+		day := Window{HourOf(2026, 11, 22, 0), HourOf(2026, 11, 23, 0)}
+		shown := make(map[Hour]Shown)
+		for h := day.From; h <= p.Calendar.HourAt(start); h++ {
+			shown[h] = calls
+		}
+		end := start.Add(6 * time.Hour)
+		for now := start; now.Before(end); now = now.Add(tt.gather) {
+			show(p, day, now, shown)
+		}
+		for h := day.From; h <= p.Calendar.HourAt(end); h++ {
+			shown[h] = calls
+		}
+		show(p, day, end, shown)
+		require.Equal(t, tt.expected, p.LongestGap, name)
+		shown[p.Newest+1] = calls
+		show(p, day, end.Add(40*time.Minute), shown)
+		require.Equal(t, tt.expected, p.LongestGap, name)
+	}
 }
 
 //promise:status
@@ -90,31 +126,38 @@ func TestStatusNamesReasons(t *testing.T) {
 		return d
 	}
 	postponed(2, 1, Doubtful, now, later)
-	postponed(12, 2, Fails, now, later)
-	postponed(14, 1, Fails, past, later)
+	postponed(5, 1, Doubtful, now, later)
+	postponed(12, 1, Fails, now, later)
+	postponed(13, 1, Fails, past, later)
+	postponed(14, 1, Fails, now, later)
+	postponed(15, 1, Fails, now, later.Add(time.Hour))
 	postponed(16, 1, Doubtful, past, past)
 	postponed(18, 3, Fails, past, later).FailingFrom++ // how many fail is not known yet
 	p.Again = Set{{first + 30, first + 31}}
 	p.Open[first+32] = &openHour{shownAt: past}
 	begun := p.Calendar.HourAt(start) + 2
-	for _, h := range []Hour{2, 12, 13, 14, 16, 18, 19, 20, 30, 32, 34, begun - first} {
+	for _, h := range []Hour{2, 5, 12, 13, 14, 15, 16, 18, 19, 20, 30, 32, 34, begun - first} {
 		p.Final = p.Final.Remove(Window{first + h, first + h + 1})
 	}
 	window := func(from, to Hour) Window { return Window{first + from, first + to} }
 	s := p.Status(now)
 	require.Equal(t, []OpenRange{
 		{window(2, 3), whyEarlier, now, later, true, false},
+		{window(5, 6), whyDoubted, now, later, true, false},
 		{window(12, 15), whyFails, past, later, true, true},
+		{window(15, 16), whyFails, now, later.Add(time.Hour), true, true},
 		{window(16, 17), whyDoubted, past, time.Time{}, true, false},
 		{window(18, 21), whyFails, past, time.Time{}, true, true},
 		{Window: window(30, 31), Why: whyAgain},
 		{window(32, 33), whyOnce, past, time.Time{}, false, false},
 		{window(34, 35), whyUnread, start, time.Time{}, false, false},
 		{Window{begun, begun + 1}, whyUnread, p.Calendar.Starts(begun)[0], time.Time{}, false, false},
-	}, s.Open[:8])
-	require.Equal(t, first+11, s.Complete, "what is earlier than any known calls is no gap")
+	}, s.Open[:10])
+	require.Equal(t, first+4, s.Complete, "what is earlier than any known calls is no gap")
 	p.Final = p.Final.Remove(window(0, 6))
 	require.Zero(t, p.Status(now).Complete, "the oldest known calls are open")
+	p.Oldest, p.Final = first+11, p.Final.Remove(window(0, 11))
+	require.Equal(t, first+11, p.Status(now).Complete)
 
 	p = newPlanner(nil)
 	p.Start(start)
@@ -122,6 +165,10 @@ func TestStatusNamesReasons(t *testing.T) {
 	s = p.Status(start)
 	require.Zero(t, s.Watermark)
 	require.Equal(t, whyNever, s.Open[0].Why)
+	skips := newPlanner(func(o *Options) { o.Calendar = Calendar{madrid} })
+	skips.Start(time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC))
+	skips.Newest = HourOf(2026, 3, 29, 23)
+	require.Equal(t, whyUnread, skips.Status(time.Date(2026, 3, 29, 22, 0, 0, 0, time.UTC)).Open[0].Why)
 	_, err := StatusOf(Options{}, State{}, start)
 	require.Error(t, err)
 	saved := p.Save(true)

@@ -48,7 +48,7 @@ func (l *ledger) widthWorks(w Window, now time.Time) {
 	l.suspect = 0
 }
 
-// withinDay returns a window for history, or the part of it in its last day: it is that which two days at once may not be had.
+// withinDay returns a window for history, or the part of it in its last day, as a window over two days may fail.
 func (l *ledger) withinDay(w Window, now time.Time) Window {
 	if l.TooWide.Hours > 0 && (w.Hours() <= Day || l.isTooWide(wideness(w), now)) {
 		w.From = max(w.From, (w.To - 1).startOfDay())

@@ -16,8 +16,8 @@ type Window struct {
 	From, To Hour
 }
 
-// Hours returns the number of hours in the window.
-func (w Window) Hours() int { return int(max(w.To-w.From, 0)) }
+// Hours returns the number of hours in a window that is in order.
+func (w Window) Hours() int { return int(w.To - w.From) }
 
 // IsEmpty reports whether the window has no hour.
 func (w Window) IsEmpty() bool { return w.From >= w.To }
