@@ -27,7 +27,7 @@ run: build bin/telegraf bin/influxd bin/influx ## Shows the plugin at work: a re
 	@sh testdata/run/run.sh
 
 test: lint unit integration ## Tests what a change may break: format, lint, unit tests, a real Telegraf and InfluxDB
-	@echo "Left out: what make test-everything tests."
+	@echo "Left out: long simulations, the race detector, other destinations, fleets, dashboard and packages. make test-everything tests them."
 
 test-everything: tidy cross race simulations more fleet ## Tests the rest: the race detector, long simulations, other destinations and systems, fleets, dashboard, packages
 	$(MAKE) --no-print-directory fuzz FUZZTIME=3000x
@@ -75,6 +75,9 @@ more: build bin/telegraf bin/telegraf-oldest bin/influxd bin/influx bin/nats-ser
 # It measures memory and time, and so is alone on the machine.
 fleet: build bin/telegraf
 	$(GO_TEST) -count=1 -tags integration $(TESTS)/fleet
+
+slowest:
+	@cat bin/*.json | $(TOOL) gotestsum tool slowest --num 10
 
 bench: build bin/telegraf ## Measures the plugin beside inputs.http, and inputs.exec with a script of curl and jq
 	go test -count=1 -v -timeout 30m -run '^TestBench' -tags integration,bench $(TESTS)/fleet

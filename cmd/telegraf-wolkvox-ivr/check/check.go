@@ -1,5 +1,4 @@
-// Package check is --check: it checks what lies between a configuration and right metrics, step by step, and advises what to do where
-// something is not as it should be.
+// Package check implements --check: it tests each step from the configuration file to the figures, and advises how to correct what fails.
 package check
 
 import (
@@ -83,7 +82,7 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	if ctx.Err() != nil {
 		c.add("check", fail, "interrupted: what is not listed above was not checked")
 	}
-	c.print(fmt.Sprintf("%d request(s) made, which count in the quota. No state was read or written, and no metric sent.", c.result.Requests))
+	c.print(fmt.Sprintf("%d request(s) made, which count in the quota. The state is unchanged, and no metric was sent.", c.result.Requests))
 	if asJSON {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)

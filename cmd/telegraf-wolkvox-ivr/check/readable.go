@@ -33,7 +33,7 @@ func holdsSecret(input *host.Inspected) bool {
 		plugin.HTTPProxyURL != "" && (err != nil || proxy.User != nil) && input.Origin("http_proxy_url").InFile
 }
 
-// isReadableByAll reports whether the file's mode lets every user read it. Of Windows it is not known.
+// isReadableByAll reports whether the file's mode lets every user read it. On Windows it is always false.
 func isReadableByAll(path string) bool {
 	const readByOthers = 0o004
 	info, err := os.Stat(path)

@@ -80,7 +80,7 @@ func (t *table) attempt(ctx context.Context, w hours.Window) *attempt {
 	}
 	if !t.responds {
 		t.addServer(r, c)
-		t.add("quota", good, "this API does not tell it. %s of the %d that each licence has", t.planned(), quotaPerLicence)
+		t.addUnknownQuota("")
 	}
 	report, err := t.client.Parse(r, w)
 	return &attempt{w, r, report, err}

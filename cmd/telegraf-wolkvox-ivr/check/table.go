@@ -20,10 +20,6 @@ const (
 	// maxFindings is more than a table has: those checked ahead of their place in the list wait for nobody.
 	maxFindings = 32
 	day         = 24 * time.Hour
-	// leastInterval is how often the API may be used, and quotaPerLicence how many calls a day an operation has for each of its licences
-	// (vendor documentation).
-	leastInterval   = 5 * time.Minute
-	quotaPerLicence = 1000
 	// shortToken is fewer characters than a token may be expected to have.
 	shortToken = 8
 	// slightlyOff is how far a clock may be off without a word, and farOff without a time zone being suspected.
@@ -144,7 +140,7 @@ func (t *table) check(ctx context.Context) {
 func (t *table) checkOptions() {
 	s, texts := good, []string{fmt.Sprintf("a gather each %s, hours are final %s after their end",
 		brief(t.input.Interval), brief(time.Duration(t.plugin.Lookback)))}
-	if t.input.Interval < leastInterval {
+	if t.input.Interval < wolkvox.LeastInterval {
 		s = warn
 		texts = append(texts, `interval is shorter than the 5 minutes that wolkvox asks for: set interval = "5m"`)
 	}
@@ -273,6 +269,15 @@ func (t *table) checkClock(r *wolkvox.Response) {
 	}
 }
 
+// addUnknownQuota compares the planned requests with the quota of one licence.
+func (t *table) addUnknownQuota(detail string) {
+	if t.perDay > wolkvox.QuotaPerLicence {
+		t.add("quota", warn, "this API does not tell it%s. %s, which takes more than one licence's %d", detail, t.planned(), wolkvox.QuotaPerLicence)
+		return
+	}
+	t.add("quota", good, "this API does not tell it%s. %s of the %d that each licence has", detail, t.planned(), wolkvox.QuotaPerLicence)
+}
+
 // checkQuota finds what is left of the day's requests. It returns false if none are.
 func (t *table) checkQuota(r *wolkvox.Response) bool {
 	_, err := t.client.Parse(r, hours.Window{})
@@ -286,10 +291,8 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 	status := r.HTTP.StatusCode
 	q, found := wolkvox.FindQuota(r.Body)
 	switch planned := t.planned(); {
-	case !found && t.perDay > quotaPerLicence:
-		t.add("quota", warn, "this API does not tell it (HTTP status %d). %s, which takes more than one licence's %d", status, planned, quotaPerLicence)
 	case !found:
-		t.add("quota", good, "this API does not tell it (HTTP status %d). %s of the %d that each licence has", status, planned, quotaPerLicence)
+		t.addUnknownQuota(fmt.Sprintf(" (HTTP status %d)", status))
 	case q.Available <= 0:
 		t.add("quota", fail, "%s: nothing is read until it is renewed. %s; if this comes again, set a longer interval or find which other clients use it",
 			q, planned)

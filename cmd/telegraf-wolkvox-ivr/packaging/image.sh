@@ -22,4 +22,4 @@ for archive in "$DIST/telegraf-wolkvox-ivr_${VERSION}"_linux_*.tar.gz; do
 done
 rm -f "$file"
 $ENGINE manifest push --quiet --all "$image" "oci-archive:$file:$image"
-(cd "$DIST" && sha256sum telegraf-wolkvox-ivr[-_]* >SHA256SUMS && ls -l)
+sh cmd/telegraf-wolkvox-ivr/packaging/sums.sh

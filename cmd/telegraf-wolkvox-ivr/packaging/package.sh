@@ -12,9 +12,9 @@ echo "${VERSION:?is set by make}" | grep -Eq '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-
 : "${SOURCE_DATE_EPOCH:=$(GIT_CEILING_DIRECTORIES=$(dirname "$PWD") git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
 export SOURCE_DATE_EPOCH GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
 # go-licenses takes all packages for Go's own where it does not know where these are. git is to archive as it does everywhere.
-GOROOT=$(go env GOROOT) TZ=UTC GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_COMMITTER_DATE="@$SOURCE_DATE_EPOCH +0000"
+GOROOT=$(go env GOROOT) TZ=UTC LC_ALL=C GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_COMMITTER_DATE="@$SOURCE_DATE_EPOCH +0000"
 GIT_AUTHOR_DATE=$GIT_COMMITTER_DATE GIT_AUTHOR_NAME=- GIT_AUTHOR_EMAIL=- GIT_COMMITTER_NAME=- GIT_COMMITTER_EMAIL=-
-export GOROOT TZ GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_COMMITTER_DATE GIT_AUTHOR_DATE
+export GOROOT TZ LC_ALL GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_COMMITTER_DATE GIT_AUTHOR_DATE
 export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
 umask 022
 
@@ -115,13 +115,11 @@ for system in $SYSTEMS; do
 	} >"$built/nfpm.yaml"
 	find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	for format in deb rpm; do
-		ARCH=${GOARCH}${GOARM} FOLDER=$folder ROOT=$root quietly bin/nfpm package -f "$built/nfpm.yaml" -p $format -t "$DIST/"
+		quietly env "ARCH=$GOARCH$GOARM" "FOLDER=$folder" "ROOT=$root" bin/nfpm package -f "$built/nfpm.yaml" -p $format -t "$DIST/"
 	done
 done
 # Hosts of releases keep no tilde in a file's name, and SHA256SUMS has to know what they call it.
 for file in "$DIST"/telegraf-wolkvox-ivr*~*; do
 	if [ -e "$file" ]; then mv "$file" "$DIST/$(basename "$file" | tr '~' -)"; fi
 done
-cd "$DIST"
-if command -v sha256sum >/dev/null; then sha256sum telegraf-wolkvox-ivr[-_]*; else shasum -a 256 telegraf-wolkvox-ivr[-_]*; fi >SHA256SUMS
-ls -l
+sh $packaging/sums.sh

@@ -108,8 +108,7 @@ type File struct {
 	Hostname bool     // [agent] asks for the tag host
 
 	tables   map[string][]*ast.Table // of inputs and secret stores, by plugin, in the file's order
-	strings  []*ast.String
-	secrets  redact.Secrets // of options that have one
+	secrets  redact.Secrets          // of options that have one
 	problems []problem
 }
 
@@ -138,7 +137,7 @@ func (f *File) InputLine(plugin string, n int) int {
 // Forget drops the text, in which there may be secrets: only lines are known from then on.
 func (f *File) Forget() {
 	clear(f.Content)
-	f.Content, f.tables, f.strings = nil, nil, nil
+	f.Content, f.tables = nil, nil
 }
 
 // Origin is where the text of an option comes from.
@@ -196,7 +195,7 @@ func (f *File) syntaxError(err error) error {
 	}
 	var last int
 	if _, scanErr := fmt.Sscanf(err.Error(), "line %d: invalid TOML syntax", &last); scanErr != nil {
-		return f.LoaderError(err)
+		return LoaderError(err, f)
 	}
 	lines := bytes.SplitAfter(f.Content, []byte("\n"))
 	for line := min(last, len(lines)); line > max(0, last-maxStatement); line-- {
@@ -208,7 +207,7 @@ func (f *File) syntaxError(err error) error {
 				"or a backslash in double quotes is not doubled", f.At(line))
 		}
 	}
-	return f.LoaderError(err)
+	return LoaderError(err, f)
 }
 
 // typographic matches what text processors and web pages make of quotes and blanks.
@@ -384,7 +383,6 @@ func (f *File) checkStores(name string, node any) {
 		f.report(lineOf(node), "unknown secret store %q%s", name, nearest(name, slices.Sorted(maps.Keys(secretstores.SecretStores))))
 		return
 	}
-	f.tables["secretstores."+name] = tablesOf(node)
 	for _, tbl := range tablesOf(node) {
 		f.checkOptions("[[secretstores."+name+"]]", tbl, create(""), &storeOptions{})
 	}
@@ -469,7 +467,6 @@ func (f *File) checkStrings(root *ast.Table) {
 		return "\x00" + name + "\x00", false
 	}
 	walk(root, "", func(key string, s *ast.String) {
-		f.strings = append(f.strings, s)
 		isSecret := secretOption.MatchString(key)
 		if isSecret && !store.MatchString(s.Value) && !variable.MatchString(s.Value) {
 			f.secrets.Add(s.Value)
@@ -497,8 +494,8 @@ func (f *File) lineOfString(s *ast.String) int {
 	return 1 + strings.Count(string([]rune(string(f.Content))[:s.Position.Begin]), "\n")
 }
 
-// LoaderError explains an error of Telegraf's loader, which mostly has the line in its text.
-func (f *File) LoaderError(err error) error {
+// LoaderError explains an error of Telegraf's loader about files. Its text mostly has the line.
+func LoaderError(err error, files ...*File) error {
 	reason := err.Error()
 	switch {
 	case strings.HasPrefix(reason, "error parsing data: "): // the errors around the innermost print values
@@ -506,12 +503,17 @@ func (f *File) LoaderError(err error) error {
 			reason = inner.Error()
 		}
 	case strings.HasPrefix(reason, "unknown secret store"):
-		reason += ": put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"
+		reason += ": put its [[secretstores.NAME]] here, as those of Telegraf's own configuration are not seen here"
 	}
 	if strings.Contains(reason, "is in conflict with") {
 		reason += ": write each table and each option once"
 	}
-	return fmt.Errorf("%s: %s", f.At(0), f.secrets.Redact(reason))
+	paths := make([]string, 0, len(files))
+	for _, f := range files {
+		reason = f.secrets.Redact(reason)
+		paths = append(paths, f.Path)
+	}
+	return fmt.Errorf("%s: %s", strings.Join(paths, ", "), reason)
 }
 
 // optionNames are the TOML keys that the structs know.

@@ -56,7 +56,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 			loaded[name]++
 		}
 		if err != nil {
-			return nil, nil, f.LoaderError(err)
+			return nil, nil, configcheck.LoaderError(err, f)
 		}
 		if cfg.Agent.Interval <= 0 {
 			return nil, nil, fmt.Errorf("%s: the interval of [agent] must be above zero", f.Path)
@@ -68,7 +68,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 			strings.Join(paths, ", "), strings.Join(slices.Sorted(maps.Keys(inputs.Inputs)), ", "))
 	}
 	if err := cfg.LoadAll(); err != nil { // of no more files: this links the secrets to their stores
-		return nil, nil, files[0].LoaderError(err)
+		return nil, nil, configcheck.LoaderError(err, files...)
 	}
 	return cfg, instances, nil
 }

@@ -141,7 +141,7 @@ func TestConfigErrors(t *testing.T) {
 
 		{"loader, filter", "[[inputs.plain]]\n\n[[inputs.plain]]\nmetricpass = \"(\"", `FILE: error parsing plain, `},
 		{"unknown store's secret", "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{keep:token}\"", `FILE: unknown secret store for "@{keep:token}": ` +
-			"put its [[secretstores.NAME]] into this file, as those of Telegraf's own configuration are not seen here"},
+			"put its [[secretstores.NAME]] here, as those of Telegraf's own configuration are not seen here"},
 		{"init", "[[inputs.plain]]\n\n[[inputs.probe]]\n[[inputs.probe]]\nserver = \"a\"", "[inputs.probe] FILE:3: server is\nrequired"},
 		{"init, the second", "[[inputs.probe]]\nserver = \"a\"\n\n[[inputs.probe]]\nalias = \"b\"", "[inputs.probe::b] FILE:4: server is\nrequired"},
 		{"init, time source", "[[inputs.probe]]\nserver = \"a\"\nstartup_error_behavior = \"shrug\"",

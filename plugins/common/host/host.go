@@ -187,6 +187,8 @@ func (h *host) run() error {
 		h.end()
 	}()
 	if err := h.start(); err != nil {
+		h.end()
+		_ = h.stop() // why it did not start matters more
 		return err
 	}
 	go h.readPrompts()
@@ -204,15 +206,14 @@ func (h *host) start() error {
 		// As in Telegraf: a service's own metrics are rounded only if the table says so.
 		startAcc := i.accumulator()
 		startAcc.SetPrecision(precision(i.Config.Precision, 0))
+		i.busy.Add(1)
 		err := i.RunningInput.Start(startAcc)
+		i.busy.Add(-1)
 		if err != nil && h.once {
 			startAcc.AddError(fmt.Errorf("starting failed: %w", err))
 			continue
 		}
 		if err != nil && !isFatal(err) {
-			for _, i := range h.running {
-				i.Stop()
-			}
 			return fmt.Errorf("[%s] %s: starting failed: %w", i.LogName(), i.at, err)
 		}
 		if err != nil {
@@ -279,10 +280,12 @@ func (h *host) stop() error {
 	// Telegraf's death closes stdin like an orderly stop does, but stdout a moment later, and what it had in memory is
 	// lost then. So is what it has not taken when this process ends. The states stay those of an unclean end in both
 	// cases, and where neither can be told.
-	time.Sleep(deathTime)
-	if err == nil && h.service && drain() && hasReader(os.Stdout) {
-		for _, i := range h.running {
-			i.snapshot()()
+	if err == nil && h.service {
+		time.Sleep(deathTime)
+		if drain() && hasReader(os.Stdout) {
+			for _, i := range h.running {
+				i.snapshot()()
+			}
 		}
 	}
 	h.states.save()
@@ -310,6 +313,9 @@ func (h *host) end() {
 					if i.busy.Load() > 0 {
 						busy = append(busy, fmt.Sprintf("[%s] %s", i.LogName(), i.at))
 					}
+				}
+				if len(busy) == 0 {
+					busy = []string{"stdout and the state file"}
 				}
 				log.Warnf("Ending without waiting any longer for %s", strings.Join(busy, ", "))
 			})

@@ -56,7 +56,7 @@ func init() {
 	inputs.Add("plain", func() telegraf.Input { return &plain{} })
 }
 
-// embedded is what it is called, as plugins embed their TLS and proxy options.
+// embedded stands for options of an embedded struct, such as those for TLS and proxies.
 type embedded struct {
 	Proxy string `toml:"proxy"`
 }

@@ -45,8 +45,8 @@ func (i *Inspected) StateID() string { return i.instance.stateID }
 // Inspect loads the configuration as Run does, and initializes its inputs. What would keep Run from starting is an error,
 // but for what Init says.
 func Inspect(opts Options) (*Inspection, error) {
-	var said said
-	logs, stopLogging, err := startLogging(&said, opts.Debug)
+	var logged strings.Builder
+	logs, stopLogging, err := startLogging(&logged, opts.Debug)
 	if err != nil {
 		return nil, err
 	}
@@ -67,15 +67,13 @@ func Inspect(opts Options) (*Inspection, error) {
 		}
 		c.Inputs = append(c.Inputs, &Inspected{Input: i.Input, At: i.at, Interval: i.schedule.interval, Err: err, instance: i})
 	}
-	c.Warnings = said.warnings()
+	c.Warnings = warningsIn(logged.String())
 	return c, identify(whole)
 }
 
-// said is what has been logged.
-type said struct{ strings.Builder }
-
-func (s *said) warnings() (texts []string) {
-	for line := range strings.SplitSeq(s.String(), "\n") {
+// warningsIn returns the texts of the warnings in a log.
+func warningsIn(log string) (texts []string) {
+	for line := range strings.SplitSeq(log, "\n") {
 		if text, isWarning := strings.CutPrefix(line, telegraf.Warn.Indicator()+" "); isWarning {
 			texts = append(texts, text)
 		}

@@ -37,7 +37,7 @@ type instance struct {
 
 // configure takes from [agent] what the table does not say, as Telegraf's agent does.
 func (i *instance) configure(defaults *config.AgentConfig) error {
-	// Of what a variable stands for, the checks of the file have seen nothing.
+	// The file was checked before variables were replaced, so their values are checked here.
 	for name, d := range map[string]time.Duration{
 		"interval": i.Config.Interval, "collection_jitter": i.Config.CollectionJitter, "precision": i.Config.Precision,
 	} {
@@ -145,7 +145,7 @@ func (i *instance) endOnPanic() {
 // snapshot returns what keeps the state as it is now. That is for later: a state that was ahead of the rows would lose
 // them.
 func (i *instance) snapshot() (keep func()) {
-	// Whether the state that was restored is any good, an input may know no sooner than it has gathered.
+	// An input may find out only while it gathers that the restored state can't be used.
 	if judge, ok := i.Input.(interface{ RejectedState() error }); ok {
 		if err := judge.RejectedState(); err != nil {
 			i.host.states.reject(i.stateID, err)

@@ -7,14 +7,14 @@ import (
 	"github.com/influxdata/telegraf/plugins/serializers/influx"
 )
 
-// afterwards stands in the queue for what is to be done once everything before it has been written.
-type afterwards struct {
+// callback stands in the queue of metrics, as an accumulator writes to a channel of those alone.
+type callback struct {
 	telegraf.Metric
-	do func()
+	call func()
 }
 
-// afterwards has f called once everything queued so far has been written, and never if that fails.
-func (h *host) afterwards(f func()) { h.queue <- afterwards{do: f} }
+// afterwards has f called once everything queued so far is on stdout, and never if that fails.
+func (h *host) afterwards(f func()) { h.queue <- callback{call: f} }
 
 // write writes what is queued, until the queue is closed. When stdout breaks the host ends, and the rest of the queue is
 // thrown away, as nothing may wait for it.
@@ -25,8 +25,8 @@ func (h *host) write() {
 		if err != nil {
 			continue
 		}
-		if then, ok := m.(afterwards); ok {
-			then.do()
+		if then, ok := m.(callback); ok {
+			then.call()
 			continue
 		}
 		if err = h.writeMetric(&serializer, m); err != nil {

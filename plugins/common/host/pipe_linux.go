@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipesTell says whether this system tells what becomes of what is written to a pipe.
+// pipesTell is whether this system can tell if the reader of a pipe has taken everything.
 const pipesTell = true
 
 // unread returns the number of bytes in the pipe that its reader has not taken yet, 0 if the file is no pipe.

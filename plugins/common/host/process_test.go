@@ -243,8 +243,25 @@ func TestSignalDuringStart(t *testing.T) {
 	c := startChild(t, "[[inputs.probe]]\nserver = \"a\"\nat_start = \"hang\"", Options{})
 	c.waitForLog("starting")
 	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
-	status, _, _ := c.end()
+	status, _, logged := c.end()
 	require.Equal(t, 1, status)
+	require.Regexp(t, `Ending without waiting any longer for \[inputs\.probe\] \S+:1$`, logged[len(logged)-1])
+}
+
+// If one input does not start, what the others have sent is written, and they are stopped within a second.
+//
+//promise:stop
+func TestFailedStart(t *testing.T) {
+	t.Parallel()
+	failing := "\n[[inputs.probe]]\nserver = \"b\"\nat_start = \"no way\""
+	status, rows, logged := startChild(t, "[[inputs.probe]]\nserver = \"a\"\nat_start = \"row\""+failing, Options{}).end()
+	require.Equal(t, 1, status)
+	require.Len(t, rows, 1)
+	require.Contains(t, logged[len(logged)-1], "starting failed: no way")
+
+	status, _, logged = startChild(t, "[[inputs.probe]]\nserver = \"a\"\ndoes = \"deaf stop\""+failing, Options{}).end()
+	require.Equal(t, 1, status)
+	require.Contains(t, logged[len(logged)-1], "Ending without waiting any longer for [inputs.probe]")
 }
 
 //promise:stop
@@ -350,7 +367,7 @@ func TestPanicEndsIt(t *testing.T) {
 	}
 }
 
-// A metric that line protocol cannot express ends the shim.
+// A metric that line protocol can't express, which would end the shim, is dropped.
 //
 //promise:shim
 func TestUnserializableMetricsAreDropped(t *testing.T) {

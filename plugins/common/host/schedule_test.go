@@ -361,7 +361,7 @@ func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
 	good := &probe{Does: "say stop", say: func(event string) { events = append(events, event) }}
 	h, _ := prepareHost(t, true, nil, good, &probe{AtStart: "no way"})
 	defer h.cancel()
-	require.ErrorContains(t, h.start(), "starting failed: no way")
+	require.ErrorContains(t, h.run(), "starting failed: no way")
 	require.Equal(t, []string{"stopped"}, events)
 }
 

@@ -193,7 +193,7 @@ func parseStates(content []byte) (states map[string][]byte, err error) {
 	return nil, errNoStates
 }
 
-// areJSON reports whether the values are states, and not but any texts in base64.
+// areJSON reports whether the values are states in JSON, rather than any other text in base64.
 func areJSON(states map[string][]byte) bool {
 	for _, state := range states {
 		if !json.Valid(state) {
@@ -262,7 +262,7 @@ func (f *stateFile) setAside(reason error) {
 	if f.aside == "" {
 		f.aside = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
 		if err := os.Rename(f.path, f.aside); err != nil {
-			f.aside = fmt.Sprintf("lost (%v)", err)
+			f.aside = fmt.Sprintf("to be overwritten, as it could not be renamed (%v)", err)
 		}
 	}
 	log.Warnf("State file %s is not usable, starting without; it is now %s: %v", f.path, f.aside, reason)

@@ -4,8 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tidwall/gjson"
+)
+
+// What the API allows (vendor documentation).
+const (
+	LeastInterval   = 5 * time.Minute // between two requests
+	QuotaPerLicence = 1000            // requests a day that an operation has for each of its licences
 )
 
 // Quota is how many requests an operation may make and has made in a day, by the response of QuotaAPI (vendor documentation).

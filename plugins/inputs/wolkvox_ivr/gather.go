@@ -13,10 +13,8 @@ import (
 )
 
 const (
-	// leastInterval is how often the API may be used (vendor documentation: one consumption every 5 minutes).
-	leastInterval = 5 * time.Minute
 	// longInterval leaves time for more history requests before the next gather.
-	longInterval = 2 * leastInterval
+	longInterval = 2 * wolkvox.LeastInterval
 	// longestRetryAfter bounds how long a response may have requests wait.
 	longestRetryAfter = time.Hour
 )
@@ -29,7 +27,7 @@ func (w *WolkvoxIVR) interval() time.Duration {
 	if w.Interval > 0 {
 		return time.Duration(w.Interval)
 	}
-	return leastInterval
+	return wolkvox.LeastInterval
 }
 
 // Gather makes one request, in turns for the latest hours and for history.
@@ -68,15 +66,15 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 // and Telegraf's own is shorter. An interval that the table sets is the user's choice. Jitter makes some intervals shorter.
 func (w *WolkvoxIVR) isTooEarly(now time.Time) bool {
 	passed := now.Sub(w.requested)
-	return (w.Interval == 0 || !w.hasRequested) && passed >= 0 && passed < min(w.interval(), leastInterval)*9/10
+	return (w.Interval == 0 || !w.hasRequested) && passed >= 0 && passed < min(w.interval(), wolkvox.LeastInterval)*9/10
 }
 
 // requestHistory makes history requests at the pace that the vendor asks for, until the next gather is near. In Telegraf, a Gather that
 // took so long could not be stopped.
 func (w *WolkvoxIVR) requestHistory(acc telegraf.Accumulator, nextGather time.Time) {
-	for w.time.now().Add(2 * leastInterval).Before(nextGather) {
+	for w.time.now().Add(2 * wolkvox.LeastInterval).Before(nextGather) {
 		select {
-		case <-w.Clock.After(leastInterval):
+		case <-w.Clock.After(wolkvox.LeastInterval):
 		case <-w.ctx.Done():
 			return
 		}

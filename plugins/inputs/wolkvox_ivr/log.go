@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// quotaPerLicence is how many calls a day an operation has for each of its licences (vendor documentation).
-	quotaPerLicence = 1000
 	// hidingGathers is how many responses in a row have to hide known calls before that is logged, and calmTime how long none may for that
 	// to be over.
 	hidingGathers = 3
@@ -39,13 +37,13 @@ type logged struct {
 }
 
 func (w *WolkvoxIVR) warnOfShortInterval() {
-	if w.Interval == 0 || time.Duration(w.Interval) >= leastInterval {
+	if w.Interval == 0 || time.Duration(w.Interval) >= wolkvox.LeastInterval {
 		return
 	}
 	requests := int(24 * time.Hour / time.Duration(w.Interval))
 	w.Log.Warnf("interval is shorter than the %s that wolkvox asks for: %d requests a day, for which the daily quota of %d calls "+
 		"a licence, shared by all tokens of an operation, lasts with %d licence(s) or more",
-		leastInterval, requests, quotaPerLicence, (requests+quotaPerLicence-1)/quotaPerLicence)
+		wolkvox.LeastInterval, requests, wolkvox.QuotaPerLicence, (requests+wolkvox.QuotaPerLicence-1)/wolkvox.QuotaPerLicence)
 }
 
 func (w *WolkvoxIVR) logReread(reread hours.Window) {

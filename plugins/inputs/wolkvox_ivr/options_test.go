@@ -324,7 +324,7 @@ func TestSampleConfigShowsDefaults(t *testing.T) {
 	require.True(t, ok)
 
 	if shown.Interval != 0 {
-		require.Equal(t, config.Duration(leastInterval), shown.Interval)
+		require.Equal(t, config.Duration(wolkvox.LeastInterval), shown.Interval)
 	}
 	shown.Interval = defaults.Interval
 	defaults.Server = "0001"

@@ -347,7 +347,7 @@ func poison(name string, is int, hours int64, spans ...int64) trait {
 // operations is how many traits are kinds of operations.
 const operations = 6
 
-// traits are the simulations of the prototype, in its order, and then those that nobody has documented.
+// traits are ways in which an API may behave, above all wrongly: first those that clients have reported, then others.
 var traits = []trait{
 	{name: "quiet nights", is: sound},
 	{name: "calls at all hours", is: sound, calls: (*api).busy},

@@ -132,19 +132,20 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 //promise:guides
 func TestReadmeShowsTheCheck(t *testing.T) {
 	differs := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
-	var said []string
+	var golden []string
 	golden, err := filepath.Glob(filepath.Join(testbed.Root, testbed.Ours, "check", "testdata", "*.txt"))
 	require.NoError(t, err)
 	for _, name := range golden {
 		content, err := os.ReadFile(name)
 		require.NoError(t, err)
-		said = append(said, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
+		golden = append(golden, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
 	}
 	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
 	require.NotEmpty(t, shown)
 	for _, line := range shown {
-		begins := func(said string) bool { return strings.HasPrefix(said, differs.ReplaceAllString(line[1], "…")) }
-		require.True(t, slices.ContainsFunc(said, begins), "no check says %q", line[1])
+		shown := differs.ReplaceAllString(line[1], "…")
+		begins := func(step string) bool { return strings.HasPrefix(step, shown) }
+		require.True(t, slices.ContainsFunc(golden, begins), "no check prints %q", line[1])
 	}
 }
 
@@ -192,9 +193,8 @@ func tableRows(readme string) int {
 	return len(regexp.MustCompile(`(?m)^\|`).FindAllString(readme, -1))
 }
 
-// The first thing that a user does with a guide must work from a fresh clone.
+// The targets that guides name are in the Makefile.
 //
-//promise:run
 //promise:guides
 func TestGuidesNameTargetsOfTheMakefile(t *testing.T) {
 	makefile := testbed.ReadDoc(t, "Makefile") + testbed.ReadDoc(t, testbed.Ours+"packaging/packages.mk")

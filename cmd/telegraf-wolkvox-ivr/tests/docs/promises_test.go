@@ -66,7 +66,7 @@ var promises = []promise{
 
 	{"", "Host"},
 	{"tables", "Each table has its own name, tags, filters, precision and state; two that would write the same series are refused."},
-	{"mistakes", "A mistake in the configuration ends the program with one line that names file, line and remedy."},
+	{"mistakes", "A mistake in the configuration ends the program with one line that names the file, the remedy and, where it is known, the line."},
 	{"environment", "`${VAR}`, secret stores, `[global_tags]` and the tag `host` work as in Telegraf; a variable that is not set is refused."},
 	{"protection", "A token is kept encrypted in locked memory, and the configuration's text is dropped; too little memory is one line that says so."},
 	{"log", "Log lines arrive at their level under their table's name, by `--debug`, `debug`, `quiet` and `log_level`; suppressed ones cost nothing."},
@@ -84,7 +84,7 @@ var promises = []promise{
 	{"fleet", "One process gathers many operations, of one file or of a folder, each with its token from a store."},
 	{"standby", "Several hosts may gather or stand by for an operation without a wrong or missing figure."},
 	{"footprint", "One operation starts within a second and takes 30 MiB at most, a thousand 3 seconds a round and 150 MiB; nothing grows."},
-	{"cost", "A gather takes at most a fifth of the CPU time of a script, and reading a report at most twice that of `encoding/json`."},
+	{"cost", "Reading a report takes a number of allocations that does not grow with its rows."},
 
 	{"", "Destinations"},
 	{"destinations", "With the output file of each destination, a month arrives hour by hour as it truly was."},

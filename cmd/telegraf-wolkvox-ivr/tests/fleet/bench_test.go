@@ -203,8 +203,6 @@ type cost struct {
 }
 
 // TestBenchGather compares what one gather takes, in whole processes.
-//
-//promise:cost
 func TestBenchGather(t *testing.T) {
 	compared := slices.DeleteFunc(approaches(), func(a approach) bool { return a.setup == nil })
 	if !needScriptTools(t) {
@@ -312,8 +310,6 @@ func residentOfTree(t *testing.T, pid int) int {
 // TestBenchDay has each approach gather every 5 minutes of a simulated day, through an outage of the API, and for an hour more, after
 // which every hour of the day is final. Each is the plugin of Telegraf that it is, with the configuration that TestBenchGather gives it; only
 // the agent's ticker is left out: the simulated time goes to wolkvox_ivr by its Clock, to the script by NOW, and inputs.http needs none.
-//
-//promise:cost
 func TestBenchDay(t *testing.T) {
 	outages := []time.Duration{time.Hour, 8 * time.Hour}
 	table := newTable("a day's gathers", "requests", "bytes received", "right hours after an outage of 1 h", "of 8 h")
@@ -440,8 +436,6 @@ var benchmarkLine = regexp.MustCompile(`\s(\d+) B/op\s+(\d+) allocs/op`)
 
 // TestBenchReading runs the client's own benchmark, which compares the ways to read a report. It goes by the CPU time of whole processes, the
 // garbage collector's included, which other processes disturb less than they do the time on the clock.
-//
-//promise:cost
 func TestBenchReading(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "wolkvox.test")
 	build := exec.Command("go", "test", "-c", "-o", program, "./plugins/common/wolkvox")

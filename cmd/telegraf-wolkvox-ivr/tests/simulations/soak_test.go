@@ -295,7 +295,7 @@ func TestSoak(t *testing.T) {
 			require.NoError(t, err)
 			operation := simulator.Operation{Server: "0001", Token: soakToken, Timezone: tt.zone, RepeatedHour: tt.repeated, Licences: 10}
 			if tt.repeated == "twice" {
-				operation.Form.EmptyHours = "zeros" // or an hour would be said once where its repetition has no calls
+				operation.Form.EmptyHours = "zeros" // or an hour would be listed once where its repetition has no calls
 			}
 
 			clock := testbed.NewClock(middle.Add(-length / 2))

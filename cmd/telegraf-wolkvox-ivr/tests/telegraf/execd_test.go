@@ -328,7 +328,7 @@ url = "` + server.URL + `"
 	tg.Stop()
 }
 
-// TestLockedMemoryIsTooLittle: that is said, and --unprotected does without.
+// Too little lockable memory is reported in one line, and --unprotected needs none.
 //
 //promise:protection
 func TestLockedMemoryIsTooLittle(t *testing.T) {
@@ -390,7 +390,7 @@ func TestLogLevels(t *testing.T) {
 	tg := newTelegrafWith(t, testbed.Setup{Telegraf: quickly + "debug = true"}, children) // or Telegraf itself shows no debug messages
 	tg.Start()
 	for i, c := range cases {
-		// Its first gather is over, and all is said, when a third one asks.
+		// Its first gather is over, and everything is logged, when a third one requests.
 		tg.Await("requests of "+c.name, func() bool { return len(w.RequestsWith(operations[2*i].Token)) >= 4 })
 		prefix := " [inputs.execd] [inputs.wolkvox_ivr::" + c.name
 		tg.AwaitLog("E!" + prefix + "-bad] Error in plugin: requesting wv" + operations[2*i+1].Server + ".wolkvox.com")

@@ -23,8 +23,8 @@ type Authority struct {
 	Pem         []byte
 }
 
-// certified is since when certificates are valid.
-var certified = time.Date(2024, 11, 18, 0, 0, 0, 0, time.UTC)
+// validFrom is since when certificates are valid.
+var validFrom = time.Date(2024, 11, 18, 0, 0, 0, 0, time.UTC)
 
 // NewAuthority returns one that nothing trusts yet.
 func NewAuthority(t *testing.T) *Authority {
@@ -33,7 +33,7 @@ func NewAuthority(t *testing.T) *Authority {
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Invented CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: certified, NotAfter: certified.AddDate(52, 0, 0), KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: validFrom, NotAfter: validFrom.AddDate(52, 0, 0), KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func (a *Authority) Server(t *testing.T, isValid bool, name string) *tls.Config 
 	if !isValid {
 		until = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: certified, NotAfter: until}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: validFrom, NotAfter: until}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {

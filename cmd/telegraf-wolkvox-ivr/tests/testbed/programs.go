@@ -146,7 +146,7 @@ const (
 	ThisSystem = "linux_" + runtime.GOARCH
 )
 
-// Execute runs a program to its good end, without what a make around this test has put into the environment for its own kind.
+// Execute runs a program, which has to succeed, without the MAKEFLAGS of a make that runs this test.
 func Execute(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program, args...)

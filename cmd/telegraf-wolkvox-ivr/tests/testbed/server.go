@@ -49,7 +49,7 @@ func StartCommand(t *testing.T, cmd *exec.Cmd) *Server {
 	return s
 }
 
-// log returns all that the server has said.
+// log returns the output of the server.
 func (s *Server) log() string {
 	s.t.Helper()
 	content, err := os.ReadFile(s.path)

@@ -204,6 +204,9 @@ func (a *Telegraf) Start() {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{inherited}
 	require.NoError(a.T, cmd.Start())
+	if a.alive != nil {
+		a.alive.Close()
+	}
 	a.Cmd, a.done, a.alive = cmd, done, alive
 	go func() {
 		defer close(done)
