@@ -82,9 +82,12 @@ func TestOpenHoursOfARequest(t *testing.T) {
 	require.Equal(t, "2026-11-11 00:00 to 2026-11-15 23:00", request())
 	p.Width = 3 * Day
 	require.Equal(t, "2026-11-13 00:00 to 2026-11-15 23:00", request())
-	p.Postponed = []*Postponed{newPostponed(Window{day - 3*Day, day - 2*Day - 1}, Fails, now), newPostponed(Window{day + Day, day + 2*Day}, Fails, now)}
+	fails := func(from, to Hour) *Postponed { return newPostponed(Window{day + from, day + to}, Fails, now) }
+	p.Postponed = []*Postponed{fails(-3*Day, -2*Day-1), fails(-4*Day+1, -4*Day+2), fails(Day, 2*Day)}
 	p.Width = 6 * Day
 	require.Equal(t, "2026-11-13 00:00 to 2026-11-15 23:00", request())
+	p.Postponed = []*Postponed{fails(-3, 0)}
+	require.Equal(t, "2026-11-15 00:00 to 2026-11-15 23:00", request())
 	p.Width = 12
 	require.Equal(t, "2026-11-15 00:00 to 2026-11-15 00:00", request())
 }

@@ -156,7 +156,7 @@ func (r *reader) isCredible(h Hour) bool {
 
 // sendSilence sends the zeros of an hour that can't be final yet. Its silence is no reading, and mode Final does not send it.
 func (r *reader) sendSilence(h Hour) {
-	isKnown := h < r.running && h > r.Oldest && !r.response.Undated && !r.Shown.Contains(h) && r.isCredible(h)
+	isKnown := h < r.running && h > r.Oldest && !r.response.Undated && r.isCredible(h)
 	if r.Mode != Final && isKnown && r.isSentAsZero(h) {
 		r.send(h, Reading{}, false)
 	}

@@ -248,7 +248,9 @@ func TestUnacknowledgedHours(t *testing.T) {
 	finish(Window{h + 5, h + 7}, early)
 	finish(Window{h + 7, h + 8}, early)
 	finish(Window{h + 8, h + 9}, late)
-	require.Equal(t, []Sending{{Window{h + 10, h + 13}, early}, {Window{h + 14, h + 15}, early}, {Window{h + 5, h + 8}, early}, {Window{h + 8, h + 9}, late}}, p.Unacknowledged)
+	require.Equal(t, []Sending{
+		{Window{h + 10, h + 13}, early}, {Window{h + 14, h + 15}, early}, {Window{h + 5, h + 8}, early}, {Window{h + 8, h + 9}, late},
+	}, p.Unacknowledged)
 	p.Acknowledge(early.Add(p.margin() + 1))
 	require.Equal(t, []Sending{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
 }

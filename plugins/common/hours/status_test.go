@@ -69,6 +69,7 @@ func TestLatenessIsUsual(t *testing.T) {
 		p := newPlanner(nil)
 		p.Start(start)
 		day := Window{HourOf(2026, 11, 22, 0), HourOf(2026, 11, 23, 0)}
+		show(p, day, start.Add(-5*time.Minute), nil)
 		shown := make(map[Hour]Shown)
 		for h := day.From; h <= p.Calendar.HourAt(start); h++ {
 			shown[h] = calls
