@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// load does what run does up to Init.
+// loadConf does what run does up to Init.
 func loadConf(t *testing.T, paths ...string) ([]*instance, error) {
 	t.Helper()
 	logs, stop, err := startLogging(io.Discard, false)

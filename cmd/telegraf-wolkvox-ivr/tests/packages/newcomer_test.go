@@ -260,12 +260,12 @@ func (m *debian) repository() {
 // run has root's shell execute a command to its good end, and returns its output.
 func (m *debian) run(command string) string {
 	m.t.Helper()
-	output, status := m.Execute(command)
+	output, status := m.execute(command)
 	require.Equal(m.t, "0", status, "%s\n%s", command, output)
 	return output
 }
 
-func (m *debian) Execute(command string) (output, status string) {
+func (m *debian) execute(command string) (output, status string) {
 	m.t.Helper()
 	const end = "=== end of the command: "
 	command = strings.ReplaceAll(command, "apt install", "apt-get install -qq -y") // who types it says yes
@@ -298,7 +298,7 @@ func (m *debian) requireRows(query string) {
 	row := regexp.MustCompile(`(?m)^(\d{4}-\S+Z) +(\d\d) +(\d+) +([\d.]+) *$`)
 	var rows [][]string
 	for deadline := time.Now().Add(30 * time.Second); len(rows) == 0; time.Sleep(time.Second) {
-		output, _ := m.Execute(query) // there is no database at first
+		output, _ := m.execute(query) // there is no database at first
 		rows = row.FindAllStringSubmatch(output, -1)
 		require.True(m.t, len(rows) > 0 || time.Now().Before(deadline), "%s\n%s", query, output)
 	}

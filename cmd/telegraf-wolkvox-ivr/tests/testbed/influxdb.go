@@ -18,23 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sum returns the calls of the hours in [from, to).
-func (db *InfluxDB) Sum(from, to time.Time) int64 {
-	db.t.Helper()
-	statement := fmt.Sprintf(`SELECT sum("calls") FROM "wolkvox_ivr" WHERE time >= %d AND time < %d`, from.UnixNano(), to.UnixNano())
-	for _, s := range db.Query(statement) {
-		return Number(db.t, s.Values[0][1], true).(int64)
-	}
-	return 0
-}
-
-// Execute runs a command line that a guide shows.
-func (db *InfluxDB) Execute(command string, env []string) {
-	db.t.Helper()
-	Built(db.t, "influx")
-	Shell(db.t, strings.Replace(command, "influx ", "influx -port "+db.URL()[strings.LastIndex(db.URL(), ":")+1:]+" ", 1), env...)
-}
-
 // InfluxDB is a real InfluxDB 1.8, or 2.7, on a database folder of its own.
 type InfluxDB struct {
 	t      *testing.T
@@ -173,6 +156,23 @@ func (db *InfluxDB) Count(from, to time.Time) int {
 		return int(Number(db.t, s.Values[0][1], true).(int64))
 	}
 	return 0
+}
+
+// Sum returns the calls of the hours in [from, to).
+func (db *InfluxDB) Sum(from, to time.Time) int64 {
+	db.t.Helper()
+	statement := fmt.Sprintf(`SELECT sum("calls") FROM "wolkvox_ivr" WHERE time >= %d AND time < %d`, from.UnixNano(), to.UnixNano())
+	for _, s := range db.Query(statement) {
+		return Number(db.t, s.Values[0][1], true).(int64)
+	}
+	return 0
+}
+
+// Execute runs a command line that a guide shows.
+func (db *InfluxDB) Execute(command string, env []string) {
+	db.t.Helper()
+	Built(db.t, "influx")
+	Shell(db.t, strings.Replace(command, "influx ", "influx -port "+db.URL()[strings.LastIndex(db.URL(), ":")+1:]+" ", 1), env...)
 }
 
 // Number returns a number of a result, as an integer or as a float.

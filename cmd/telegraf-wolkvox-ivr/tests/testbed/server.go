@@ -38,7 +38,7 @@ func StartCommand(t *testing.T, cmd *exec.Cmd) *Server {
 	require.NoError(t, cmd.Start())
 	go func() {
 		defer close(s.done)
-		_ = cmd.Wait() // the exit code is in cmd
+		_ = cmd.Wait() // the exit code is in Cmd
 	}()
 	t.Cleanup(func() {
 		s.Kill()

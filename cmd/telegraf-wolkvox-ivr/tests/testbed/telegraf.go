@@ -19,6 +19,83 @@ import (
 // Often is an interval at which the month is final within seconds.
 const Often = `interval = "200ms"`
 
+// Remembering is the plugin's [agent] with a state file. Telegraf runs it in the directory that is the test's own.
+const Remembering = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
+
+// PastRead is what the plugin logs when it has handed on all of the backfill.
+const PastRead = "history: all"
+
+// Setup is what one Telegraf differs in from the next. Each of the first three texts replaces its default.
+type Setup struct {
+	Plugin   string   // the plugin's configuration file; by default there is none
+	Telegraf string   // options of [agent]; by default it flushes every 100ms and omits the host
+	Execd    string   // options of [[inputs.execd]] besides command; by default signal = "none"
+	Flags    []string // the plugin's further flags
+	Tables   string   // further tables of Telegraf's configuration
+	Env      []string // further environment of Telegraf and the plugin
+	Native   bool     // the plugin is compiled into Telegraf, not run by execd
+	Program  string   // the plugin's in bin; by default telegraf-wolkvox-ivr
+}
+
+// Telegraf is a real Telegraf that runs the plugin and writes to a file. All that it has and makes lies in Dir, its working directory.
+type Telegraf struct {
+	T    *testing.T
+	Dir  string
+	Cmd  *exec.Cmd
+	done chan struct{} // closed when Cmd has ended
+
+	Program string
+	Args    []string
+	Env     []string
+
+	// The end for reading of a pipe whose other end Telegraf and all that it starts inherit, and close by ending.
+	alive *os.File
+}
+
+// StartTelegraf starts one, and stops it at the test's end.
+func StartTelegraf(t *testing.T, s Setup) *Telegraf {
+	t.Helper()
+	a := NewTelegraf(t, s)
+	a.Start()
+	return a
+}
+
+// NewTelegraf prepares one for Run or Start.
+func NewTelegraf(t *testing.T, s Setup) *Telegraf {
+	t.Helper()
+	a := &Telegraf{T: t, Dir: t.TempDir(), Program: Built(t, "telegraf"), Env: s.Env}
+	a.Args = []string{"--strict-env-handling", "--config", "telegraf.conf"} // the default, but without the flag there is a warning
+	if s.Telegraf == "" {
+		s.Telegraf = "flush_interval = \"100ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true" // unset, the last is a warning
+	}
+	if s.Execd == "" {
+		s.Execd = `signal = "none"`
+	}
+	conf := "[agent]\n" + s.Telegraf + "\n\n[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
+	switch {
+	case s.Native:
+		a.Args = append(a.Args, "--config", "wolkvox_ivr.conf")
+	case s.Plugin != "":
+		if s.Program == "" {
+			s.Program = "telegraf-wolkvox-ivr"
+		}
+		command := append([]string{Built(t, s.Program), "--config", "wolkvox_ivr.conf"}, s.Flags...)
+		for i, word := range command {
+			command[i] = strconv.Quote(word)
+		}
+		conf += "\n[[inputs.execd]]\ncommand = [" + strings.Join(command, ", ") + "]\n" + s.Execd + "\n"
+	}
+	a.Write("telegraf.conf", conf+"\n"+s.Tables)
+	a.Write("wolkvox_ivr.conf", s.Plugin)
+	a.T.Cleanup(func() {
+		a.Kill()
+		if t.Failed() {
+			t.Logf("Telegraf's log:\n%s", a.Log())
+		}
+	})
+	return a
+}
+
 // NewRecipe prepares a Telegraf with one of the destinations' configurations: an output beside the package's [[inputs.execd]], as users
 // have it, or a whole configuration. The plugin's configuration is given, and further environment as NAME=value.
 func NewRecipe(t *testing.T, recipe, plugin string, env ...string) *Telegraf {
@@ -68,110 +145,6 @@ func (a *Telegraf) Add(name, content string) {
 	a.Args = append(a.Args, "--config", name)
 }
 
-// RequireNoComplaints requires the log to have no warnings and errors but those that contain one of the texts.
-func (a *Telegraf) RequireNoComplaints(but ...string) {
-	a.T.Helper()
-	// execd when it ends a plugin, the hurry of these tests, buffers on disk, and a history that begins with a quiet night
-	but = append(but, "file already closed", "within its flush interval", "experimental feature", "the report shows no calls before")
-	require.Empty(a.T, slices.DeleteFunc(a.Complaints(), func(complaint string) bool {
-		return slices.ContainsFunc(but, func(text string) bool { return strings.Contains(complaint, text) })
-	}))
-}
-
-// Remembering is the plugin's [agent] with a state file. Telegraf runs it in the directory that is the test's own.
-const Remembering = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
-
-// PastRead is what the plugin logs when it has handed on all of the backfill.
-const PastRead = "history: all"
-
-// Lines returns the lines of Telegraf's log without their times.
-func (a *Telegraf) Lines() []string {
-	a.T.Helper()
-	return strings.Split(regexp.MustCompile(`(?m)^\d\S+Z `).ReplaceAllString(a.Log(), ""), "\n")
-}
-
-// Count returns how many lines of the log begin so.
-func (a *Telegraf) Count(beginning string) (n int) {
-	a.T.Helper()
-	for _, line := range a.Lines() {
-		if strings.HasPrefix(line, beginning) {
-			n++
-		}
-	}
-	return n
-}
-
-// Setup is what one Telegraf differs in from the next. Each of the first three texts replaces its default.
-type Setup struct {
-	Plugin   string   // the plugin's configuration file; by default there is none
-	Telegraf string   // options of [agent]; by default it flushes every 100ms and omits the host
-	Execd    string   // options of [[inputs.execd]] besides command; by default signal = "none"
-	Flags    []string // the plugin's further flags
-	Tables   string   // further tables of Telegraf's configuration
-	Env      []string // further environment of Telegraf and the plugin
-	Native   bool     // the plugin is compiled into Telegraf, not run by execd
-	Program  string   // the plugin's in bin; by default telegraf-wolkvox-ivr
-}
-
-// Telegraf is a real Telegraf that runs the plugin and writes to a file. All that it has and makes lies in dir, its working directory.
-type Telegraf struct {
-	T    *testing.T
-	Dir  string
-	Cmd  *exec.Cmd
-	done chan struct{} // closed when cmd has ended
-
-	Program string
-	Args    []string
-	Env     []string
-
-	// The end for reading of a pipe whose other end Telegraf and all that it starts inherit, and close by ending.
-	alive *os.File
-}
-
-// StartTelegraf starts one, and stops it at the test's end.
-func StartTelegraf(t *testing.T, s Setup) *Telegraf {
-	t.Helper()
-	a := NewTelegraf(t, s)
-	a.Start()
-	return a
-}
-
-// NewTelegraf prepares one for run or start.
-func NewTelegraf(t *testing.T, s Setup) *Telegraf {
-	t.Helper()
-	a := &Telegraf{T: t, Dir: t.TempDir(), Program: Built(t, "telegraf"), Env: s.Env}
-	a.Args = []string{"--strict-env-handling", "--config", "telegraf.conf"} // the default, but without the flag there is a warning
-	if s.Telegraf == "" {
-		s.Telegraf = "flush_interval = \"100ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true" // unset, the last is a warning
-	}
-	if s.Execd == "" {
-		s.Execd = `signal = "none"`
-	}
-	conf := "[agent]\n" + s.Telegraf + "\n\n[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
-	switch {
-	case s.Native:
-		a.Args = append(a.Args, "--config", "wolkvox_ivr.conf")
-	case s.Plugin != "":
-		if s.Program == "" {
-			s.Program = "telegraf-wolkvox-ivr"
-		}
-		command := append([]string{Built(t, s.Program), "--config", "wolkvox_ivr.conf"}, s.Flags...)
-		for i, word := range command {
-			command[i] = strconv.Quote(word)
-		}
-		conf += "\n[[inputs.execd]]\ncommand = [" + strings.Join(command, ", ") + "]\n" + s.Execd + "\n"
-	}
-	a.Write("telegraf.conf", conf+"\n"+s.Tables)
-	a.Write("wolkvox_ivr.conf", s.Plugin)
-	a.T.Cleanup(func() {
-		a.Kill()
-		if t.Failed() {
-			t.Logf("Telegraf's log:\n%s", a.Log())
-		}
-	})
-	return a
-}
-
 // Write puts a file into Telegraf's directory.
 func (a *Telegraf) Write(name, content string) {
 	a.T.Helper()
@@ -210,7 +183,7 @@ func (a *Telegraf) Start() {
 	a.Cmd, a.done, a.alive = cmd, done, alive
 	go func() {
 		defer close(done)
-		_ = cmd.Wait() // the exit code is in cmd
+		_ = cmd.Wait() // the exit code is in Cmd
 	}()
 }
 
@@ -233,6 +206,33 @@ func (a *Telegraf) Log() string {
 func (a *Telegraf) Complaints() []string {
 	a.T.Helper()
 	return ComplaintsIn(a.Log())
+}
+
+// RequireNoComplaints requires the log to have no warnings and errors but those that contain one of the texts.
+func (a *Telegraf) RequireNoComplaints(but ...string) {
+	a.T.Helper()
+	// execd when it ends a plugin, the hurry of these tests, buffers on disk, and a history that begins with a quiet night
+	but = append(but, "file already closed", "within its flush interval", "experimental feature", "the report shows no calls before")
+	require.Empty(a.T, slices.DeleteFunc(a.Complaints(), func(complaint string) bool {
+		return slices.ContainsFunc(but, func(text string) bool { return strings.Contains(complaint, text) })
+	}))
+}
+
+// Lines returns the lines of Telegraf's log without their times.
+func (a *Telegraf) Lines() []string {
+	a.T.Helper()
+	return strings.Split(regexp.MustCompile(`(?m)^\d\S+Z `).ReplaceAllString(a.Log(), ""), "\n")
+}
+
+// Count returns how many lines of the log begin so.
+func (a *Telegraf) Count(beginning string) (n int) {
+	a.T.Helper()
+	for _, line := range a.Lines() {
+		if strings.HasPrefix(line, beginning) {
+			n++
+		}
+	}
+	return n
 }
 
 // AwaitLog waits until the log contains the text.

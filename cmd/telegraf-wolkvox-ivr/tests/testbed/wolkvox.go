@@ -19,30 +19,6 @@ import (
 // read twice.
 const Month = 31 * 24 * time.Hour
 
-// MonthOf returns the settled hours of the operation's last month, with its tag `operation` if it has one.
-func (w *Wolkvox) MonthOf(t *testing.T, o simulator.Operation, name string, now time.Time) []telegraf.Metric {
-	t.Helper()
-	from, to := Settled(t, o, now, Month)
-	truth := w.TruthOf(t, o, from, to)
-	require.NotEmpty(t, truth)
-	if name != "" {
-		for _, m := range truth {
-			m.AddTag("operation", name)
-		}
-	}
-	return truth
-}
-
-// Newest returns the newest hour with calls in the report at the given time.
-func (w *Wolkvox) Newest(t *testing.T, o simulator.Operation, at time.Time) time.Time {
-	t.Helper()
-	hour := HourOf(t, o, at)
-	for w.At(o.Token, hour, at).Calls == 0 {
-		hour = hour.Add(-time.Hour)
-	}
-	return hour
-}
-
 // These two have calls in each hour of the day in a month, but not in each hour of the month: the nights are quiet. The second one is on the
 // other side of the world, half an hour off, and named.
 var (
@@ -50,15 +26,8 @@ var (
 	Far  = simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 1000, Timezone: "Asia/Kolkata"}
 )
 
-// RequestsWith returns the requests made with the token.
-func (w *Wolkvox) RequestsWith(token string) (requests []simulator.Request) {
-	for _, request := range w.Ledger() {
-		if request.Token == token {
-			requests = append(requests, request)
-		}
-	}
-	return requests
-}
+// Operation is busy enough to have calls in nearly every hour of the night.
+var Operation = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 20_000}
 
 // FleetOperations are the operations in testdata/fleet/operations.yml, by name.
 var FleetOperations = map[string]simulator.Operation{
@@ -100,6 +69,16 @@ func (w *Wolkvox) Table(o simulator.Operation, options ...string) string {
 	return strings.Join(append(lines, options...), "\n") + "\n"
 }
 
+// RequestsWith returns the requests made with the token.
+func (w *Wolkvox) RequestsWith(token string) (requests []simulator.Request) {
+	for _, request := range w.Ledger() {
+		if request.Token == token {
+			requests = append(requests, request)
+		}
+	}
+	return requests
+}
+
 // TruthOf returns the metrics of the operation's hours that begin in [from, to), as they are once settled.
 func (w *Wolkvox) TruthOf(t *testing.T, o simulator.Operation, from, to time.Time) []telegraf.Metric {
 	t.Helper()
@@ -115,6 +94,30 @@ func (w *Wolkvox) TruthOf(t *testing.T, o simulator.Operation, from, to time.Tim
 			hour))
 	}
 	return metrics
+}
+
+// MonthOf returns the settled hours of the operation's last month, with its tag `operation` if it has one.
+func (w *Wolkvox) MonthOf(t *testing.T, o simulator.Operation, name string, now time.Time) []telegraf.Metric {
+	t.Helper()
+	from, to := Settled(t, o, now, Month)
+	truth := w.TruthOf(t, o, from, to)
+	require.NotEmpty(t, truth)
+	if name != "" {
+		for _, m := range truth {
+			m.AddTag("operation", name)
+		}
+	}
+	return truth
+}
+
+// Newest returns the newest hour with calls in the report at the given time.
+func (w *Wolkvox) Newest(t *testing.T, o simulator.Operation, at time.Time) time.Time {
+	t.Helper()
+	hour := HourOf(t, o, at)
+	for w.At(o.Token, hour, at).Calls == 0 {
+		hour = hour.Add(-time.Hour)
+	}
+	return hour
 }
 
 // HourOf returns the start of the hour of the operation's clock that contains the instant.
@@ -145,9 +148,6 @@ func ZoneAt(hour int) string {
 	}
 	return fmt.Sprintf("Etc/GMT%+d", -east) // where the sign means west
 }
-
-// Operation is busy enough to have calls in nearly every hour of the night.
-var Operation = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 20_000}
 
 // Settled returns the hours that a first gather at now, with this lookback, has to show as they are for ever: whole hours of the clock, the
 // earliest left out because a gather some moments later may begin after it.
