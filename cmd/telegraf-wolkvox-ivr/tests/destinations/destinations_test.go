@@ -38,8 +38,7 @@ func TestNATS(t *testing.T) {
 	producer := testbed.NewRecipe(t, "nats.conf", testbed.Remembering+
 		w.Table(testbed.Near, `backfill = "744h"`, testbed.Often)+
 		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`), at)
-	// The second output gets what the first gets, and shows when it has it.
-	producer.Add("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	producer.AddFile()
 	producer.Start()
 	from, to := testbed.Span(truth)
 	producer.AwaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) == len(truth) })

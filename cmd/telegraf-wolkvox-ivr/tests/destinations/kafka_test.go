@@ -94,12 +94,7 @@ func TestKafka(t *testing.T) {
 	for name, format := range map[string]string{"line protocol": "influx", "JSON": "json"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var operations []simulator.Operation
-			for i := range 5 {
-				operations = append(operations, simulator.Operation{
-					Server: fmt.Sprintf("000%d", i+1), Token: fmt.Sprintf("invented-token-%d", i+1), PeakCalls: 1000, Timezone: testbed.Afternoon(),
-				})
-			}
+			operations := testbed.Operations(5, simulator.Operation{PeakCalls: 1000, Timezone: testbed.Afternoon()})
 			w, start, k := testbed.StartWolkvox(t, operations...), time.Now(), startKafka(t)
 			early := start.Add(-3 * time.Hour)
 			behind := func(lag time.Duration) { // so that figures grow when the test wants them to
@@ -178,7 +173,7 @@ func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[
 	w, start := testbed.StartWolkvox(t, quiet), time.Now()
 	tg := testbed.NewTelegraf(t, testbed.Setup{
 		Plugin:   testbed.Remembering + w.Table(quiet, `backfill = "744h"`, testbed.Often),
-		Telegraf: "flush_interval = \"100ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true\nstatefile = \"telegraf.state\"",
+		Telegraf: testbed.Quickly + "statefile = \"telegraf.state\"",
 		Tables:   processor,
 	})
 	gather := func(times int) {

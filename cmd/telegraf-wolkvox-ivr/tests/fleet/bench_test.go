@@ -405,10 +405,7 @@ func (a *approach) day(t *testing.T, outage time.Duration) day {
 func TestBenchStart(t *testing.T) {
 	table := newTable("start of the program", "first metric", "all metrics", "resident memory at its highest")
 	for _, n := range []int{1, 1000} {
-		operations := fleet(n)
-		for i := range operations {
-			operations[i].PeakCalls = 2000
-		}
+		operations := testbed.Operations(n, simulator.Operation{Licences: 1000, PeakCalls: 2000})
 		w := testbed.StartWolkvox(t, operations...)
 		var firsts, alls []time.Duration
 		var most []int

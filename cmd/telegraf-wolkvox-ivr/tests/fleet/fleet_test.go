@@ -70,14 +70,6 @@ func talking(t *testing.T, w *testbed.Wolkvox, requests []simulator.Request) map
 	return tokens
 }
 
-// requireTurns requires that no token was ever in two requests at once.
-func requireTurns(t *testing.T, w *testbed.Wolkvox) {
-	t.Helper()
-	for _, r := range w.Ledger() {
-		require.Equal(t, 1, r.InFlight, "token %s", r.Token)
-	}
-}
-
 func startFleet(t *testing.T) *testbed.Wolkvox {
 	t.Helper()
 	return testbed.StartWolkvox(t, testbed.FleetOperations["sales"], testbed.FleetOperations["support"], testbed.FleetOperations["north"])

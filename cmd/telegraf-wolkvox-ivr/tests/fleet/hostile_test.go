@@ -82,7 +82,8 @@ func TestMemoryWithHostileServers(t *testing.T) {
 		web.Config.ErrorLog = log.New(io.Discard, "", 0)
 		web.StartTLS()
 		w := &testbed.Wolkvox{URL: web.URL + "/wv{server}"}
-		tables := tables(w, fleet(c.tables), fmt.Sprintf("interval = %q", c.interval), `timeout = "500ms"`, `insecure_skip_verify = true`)
+		operations := testbed.Operations(c.tables, testbed.Operation)
+		tables := tables(w, operations, fmt.Sprintf("interval = %q", c.interval), `timeout = "500ms"`, `insecure_skip_verify = true`)
 		a := testbed.StartTelegraf(t, testbed.Setup{Plugin: tables})
 		a.Await("requests", func() bool { return server.requests.Load() >= c.requests })
 		highest := memory(t, a.Plugin(), "VmHWM")

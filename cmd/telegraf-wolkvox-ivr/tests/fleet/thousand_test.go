@@ -24,16 +24,6 @@ import (
 
 const mebibyte = 1 << 20
 
-// fleet returns so many operations, each on a server of its own.
-func fleet(n int) []simulator.Operation {
-	operations := make([]simulator.Operation, n)
-	for i := range operations {
-		number := fmt.Sprintf("%04d", i+1)
-		operations[i] = simulator.Operation{Server: number, Token: "invented-token-" + number, Licences: 1000}
-	}
-	return operations
-}
-
 // bare is the plugin at work without a Telegraf.
 type bare struct {
 	cmd     *exec.Cmd
@@ -122,7 +112,7 @@ func descriptors(t *testing.T, pid any) int {
 //
 //promise:footprint
 func TestThousandOperations(t *testing.T) {
-	operations := fleet(1000)
+	operations := testbed.Operations(1000, simulator.Operation{Licences: 1000})
 	w := testbed.StartWolkvox(t, operations...)
 	w.SetLatency(200*time.Millisecond, 200*time.Millisecond)
 
@@ -145,7 +135,7 @@ func TestThousandOperations(t *testing.T) {
 		})
 		testbed.Await(t, "two more rounds", func() bool { return len(answered(w)) >= 3*len(operations) })
 		require.Len(t, tokens, len(operations))
-		requireTurns(t, w)
+		w.RequireTurns(t)
 		most := memory(t, b.cmd.Process.Pid, "VmHWM")
 		t.Logf("round: %s, resident memory at its highest: %d MiB", took.Round(time.Millisecond), most/mebibyte)
 		require.Less(t, most, 150*mebibyte) // some 105, and the garbage of a busy machine
@@ -166,7 +156,7 @@ func TestThousandOperations(t *testing.T) {
 func TestThousandOperationsWithJitter(t *testing.T) {
 	t.Parallel()
 	const interval = 6 * time.Second
-	operations := fleet(1000)
+	operations := testbed.Operations(1000, simulator.Operation{Licences: 1000})
 	w := testbed.StartWolkvox(t, operations...)
 	w.SetLatency(200*time.Millisecond, 200*time.Millisecond)
 	agent := fmt.Sprintf("[agent]\ncollection_jitter = %q\n", interval)
@@ -193,7 +183,7 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 	for _, n := range spread {
 		require.InDelta(t, len(operations)/len(spread), n, 60, "spread: %v", spread)
 	}
-	requireTurns(t, w)
+	w.RequireTurns(t)
 	require.Less(t, memory(t, tg.Plugin(), "VmHWM"), 150*mebibyte)
 
 	sources := make(map[string]bool)
@@ -250,7 +240,7 @@ func (b *bare) footprint(t *testing.T) footprint {
 //promise:footprint
 func TestNothingGrows(t *testing.T) {
 	t.Parallel()
-	operations := fleet(50)
+	operations := testbed.Operations(50, simulator.Operation{Licences: 1000})
 	w := testbed.StartWolkvox(t, operations...)
 	w.SetFaults(0.2, slices.DeleteFunc(simulator.Faults(), func(f simulator.Fault) bool { // but for those that take their time
 		return f == simulator.FaultHang || f == simulator.FaultSlow || f == simulator.FaultQuota || strings.Contains(f.Help(), "Retry-After")
@@ -269,5 +259,5 @@ func TestNothingGrows(t *testing.T) {
 	require.LessOrEqual(t, after.descriptors, before.descriptors+len(operations))
 	require.LessOrEqual(t, after.heap, before.heap+3*mebibyte)
 	require.LessOrEqual(t, after.resident, before.resident+10*mebibyte)
-	requireTurns(t, w)
+	w.RequireTurns(t)
 }

@@ -199,7 +199,7 @@ func TestNativeAndExecdAgree(t *testing.T) {
 }
 
 func compareNative(t *testing.T, comparisons []comparison) {
-	operations, secrets := busy(2*len(comparisons)), t.TempDir()
+	operations, secrets := testbed.Operations(2*len(comparisons), testbed.Operation), t.TempDir()
 	w := testbed.StartWolkvox(t, operations...)
 	from, to := testbed.Settled(t, testbed.Operation, time.Now(), 24*time.Hour)
 	env := []string{"SET=x", "EMPTY=", "SECONDS=30s", "TOML=\"\\n'"}

@@ -45,11 +45,10 @@ func crash(t *testing.T, program string, kills int) {
 	tg := testbed.NewTelegraf(t, testbed.Setup{
 		Program:  program,
 		Plugin:   conf,
-		Telegraf: "flush_interval = \"200ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true",
+		Telegraf: "flush_interval = \"200ms\"\n" + testbed.Agent,
 		Execd:    "signal = \"none\"\nrestart_delay = \"50ms\"",
 		Tables:   fmt.Sprintf("[[outputs.influxdb]]\nurls = [%q]\ndatabase = \"telegraf\"\n", db.URL()),
 	})
-	t.Cleanup(func() { tg.Kill() })
 
 	random := rand.New(rand.NewPCG(1, 2))
 	tg.Start()
@@ -118,7 +117,7 @@ func TestStopDuringHistory(t *testing.T) {
 	w, start := testbed.StartWolkvox(t, testbed.Near), time.Now()
 	conf := testbed.Remembering + w.Table(testbed.Near, `interval = "200ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := testbed.NewRecipe(t, "influxdb.conf", conf, "INFLUX_URL=http://127.0.0.1:1")
-	tg.Add("file.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	tg.AddFile()
 	from, to := testbed.Settled(t, testbed.Near, start, past)
 	truth := w.TruthOf(t, testbed.Near, from, to)
 
@@ -154,7 +153,7 @@ func killDuringRequest(t *testing.T, program string) {
 	tg := testbed.NewTelegraf(t, testbed.Setup{
 		Program:  program,
 		Plugin:   testbed.Remembering + w.Table(testbed.Near, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour)),
-		Telegraf: "flush_interval = \"1h\"\nmetric_batch_size = 9000\nomit_hostname = true\nskip_processors_after_aggregators = true",
+		Telegraf: "flush_interval = \"1h\"\nmetric_batch_size = 9000\n" + testbed.Agent,
 	})
 	from, to := testbed.Settled(t, testbed.Near, start, past)
 	truth := w.TruthOf(t, testbed.Near, from, to)

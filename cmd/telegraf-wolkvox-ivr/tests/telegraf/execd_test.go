@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,21 +24,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// quickly are the harness's options of [agent], for more to be added.
-const quickly = "flush_interval = \"100ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true\n"
-
 // never is an interval that does not pass while a test runs.
 const never = `interval = "8760h"`
-
-// busy returns operations like `operation`, each with a server and a token of its own.
-func busy(n int) (operations []simulator.Operation) {
-	for i := range n {
-		operations = append(operations, simulator.Operation{
-			Server: fmt.Sprintf("%04d", i+1), Token: fmt.Sprintf("invented-token-%d", i+1), PeakCalls: testbed.Operation.PeakCalls,
-		})
-	}
-	return operations
-}
 
 // child is one of several [[inputs.execd]] in one Telegraf.
 type child struct {
@@ -55,11 +41,7 @@ func newTelegrafWith(t *testing.T, s testbed.Setup, children []child) *testbed.T
 	t.Helper()
 	for _, c := range children {
 		command := append(slices.Clone(c.under), testbed.Built(t, "telegraf-wolkvox-ivr"), "--config", c.name+".conf")
-		command = append(command, c.flags...)
-		for i, word := range command {
-			command[i] = strconv.Quote(word)
-		}
-		s.Tables += "[[inputs.execd]]\ncommand = [" + strings.Join(command, ", ") + "]\n" + c.execd + "\n"
+		s.Tables += testbed.Execd(append(command, c.flags...), c.execd)
 	}
 	tg := testbed.NewTelegraf(t, s)
 	for _, c := range children {
@@ -76,7 +58,7 @@ type variant struct {
 }
 
 func variants() []variant {
-	operations := busy(4)
+	operations := testbed.Operations(4, testbed.Operation)
 	operations[2].Timezone = "Asia/Kolkata"
 	return []variant{
 		{operations[0], []string{`alias = "plain"`}, func(telegraf.Metric) bool { return true }},
@@ -216,7 +198,7 @@ func TestMistakesAreNamed(t *testing.T) {
 //promise:mistakes
 func TestBadConfigurationEnds(t *testing.T) {
 	t.Parallel()
-	operations := busy(2)
+	operations := testbed.Operations(2, testbed.Operation)
 	w := testbed.StartWolkvox(t, operations...)
 	const bad = "[[inputs.wolkvox_ivr]]\nservr = \"0001\"\n"
 	tg := newTelegrafWith(t, testbed.Setup{}, []child{
@@ -251,10 +233,10 @@ func TestEnvironment(t *testing.T) {
 		plugin string // the head of the plugin's file
 		want   map[string]string
 	}{
-		"no host":         {quickly, "", map[string]string{}},
-		"Telegraf's host": {strings.Replace(quickly, "true", "false", 1) + `hostname = "monitor"`, "", map[string]string{"host": "monitor"}},
-		"own host":        {quickly, "[agent]\nhostname = \"edge\"\n", map[string]string{"host": "edge"}},
-		"global tags":     {quickly, "[global_tags]\nsite = \"${WOLKVOX_TEST_SITE}\"\n", map[string]string{"site": "north"}},
+		"no host":         {testbed.Quickly, "", map[string]string{}},
+		"Telegraf's host": {strings.Replace(testbed.Quickly, "true", "false", 1) + `hostname = "monitor"`, "", map[string]string{"host": "monitor"}},
+		"own host":        {testbed.Quickly, "[agent]\nhostname = \"edge\"\n", map[string]string{"host": "edge"}},
+		"global tags":     {testbed.Quickly, "[global_tags]\nsite = \"${WOLKVOX_TEST_SITE}\"\n", map[string]string{"site": "north"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +267,7 @@ func TestEnvironment(t *testing.T) {
 //promise:environment
 func TestSecretsFromStores(t *testing.T) {
 	t.Parallel()
-	operations := busy(3)
+	operations := testbed.Operations(3, testbed.Operation)
 	w, secrets := testbed.StartWolkvox(t, operations...), t.TempDir()
 	put := func(name, token string) { // with a line's end, as an editor leaves it
 		require.NoError(t, os.WriteFile(filepath.Join(secrets, name), []byte(token+"\n"), 0o600))
@@ -314,16 +296,13 @@ url = "` + server.URL + `"
 		tables = append(tables, w.Table(stored, `interval = "1s"`))
 	}
 	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: strings.Join(tables, "")})
-	answered := func(token string) bool {
-		return slices.ContainsFunc(w.RequestsWith(token), func(r simulator.Request) bool { return r.Status == http.StatusOK })
-	}
 	for _, o := range operations {
-		tg.Await("a request with "+o.Token, func() bool { return answered(o.Token) })
+		tg.Await("a request with "+o.Token, func() bool { return w.Answers(o.Token) > 0 })
 	}
 	plugin := tg.Plugin()
 	w.SetToken(operations[1].Token, "invented-token-new")
 	put("second", "invented-token-new")
-	tg.Await("the new token to be used", func() bool { return answered("invented-token-new") })
+	tg.Await("the new token to be used", func() bool { return w.Answers("invented-token-new") > 0 })
 	require.Equal(t, plugin, tg.Plugin(), "the plugin was started again")
 	tg.Stop()
 }
@@ -340,7 +319,7 @@ func TestLockedMemoryIsTooLittle(t *testing.T) {
 			testbed.LeaveOut(t, fmt.Sprintf("no setpriv that takes a right from the plugin of root: %v", err))
 		}
 	}
-	operations := busy(2)
+	operations := testbed.Operations(2, testbed.Operation)
 	w := testbed.StartWolkvox(t, operations...)
 	tg := newTelegrafWith(t, testbed.Setup{}, []child{
 		{name: "protected", conf: w.Table(operations[0]), under: under, execd: "stop_on_error = true"},
@@ -377,7 +356,7 @@ func TestLogLevels(t *testing.T) {
 		{name: "more", option: `log_level = "debug"`, want: "DIW"},
 		{name: "less", option: `log_level = "warn"`, want: "W"},
 	}
-	operations := busy(2 * len(cases))
+	operations := testbed.Operations(2*len(cases), testbed.Operation)
 	w := testbed.StartWolkvox(t, operations...)
 	var children []child
 	for i, c := range cases {
@@ -387,7 +366,7 @@ func TestLogLevels(t *testing.T) {
 			w.Table(good, `alias = "`+c.name+`"`, `interval = "1s"`, `backfill = "24h"`, c.option) +
 			w.Table(bad, `alias = "`+c.name+`-bad"`, never)})
 	}
-	tg := newTelegrafWith(t, testbed.Setup{Telegraf: quickly + "debug = true"}, children) // or Telegraf itself shows no debug messages
+	tg := newTelegrafWith(t, testbed.Setup{Telegraf: testbed.Quickly + "debug = true"}, children) // or Telegraf itself shows no debug messages
 	tg.Start()
 	for i, c := range cases {
 		// Its first gather is over, and everything is logged, when a third one requests.
@@ -414,15 +393,9 @@ func TestLogLevels(t *testing.T) {
 //promise:schedule
 func TestSchedule(t *testing.T) {
 	t.Parallel()
-	neverTwice := func(t *testing.T, w *testbed.Wolkvox) {
-		for _, request := range w.Ledger() {
-			require.Equal(t, 1, request.InFlight)
-		}
-	}
-
 	t.Run("intervals", func(t *testing.T) {
 		t.Parallel()
-		operations := busy(3)
+		operations := testbed.Operations(3, testbed.Operation)
 		w := testbed.StartWolkvox(t, operations...)
 		often, jittered, rarely := operations[0], operations[1], operations[2]
 		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(often, `interval = "1s"`) +
@@ -437,7 +410,7 @@ func TestSchedule(t *testing.T) {
 		require.Greater(t, requests[3].Start.Sub(requests[0].Start), time.Second)
 		require.Len(t, w.RequestsWith(jittered.Token), 1)
 		require.Len(t, w.RequestsWith(rarely.Token), 1)
-		neverTwice(t, w)
+		w.RequireTurns(t)
 		tg.Stop()
 	})
 
@@ -446,7 +419,7 @@ func TestSchedule(t *testing.T) {
 		w := testbed.StartWolkvox(t, testbed.Operation)
 		tg := testbed.StartTelegraf(t, testbed.Setup{
 			Plugin:   w.Table(testbed.Operation, `interval = "50ms"`),
-			Telegraf: quickly + "interval = \"1s\"",
+			Telegraf: testbed.Quickly + "interval = \"1s\"",
 			Execd:    `signal = "STDIN"`,
 			Flags:    []string{"--poll_interval_disabled"},
 		})
@@ -465,7 +438,7 @@ func TestSchedule(t *testing.T) {
 			}
 			return false
 		})
-		neverTwice(t, w)
+		w.RequireTurns(t)
 		tg.Stop()
 	})
 }
@@ -524,7 +497,7 @@ func TestStops(t *testing.T) {
 //promise:statistics
 func TestInternalStatistics(t *testing.T) {
 	t.Parallel()
-	operations := busy(2)
+	operations := testbed.Operations(2, testbed.Operation)
 	shapes := make(map[bool][]string)
 	for _, native := range []bool{false, true} {
 		w := testbed.StartWolkvox(t, operations...)

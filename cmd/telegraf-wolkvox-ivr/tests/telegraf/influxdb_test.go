@@ -83,8 +83,7 @@ func TestInfluxDBIsDown(t *testing.T) {
 	from, to := testbed.Settled(t, testbed.Near, start, testbed.Month)
 	truth := w.TruthOf(t, testbed.Near, from, to)
 	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.Remembering+w.Table(testbed.Near, testbed.Often), "INFLUX_URL="+db.URL())
-	// The second output gets what the first gets, and shows when it has it.
-	tg.Add("second.conf", "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n")
+	tg.AddFile()
 	tg.Start()
 	tg.Await("the first hours", func() bool { return db.Count(time.Unix(0, 0), time.Now()) > 0 })
 	db.Stop()

@@ -5,7 +5,6 @@ package telegraf
 import (
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,13 +47,13 @@ func TestRotatedSecret(t *testing.T) {
 				Plugin: stores + "[[inputs.wolkvox_ivr]]\n  interval = \"500ms\"\n  url = \"" + w.URL + "\"\n" + table,
 				Env:    []string{"WOLKVOX_SERVER=" + o.Server, "WOLKVOX_BACKFILL=0s"},
 			})
-			tg.Await("two gathers with the old token", func() bool { return answers(w, o.Token) >= 2 })
+			tg.Await("two gathers with the old token", func() bool { return w.Answers(o.Token) >= 2 })
 			plugin := tg.Plugin()
 
 			w.SetToken(o.Token, replacement)
 			rotate(t, secrets, "..2026_b", replacement)
 			swapped := time.Now()
-			tg.Await("two gathers with the new token", func() bool { return answers(w, replacement) >= 2 })
+			tg.Await("two gathers with the new token", func() bool { return w.Answers(replacement) >= 2 })
 			late := 0
 			for _, request := range w.RequestsWith(o.Token) {
 				if request.Start.After(swapped) {
@@ -66,16 +65,6 @@ func TestRotatedSecret(t *testing.T) {
 			tg.Stop()
 		})
 	}
-}
-
-// answers returns how many requests with the token have been answered well.
-func answers(w *testbed.Wolkvox, token string) (n int) {
-	for _, request := range w.RequestsWith(token) {
-		if request.Status == http.StatusOK {
-			n++
-		}
-	}
-	return n
 }
 
 // rotate puts a token into a folder as kubelet does: a new folder, and a link to it that replaces the one before at once.

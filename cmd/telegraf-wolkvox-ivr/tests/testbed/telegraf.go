@@ -25,6 +25,15 @@ const Remembering = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
 // PastRead is what the plugin logs when it has handed on all of the backfill.
 const PastRead = "history: all"
 
+// Agent has the options of [agent] that all need: unset, the last is a warning.
+const Agent = "omit_hostname = true\nskip_processors_after_aggregators = true\n"
+
+// Quickly are the options of [agent] by default, for more to be added.
+const Quickly = "flush_interval = \"100ms\"\n" + Agent
+
+// intoFile is the output that Metrics reads.
+const intoFile = "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
+
 // Setup is what one Telegraf differs in from the next. Each of the first three texts replaces its default.
 type Setup struct {
 	Plugin   string   // the plugin's configuration file; by default there is none
@@ -66,12 +75,12 @@ func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 	a := &Telegraf{T: t, Dir: t.TempDir(), Program: Built(t, "telegraf"), Env: s.Env}
 	a.Args = []string{"--strict-env-handling", "--config", "telegraf.conf"} // the default, but without the flag there is a warning
 	if s.Telegraf == "" {
-		s.Telegraf = "flush_interval = \"100ms\"\nomit_hostname = true\nskip_processors_after_aggregators = true" // unset, the last is a warning
+		s.Telegraf = Quickly
 	}
 	if s.Execd == "" {
 		s.Execd = `signal = "none"`
 	}
-	conf := "[agent]\n" + s.Telegraf + "\n\n[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
+	conf := "[agent]\n" + s.Telegraf + "\n\n" + intoFile
 	switch {
 	case s.Native:
 		a.Args = append(a.Args, "--config", "wolkvox_ivr.conf")
@@ -80,10 +89,7 @@ func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 			s.Program = "telegraf-wolkvox-ivr"
 		}
 		command := append([]string{Built(t, s.Program), "--config", "wolkvox_ivr.conf"}, s.Flags...)
-		for i, word := range command {
-			command[i] = strconv.Quote(word)
-		}
-		conf += "\n[[inputs.execd]]\ncommand = [" + strings.Join(command, ", ") + "]\n" + s.Execd + "\n"
+		conf += "\n" + Execd(command, s.Execd)
 	}
 	a.Write("telegraf.conf", conf+"\n"+s.Tables)
 	a.Write("wolkvox_ivr.conf", s.Plugin)
@@ -138,11 +144,26 @@ func ReadRecipe(t *testing.T, recipe string) string {
 	return string(content)
 }
 
+// Execd returns an [[inputs.execd]] of the command, with further options.
+func Execd(command []string, options string) string {
+	quoted := make([]string, len(command))
+	for i, word := range command {
+		quoted[i] = strconv.Quote(word)
+	}
+	return "[[inputs.execd]]\ncommand = [" + strings.Join(quoted, ", ") + "]\n" + options + "\n"
+}
+
 // Add adds a further configuration to those that Telegraf is started with.
 func (a *Telegraf) Add(name, content string) {
 	a.T.Helper()
 	a.Write(name, content)
 	a.Args = append(a.Args, "--config", name)
+}
+
+// AddFile adds a second output. It gets what the first gets, and shows when it has it.
+func (a *Telegraf) AddFile() {
+	a.T.Helper()
+	a.Add("second.conf", intoFile)
 }
 
 // Write puts a file into Telegraf's directory.

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -34,6 +35,17 @@ var FleetOperations = map[string]simulator.Operation{
 	"sales":   {Server: "0001", Token: "invented-token-sales", PeakCalls: 20_000},
 	"support": {Server: "0001", Token: "invented-token-support", PeakCalls: 20_000},
 	"north":   {Server: "0042", Token: "invented-token-north", PeakCalls: 20_000, Timezone: "America/Mexico_City"},
+}
+
+// Operations returns operations like this one, each with a server and a token of its own.
+func Operations(n int, like simulator.Operation) []simulator.Operation {
+	operations := make([]simulator.Operation, n)
+	for i := range operations {
+		like.Server = fmt.Sprintf("%04d", i+1)
+		like.Token = "invented-token-" + like.Server
+		operations[i] = like
+	}
+	return operations
 }
 
 // Wolkvox is a simulator that is being served.
@@ -77,6 +89,24 @@ func (w *Wolkvox) RequestsWith(token string) (requests []simulator.Request) {
 		}
 	}
 	return requests
+}
+
+// Answers returns how many requests with the token have been answered well.
+func (w *Wolkvox) Answers(token string) (n int) {
+	for _, request := range w.RequestsWith(token) {
+		if request.Status == http.StatusOK {
+			n++
+		}
+	}
+	return n
+}
+
+// RequireTurns requires that no token was ever in two requests at once.
+func (w *Wolkvox) RequireTurns(t *testing.T) {
+	t.Helper()
+	for _, r := range w.Ledger() {
+		require.Equal(t, 1, r.InFlight, "token %s", r.Token)
+	}
 }
 
 // TruthOf returns the metrics of the operation's hours that begin in [from, to), as they are once settled.
