@@ -170,7 +170,7 @@ func TestCheck(t *testing.T) {
 		{name: "token_empty", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"\"\n"},
 		{name: "token_wrong", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"invented-but-wrong\"\nurl = \"URL\"\n"},
 		{name: "token_with_blank", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"invented token\"\n"},
-		{name: "token_store_unreachable", options: "", config: "[[secretstores.http]]\nid = \"vault\"\nurl = \"http://127.0.0.1:1\"\n" +
+		{name: "token_store_unreachable", config: "[[secretstores.http]]\nid = \"vault\"\nurl = \"http://127.0.0.1:1\"\n" +
 			"[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"@{vault:token}\"\nurl = \"URL\"\n"},
 		{name: "server_other", config: "[[inputs.wolkvox_ivr]]\nserver = \"0002\"\ntoken = \"" + checkedToken + "\"\nurl = \"URL\"\n"},
 		{name: "server_refuses", options: `url = "http://127.0.0.1:1"`},
@@ -199,7 +199,7 @@ func TestCheck(t *testing.T) {
 		}))},
 		{name: "server_with_escapes", config: "[[inputs.wolkvox_ivr]]\nserver = \"\\u001b[31m\\nok\"\ntoken = \"" + checkedToken + "\"\n"},
 		{name: "server_is_the_token", config: "[[inputs.wolkvox_ivr]]\nserver = \"" + checkedToken + "\"\ntoken = \"" + checkedToken + "\"\nurl = \"URL\"\n"},
-		{name: "token_short", operation: simulator.Operation{}, config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"a\"\nurl = \"URL\"\n"},
+		{name: "token_short", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"a\"\nurl = \"URL\"\n"},
 		{name: "quota_hangs", handler: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "/information.php") {

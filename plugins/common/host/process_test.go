@@ -353,7 +353,6 @@ func TestPanicEndsIt(t *testing.T) {
 [[inputs.probe]]
   server = "bad"
   does = "panic"
-  collection_offset = "0s"
 `, Options{PollIntervalDisabled: true})
 	_, err := c.in.Write([]byte("\n"))
 	require.NoError(t, err)
