@@ -3,6 +3,7 @@ package docs
 import (
 	"cmp"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 	api "telegraf-wolkvox-ivr/plugins/common/wolkvox"
@@ -227,4 +229,186 @@ func TestShippedExecdLeavesOutTheHost(t *testing.T) {
 		return err
 	}))
 	require.GreaterOrEqual(t, shipped, 4, "the package's, Windows', Kubernetes' and `make run`'s")
+}
+
+// TestReadmeShowsTheFleet: what the guide shows is what is tested.
+//
+//promise:guides
+func TestReadmeShowsTheFleet(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(testbed.Root + "/testdata/fleet/README.md")
+	require.NoError(t, err)
+	for _, name := range []string{"operations.yml", "wolkvox_ivr.conf.j2", "playbook.yml", "monitor-1.conf"} {
+		content, err := os.ReadFile(testbed.Root + "/testdata/fleet/" + name)
+		require.NoError(t, err)
+		require.Contains(t, string(readme), "\n"+string(content)+"```\n", name)
+	}
+}
+
+// TestOldestTelegrafIsClaimed: the READMEs name the version that is tested.
+//
+//promise:oldest
+//promise:guides
+func TestOldestTelegrafIsClaimed(t *testing.T) {
+	minor := strings.TrimSuffix(testbed.OldestTelegraf(t), ".0")
+	require.Contains(t, testbed.ReadDoc(t, "README.md"), "Telegraf "+minor+" or later")
+	require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "Telegraf "+minor)
+}
+
+// The README's way from nothing to metrics is the first half of the page.
+//
+//promise:newcomer
+func TestReadmeIsTheNewcomersPage(t *testing.T) {
+	_, guide, _ := strings.Cut(testbed.ReadDoc(t, "README.md"), "## From nothing to metrics")
+	guide, _, _ = strings.Cut(guide, "\n## ")
+	page := testbed.CommandsOf(t, testbed.NewcomersPage)
+	for _, block := range testbed.CodeBlocks(guide) {
+		for command := range strings.Lines(strings.TrimPrefix(block, "sh\n")) {
+			if strings.HasPrefix(block, "sh\n") {
+				require.Contains(t, page, strings.TrimSpace(command))
+			}
+		}
+	}
+}
+
+// storeEnd matches what ends a secret store's table: the next table, or the end of a block of code, of a template's text or of a document.
+var storeEnd = regexp.MustCompile("(?m)^ *(\\[|```|\\{%|---)")
+
+// TestSecretsAreReadAnew: no configuration that is shipped or shown keeps the token of its start.
+//
+//promise:rotation
+func TestSecretsAreReadAnew(t *testing.T) {
+	t.Parallel()
+	extensions := []string{".conf", ".yaml", ".yml", ".j2", ".md"}
+	source, stores := os.DirFS(testbed.Root), 0
+	for _, folder := range []string{"cmd", "testdata"} {
+		require.NoError(t, fs.WalkDir(source, folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !slices.Contains(extensions, filepath.Ext(path)) {
+				return err
+			}
+			content, err := fs.ReadFile(source, path)
+			if err != nil {
+				return err
+			}
+			for _, store := range strings.Split(string(content), "[[secretstores.docker]]")[1:] {
+				stores++
+				require.Regexp(t, `(?m)^ *dynamic = true$`, storeEnd.Split(store, 2)[0], path)
+			}
+			return nil
+		}))
+	}
+	require.Greater(t, stores, 4)
+}
+
+// TestWorkflowsKeepCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
+//
+//promise:release
+func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
+	t.Parallel()
+	type job struct {
+		If, Needs   string
+		Permissions map[string]string
+		Steps       []struct {
+			Uses, Run string
+			With      map[string]any
+		}
+	}
+	jobs := make(map[string]job)
+	read := map[string]string{"contents": "read"}
+	for _, file := range []string{"ci.yml", "security.yml"} {
+		var workflow struct {
+			Permissions map[string]string
+			Jobs        map[string]job
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/workflows/"+file)), &workflow))
+		require.Equal(t, read, workflow.Permissions)
+		maps.Copy(jobs, workflow.Jobs)
+	}
+	require.Len(t, jobs, 6)
+	for name, job := range jobs {
+		switch name {
+		case "publish":
+			require.Equal(t, map[string]string{"contents": "write", "id-token": "write", "attestations": "write"}, job.Permissions)
+		case "codeql": // its action alone has the token
+			require.Equal(t, map[string]string{"contents": "read", "security-events": "write"}, job.Permissions)
+		default:
+			require.Equal(t, read, job.Permissions, name)
+		}
+		for _, step := range job.Steps {
+			switch action, _, _ := strings.Cut(step.Uses, "@"); action {
+			case "actions/checkout":
+				require.NotEqual(t, "publish", name)
+				require.Equal(t, false, step.With["persist-credentials"], name)
+			case "actions/upload-artifact":
+				require.Equal(t, "release", name)
+			}
+			if name == "publish" && step.Run != "" {
+				require.Regexp(t, `^(cosign sign-blob|gh release create) .*$`, step.Run, "one line, and so one command")
+			}
+		}
+	}
+	require.Equal(t, "release", jobs["publish"].Needs)
+	require.Equal(t, jobs["release"].If, jobs["publish"].If)
+}
+
+// What the compose file takes from the source is there, and goes together.
+//
+//promise:image
+func TestCompose(t *testing.T) {
+	t.Parallel()
+	folder := testbed.Ours + "packaging/container"
+	type service struct {
+		Build       struct{ Context, Dockerfile string }
+		Command     []string
+		Environment map[string]string
+		Volumes     []string
+		Secrets     []string
+	}
+	var compose struct {
+		Services map[string]service
+		Secrets  map[string]struct{ File string }
+		Volumes  map[string]any
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, folder+"/compose.yaml")), &compose))
+	mounted := make(map[string]string) // what is where
+	for _, s := range compose.Services {
+		for _, volume := range s.Volumes {
+			from, to, _ := strings.Cut(volume, ":")
+			if !strings.HasPrefix(from, ".") {
+				require.Contains(t, compose.Volumes, from)
+				continue
+			}
+			require.FileExists(t, filepath.Join(testbed.Root, folder, from))
+			mounted[strings.TrimSuffix(to, ":ro")] = filepath.Clean(filepath.Join(folder, from))
+		}
+	}
+	tg := compose.Services["telegraf"]
+	require.FileExists(t, filepath.Join(testbed.Root, folder, tg.Build.Context, tg.Build.Dockerfile))
+	require.Equal(t, []string{"wolkvox_token"}, tg.Secrets)
+	require.Contains(t, compose.Secrets, "wolkvox_token")
+	require.Contains(t, testbed.ReadDoc(t, mounted["/etc/telegraf/wolkvox_ivr.conf"]), `token = "@{secrets:wolkvox_token}"`)
+	output := testbed.ReadDoc(t, mounted[tg.Command[len(tg.Command)-1]+"/influxdb.conf"])
+	for variable := range tg.Environment {
+		if variable != "WOLKVOX_SERVER" { // the plugin's
+			require.Contains(t, output, "${"+variable+":-")
+		}
+	}
+
+	// All that Grafana can be provisioned with is, the dashboard where it looks for it.
+	files, err := filepath.Glob(testbed.Root + "/testdata/grafana/*.*")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		if name := filepath.Base(file); !slices.Contains([]string{".md", ".png"}, filepath.Ext(name)) &&
+			name != "datasource.yaml" { // which is another machine's
+			require.Contains(t, strings.Join(compose.Services["grafana"].Volumes, "\n"), "/testdata/grafana/"+name+":/")
+		}
+	}
+	provider := testbed.ReadDoc(t, mounted["/etc/grafana/provisioning/dashboards/wolkvox_ivr.yaml"])
+	for at, file := range mounted {
+		if strings.HasSuffix(file, ".json") {
+			require.Contains(t, provider, "path: "+filepath.Dir(at)+"\n")
+		}
+	}
+	require.Contains(t, testbed.ReadDoc(t, mounted["/etc/grafana/provisioning/datasources/wolkvox_ivr.yaml"]), "url: "+tg.Environment["INFLUX_URL"]+"\n")
 }

@@ -261,17 +261,3 @@ func TestStandbyStarts(t *testing.T) {
 		})
 	}
 }
-
-// TestReadmeShowsTheFleet: what the guide shows is what is tested here.
-//
-//promise:guides
-func TestReadmeShowsTheFleet(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile(testbed.Root + "/testdata/fleet/README.md")
-	require.NoError(t, err)
-	for _, name := range []string{"operations.yml", "wolkvox_ivr.conf.j2", "playbook.yml", "monitor-1.conf"} {
-		content, err := os.ReadFile(testbed.Root + "/testdata/fleet/" + name)
-		require.NoError(t, err)
-		require.Contains(t, string(readme), "\n"+string(content)+"```\n", name)
-	}
-}

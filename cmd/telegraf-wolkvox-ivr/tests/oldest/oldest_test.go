@@ -4,9 +4,7 @@ package oldest
 
 import (
 	"os/exec"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,24 +14,6 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
-
-// oldestTelegraf returns the version that .ci/build builds, less the "v".
-func oldestTelegraf(t *testing.T) string {
-	t.Helper()
-	match := regexp.MustCompile(`(?m)^\toldest=v(1\.\d+\.0)$`).FindStringSubmatch(testbed.ReadDoc(t, ".ci/build"))
-	require.NotNil(t, match)
-	return match[1]
-}
-
-// TestOldestTelegrafIsClaimed: the READMEs name the version that is tested here.
-//
-//promise:oldest
-//promise:guides
-func TestOldestTelegrafIsClaimed(t *testing.T) {
-	minor := strings.TrimSuffix(oldestTelegraf(t), ".0")
-	require.Contains(t, testbed.ReadDoc(t, "README.md"), "Telegraf "+minor+" or later")
-	require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "Telegraf "+minor)
-}
 
 // TestOldestTelegraf: under the oldest Telegraf that the README claims, with the [[inputs.execd]] and the output that are shipped, metrics
 // are the truth, log lines have their levels, a stop is orderly, and trials are recognized.
@@ -50,7 +30,8 @@ func TestOldestTelegraf(t *testing.T) {
 		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`) +
 		w.Table(refused, `interval = "1s"`, `alias = "refused"`), Env: []string{"INFLUX_URL=" + db.URL()}})
 	tg.Program, tg.Args = testbed.Built(t, "telegraf-oldest"), []string{"--config", "telegraf.conf"}
-	require.Contains(t, testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout, "Telegraf "+oldestTelegraf(t)+"\n", "run make bin/telegraf-oldest")
+	version := testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout
+	require.Contains(t, version, "Telegraf "+testbed.OldestTelegraf(t)+"\n", "run make bin/telegraf-oldest")
 	// Buffers are in memory: those on disk do not work in all of the versions since.
 	tg.Write("telegraf.conf", "[agent]\nflush_interval = \"100ms\"\nstatefile = \"telegraf.state\"\n"+testbed.ShippedExecd(t))
 	tg.Add("influxdb.conf", testbed.ReadRecipe(t, "influxdb.conf"))

@@ -24,8 +24,6 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-const newcomersPage = testbed.Ours + "packaging/DEBIAN.md"
-
 // TestNewcomer goes from the package to rows in a real InfluxDB, and to Grafana's files, by the commands of the page alone, each as it is
 // written there, in a clean Debian.
 //
@@ -41,7 +39,7 @@ func TestNewcomer(t *testing.T) {
 	testbed.Execute(t, "", "cp", packaged(t, "*.deb"), m.path("/root/dist"))
 
 	begun := time.Now()
-	for _, command := range commandsOf(t, newcomersPage) {
+	for _, command := range testbed.CommandsOf(t, testbed.NewcomersPage) {
 		switch {
 		case strings.HasPrefix(command, "sudoedit "):
 			m.write("/root/edited", m.edited(t))
@@ -100,36 +98,6 @@ func TestNewcomer(t *testing.T) {
 		}
 	}
 	require.Contains(t, section, "chmod 640 /etc/default/telegraf")
-}
-
-// The README's way from nothing to metrics is the first half of the page.
-//
-//promise:newcomer
-func TestReadmeIsTheNewcomersPage(t *testing.T) {
-	_, guide, _ := strings.Cut(testbed.ReadDoc(t, "README.md"), "## From nothing to metrics")
-	guide, _, _ = strings.Cut(guide, "\n## ")
-	page := commandsOf(t, newcomersPage)
-	for _, block := range testbed.CodeBlocks(guide) {
-		for command := range strings.Lines(strings.TrimPrefix(block, "sh\n")) {
-			if strings.HasPrefix(block, "sh\n") {
-				require.Contains(t, page, strings.TrimSpace(command))
-			}
-		}
-	}
-}
-
-// commandsOf returns the commands of a page in their order.
-func commandsOf(t *testing.T, page string) (commands []string) {
-	t.Helper()
-	for _, block := range testbed.CodeBlocks(testbed.ReadDoc(t, page)) {
-		if script, isShell := strings.CutPrefix(block, "sh\n"); isShell {
-			for command := range strings.Lines(script) {
-				commands = append(commands, strings.TrimSpace(command))
-			}
-		}
-	}
-	require.NotEmpty(t, commands)
-	return commands
 }
 
 // debian is a Debian in a folder, with a network and processes of its own, and root's shell in it.
@@ -286,7 +254,7 @@ func (m *debian) execute(command string) (output, status string) {
 func (m *debian) edited(t *testing.T) string {
 	t.Helper()
 	server := fmt.Sprintf("server = %q\n  url = %q", m.server, m.url)
-	return strings.NewReplacer(`server = "0001"`, server, "…", m.token).Replace(testbed.CodeOf(t, newcomersPage, "toml"))
+	return strings.NewReplacer(`server = "0001"`, server, "…", m.token).Replace(testbed.CodeOf(t, testbed.NewcomersPage, "toml"))
 }
 
 // requireRows repeats the page's query for half a minute at most, until it shows rows, which have to be right.

@@ -4,7 +4,6 @@ package packages
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -283,55 +282,4 @@ func TestWorkflows(t *testing.T) {
 			require.DirExists(t, filepath.Join(testbed.Root, dir))
 		}
 	}
-}
-
-// TestWorkflowsKeepCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
-//
-//promise:release
-func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
-	t.Parallel()
-	type job struct {
-		If, Needs   string
-		Permissions map[string]string
-		Steps       []struct {
-			Uses, Run string
-			With      map[string]any
-		}
-	}
-	jobs := make(map[string]job)
-	read := map[string]string{"contents": "read"}
-	for _, file := range []string{"ci.yml", "security.yml"} {
-		var workflow struct {
-			Permissions map[string]string
-			Jobs        map[string]job
-		}
-		require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/workflows/"+file)), &workflow))
-		require.Equal(t, read, workflow.Permissions)
-		maps.Copy(jobs, workflow.Jobs)
-	}
-	require.Len(t, jobs, 6)
-	for name, job := range jobs {
-		switch name {
-		case "publish":
-			require.Equal(t, map[string]string{"contents": "write", "id-token": "write", "attestations": "write"}, job.Permissions)
-		case "codeql": // its action alone has the token
-			require.Equal(t, map[string]string{"contents": "read", "security-events": "write"}, job.Permissions)
-		default:
-			require.Equal(t, read, job.Permissions, name)
-		}
-		for _, step := range job.Steps {
-			switch action, _, _ := strings.Cut(step.Uses, "@"); action {
-			case "actions/checkout":
-				require.NotEqual(t, "publish", name)
-				require.Equal(t, false, step.With["persist-credentials"], name)
-			case "actions/upload-artifact":
-				require.Equal(t, "release", name)
-			}
-			if name == "publish" && step.Run != "" {
-				require.Regexp(t, `^(cosign sign-blob|gh release create) .*$`, step.Run, "one line, and so one command")
-			}
-		}
-	}
-	require.Equal(t, "release", jobs["publish"].Needs)
-	require.Equal(t, jobs["release"].If, jobs["publish"].If)
 }

@@ -4,11 +4,9 @@ package telegraf
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,33 +130,4 @@ func TestSecretsOfAnotherFile(t *testing.T) {
 	for _, guide := range []string{"README.md", "README.es.md"} {
 		require.Contains(t, testbed.ReadDoc(t, "testdata/fleet/"+guide), "`@{store:key}`")
 	}
-}
-
-// storeEnd matches what ends a secret store's table: the next table, or the end of a block of code, of a template's text or of a document.
-var storeEnd = regexp.MustCompile("(?m)^ *(\\[|```|\\{%|---)")
-
-// TestSecretsAreReadAnew: no configuration that is shipped or shown keeps the token of its start.
-//
-//promise:rotation
-func TestSecretsAreReadAnew(t *testing.T) {
-	t.Parallel()
-	extensions := []string{".conf", ".yaml", ".yml", ".j2", ".md"}
-	source, stores := os.DirFS(testbed.Root), 0
-	for _, folder := range []string{"cmd", "testdata"} {
-		require.NoError(t, fs.WalkDir(source, folder, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !slices.Contains(extensions, filepath.Ext(path)) {
-				return err
-			}
-			content, err := fs.ReadFile(source, path)
-			if err != nil {
-				return err
-			}
-			for _, store := range strings.Split(string(content), "[[secretstores.docker]]")[1:] {
-				stores++
-				require.Regexp(t, `(?m)^ *dynamic = true$`, storeEnd.Split(store, 2)[0], path)
-			}
-			return nil
-		}))
-	}
-	require.Greater(t, stores, 4)
 }

@@ -56,3 +56,28 @@ func CodeText(readme string) string {
 	spans := codeSpan.FindAllString(readme, -1)
 	return strings.Join(append(CodeBlocks(readme), spans...), "\n")
 }
+
+// NewcomersPage goes from nothing to rows within ten minutes.
+const NewcomersPage = Ours + "packaging/DEBIAN.md"
+
+// CommandsOf returns the commands of a page in their order.
+func CommandsOf(t *testing.T, page string) (commands []string) {
+	t.Helper()
+	for _, block := range CodeBlocks(ReadDoc(t, page)) {
+		if script, isShell := strings.CutPrefix(block, "sh\n"); isShell {
+			for command := range strings.Lines(script) {
+				commands = append(commands, strings.TrimSpace(command))
+			}
+		}
+	}
+	require.NotEmpty(t, commands)
+	return commands
+}
+
+// OldestTelegraf returns the version that .ci/build builds, less the "v".
+func OldestTelegraf(t *testing.T) string {
+	t.Helper()
+	match := regexp.MustCompile(`(?m)^\toldest=v(1\.\d+\.0)$`).FindStringSubmatch(ReadDoc(t, ".ci/build"))
+	require.NotNil(t, match)
+	return match[1]
+}
