@@ -11,16 +11,22 @@ const widenAfter = 4
 // history chooses the requests for what the live window leaves out, from the newest hour to the oldest, and adapts how much each spans.
 type history struct {
 	ledger
-	successes int // requests in a row
+	successes  int  // requests in a row
+	hasRetried bool // the last request was a retry, so that open hours come next
 }
 
 // openHours returns the hours up to `to` that are wanted, not final and not postponed. Those at or above the watermark, which only a narrow
-// live window leaves out, are open again an hour after they have been read.
+// live window leaves out, are open again an hour after they have been read. Before there are any calls, those of the last week are after
+// a day, and others are not: the report may be late.
 func (h *history) openHours(to Hour, now time.Time) Set {
 	open := h.wanted().Within(Window{-maxHour, to}).Without(h.Final).Without(h.postponedHours())
+	pause, oldest := retryPause, Hour(0)
+	if h.Newest == 0 {
+		pause, oldest = longestPause, h.Calendar.HourAt(now)-7*Day
+	}
 	var fresh Set
 	for hour := max(h.watermark(now), h.begin()); hour < to; hour++ {
-		if now.Sub(h.readAt[hour]).Abs() < retryPause {
+		if readAt := h.readAt[hour]; now.Sub(readAt).Abs() < pause || hour < oldest && !readAt.IsZero() {
 			fresh.extend(hour)
 		}
 	}
@@ -41,16 +47,16 @@ func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 			return Request{Window: Window{middle, middle + 1}, purpose: bisect, of: d}, true
 		}
 	}
+	open := h.openHours(to, now)
 	for _, d := range h.Postponed {
-		if d.isDue(now) {
+		if d.isDue(now) && (!h.hasRetried || len(open) == 0) {
 			w := d.retryWindow(h.WidestRun)
-			if d.Reason == Doubtful && d.Tries%2 == 0 && len(h.Shown.Within(w)) == 0 {
-				w = h.window(w, end, now) // which can prove the silence, but may contain hours that fail
+			if d.Reason == Doubtful && d.Tries%2 == 0 {
+				w = h.window(w, end, now) // which can prove silence, and that an hour was dropped, but may contain hours that fail
 			}
 			return Request{Window: w, purpose: retry, of: d}, true
 		}
 	}
-	open := h.openHours(to, now)
 	if len(open) == 0 {
 		return Request{}, false
 	}
@@ -103,6 +109,7 @@ func (h *history) window(open Window, end Hour, now time.Time) Window {
 
 // recorded adapts the width, and postpones what could not be settled.
 func (h *history) recorded(q Request, r *Result, now time.Time) {
+	h.hasRetried = q.purpose == retry
 	switch q.purpose {
 	case bisect:
 		q.of.From = q.Window.To
@@ -110,23 +117,27 @@ func (h *history) recorded(q Request, r *Result, now time.Time) {
 		h.retried(q.of, r.isNew || q.of.Reason == Fails, now)
 	default:
 		h.postpone(r.doubtful, now)
+		isTooWide := len(r.tooWide) > 0 && !r.isNew
 		switch {
-		case !r.HasCalls && q.Window.To > h.watermark(now): // it may be too wide to show the newest calls
-			if h.width(now) > Day {
+		case isTooWide && h.Width > 1:
+			h.narrow(now)
+		case isTooWide:
+			h.postpone(r.tooWide, now)
+		case !r.HasCalls && q.Window.To > h.watermark(now):
+			if q.Window.Hours() > Day { // it may be too wide to show the newest calls
 				h.narrow(now)
+			} else if h.Width < Day {
+				h.widen(now)
 			}
 		case len(r.tooWide) == 0:
 			h.widen(now)
-		case !r.isNew && h.Width > 1:
-			h.narrow(now)
-		case !r.isNew:
-			h.postpone(r.tooWide, now)
 		}
 	}
 }
 
 // failed halves the width, and postpones a single hour.
 func (h *history) failed(q Request, now time.Time) {
+	h.hasRetried = q.purpose == retry
 	switch {
 	case q.purpose == bisect:
 		q.of.FailingFrom = q.Window.From

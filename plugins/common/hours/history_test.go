@@ -25,8 +25,8 @@ func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
 		}
 		now = now.Add(5 * time.Minute)
 	}
-	first, last := history[0].Window.Hours(), history[len(history)-1].Window.Hours()
-	require.Equal(t, first/Day/2*Day, last, "hours after two failures and six general ones")
+	last := history[len(history)-1].Window.Hours()
+	require.Equal(t, longestWindow/Day/2*Day, last, "hours after two failures and six general ones")
 }
 
 // Three failures in a row that any request would have met, such as lost connections, are the live window's turn.
@@ -73,7 +73,7 @@ func TestOpenHoursOfARequest(t *testing.T) {
 	for _, h := range []Hour{day, day - 2*Day, day - 4*Day, day - 9*Day} {
 		p.Final = p.Final.Remove(Window{h, h + 1})
 	}
-	p.Width = 6 * Day
+	p.Width, p.Shown = 6*Day, nil
 	request := func() string {
 		q, found := p.NextHistory(now)
 		require.True(t, found)
@@ -218,4 +218,67 @@ func TestWideWindows(t *testing.T) {
 	clock = clock.Add(time.Hour)
 	require.Equal(t, wide, p.withinDay(wide, clock), "it is time to try again")
 	require.False(t, p.isTooWide(2*Day, clock.Add(-2*time.Hour)), "a clock was ahead")
+}
+
+// Retries and open hours take turns.
+//
+//promise:postponed
+func TestRetriesTakeTurns(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 20 * Day * time.Hour })
+	now := forward(p, start, 1)
+	for i := range Hour(30) {
+		p.Postponed = append(p.Postponed, newPostponed(Window{p.begin() + 10*i, p.begin() + 10*i + 1}, Fails, start.Add(-time.Hour)))
+	}
+	var purposes []purpose
+	for range 6 {
+		q, found := p.NextHistory(now)
+		require.True(t, found)
+		purposes = append(purposes, q.purpose)
+		p.hasFailed[false] = true // it is repeated
+		p.Fail(q, now, false)
+	}
+	require.Equal(t, []purpose{retry, past, retry, past, retry, past}, purposes)
+}
+
+// Before there are any calls, hours of the last week are read once a day, as the report may be late, and older ones once.
+//
+//promise:requests
+func TestHoursOfAnOperationWithoutCalls(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 20 * Day * time.Hour })
+	read := func(now time.Time) (read Set) {
+		for range 100 {
+			p.Start(now)
+			q, found := p.NextHistory(now)
+			if !found {
+				return read
+			}
+			read = read.Add(q.Window)
+			respond(p, q, now, func(Hour) bool { return false })
+		}
+		require.Fail(t, "there is no end")
+		return nil
+	}
+	p.Width = 3
+	today := p.Calendar.HourAt(start).startOfDay()
+	all := read(start)
+	require.Equal(t, Set{{p.begin().startOfDay(), today}}, all)
+	require.Equal(t, Day, p.Width)
+	require.Empty(t, read(start.Add(23*time.Hour)).Within(Window{0, today}))
+	again := read(start.Add(48 * time.Hour))
+	require.Equal(t, today+2*Day, again[len(again)-1].To)
+	require.InDelta(t, 7*Day+14, again.Hours(), Day)
+}
+
+// Silence that is not credible because of the window's width narrows it below a day too.
+//
+//promise:postponed
+func TestEmptyWindowsBelowADay(t *testing.T) {
+	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
+	p.Start(start)
+	today := HourOf(2026, 11, 22, 0)
+	show(p, Window{today, today + Day}, start, map[Hour]Shown{today + 12: calls})
+	p.Width = 12
+	q := Request{Window: Window{today + 4, today + 12}, purpose: past}
+	p.Record(q, NewResponse(q.Window), start)
+	require.Equal(t, 6, p.Width)
 }

@@ -23,8 +23,8 @@ type ledger struct {
 	readAt     map[Hour]time.Time // when a response last covered an hour that is not final
 	recordedAt time.Time          // the last response
 	suspect    int                // hours of the last request if it has failed and was for more than a day
-	// isHistoryHidden is set while history comes without any of its known calls: then it proves nothing about other hours either.
-	isHistoryHidden bool
+	// isHidden is set by IsLive while such requests bring none of the known calls: then they prove nothing about other hours either.
+	isHidden map[bool]bool
 }
 
 func newLedger(options *Options) ledger {
@@ -34,7 +34,8 @@ func newLedger(options *Options) ledger {
 			Version: stateVersion, Timezone: options.Calendar.Location.String(), Open: make(OpenHours),
 			Width: longestWindow, GoodWidth: longestWindow,
 		},
-		readAt: make(map[Hour]time.Time),
+		readAt:   make(map[Hour]time.Time),
+		isHidden: make(map[bool]bool),
 	}
 }
 
@@ -80,8 +81,8 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 			}
 		}
 	}
-	if !isLive && (r.Hidden > 0 || len(calls) > 0) {
-		l.isHistoryHidden = len(calls) == 0
+	if r.Hidden > 0 || len(calls) > 0 {
+		l.isHidden[isLive] = len(calls) == 0
 	}
 	if r.HasCalls = len(calls) > 0; r.HasCalls {
 		r.first, r.last = calls[0].From, calls[len(calls)-1].To-1
@@ -151,7 +152,7 @@ func (r *reader) recordHour(h Hour) {
 // missing, and the hour lies between two rows or in a window that the API is known to fill.
 func (r *reader) isCredible(h Hour) bool {
 	isBetween := r.first < h && h < r.last
-	return r.Hidden == 0 && (isBetween || r.isNarrow && !r.isHistoryHidden)
+	return r.Hidden == 0 && (isBetween || r.isNarrow && !r.isHidden[true] && !r.isHidden[false])
 }
 
 // sendSilence sends the zeros of an hour that can't be final yet. Its silence is no reading, and mode Final does not send it.
@@ -165,7 +166,7 @@ func (r *reader) sendSilence(h Hour) {
 // recordHidden takes in that the response does not show an hour that has shown calls.
 func (r *reader) recordHidden(h Hour) {
 	o := r.Open[h]
-	if r.Hidden == 1 && o != nil && r.now.Sub(o.shownAt) > droppedAfter {
+	if r.Hidden == 1 && r.HasCalls && o != nil && r.now.Sub(o.shownAt) > droppedAfter {
 		r.finalize(h, o)
 		return
 	}
@@ -209,8 +210,11 @@ func (r *reader) finalize(h Hour, o *openHour) {
 	}
 }
 
-// isSentAsZero reports whether the silence of an hour is to be sent: always with Zeros, else if the report lists the hour.
-func (r *reader) isSentAsZero(h Hour) bool { return r.Zeros || r.response.At(h).Rows > 0 }
+// isSentAsZero reports whether the silence of an hour is to be sent: always with Zeros, else if the report lists the hour. It would
+// overwrite the calls of a reopened hour that the report has dropped.
+func (r *reader) isSentAsZero(h Hour) bool {
+	return (r.Zeros || r.response.At(h).Rows > 0) && !r.Reopened.Contains(h)
+}
 
 // sendOnce sends a final reading unless the same one has been sent.
 func (r *reader) sendOnce(h Hour, o *openHour) {
@@ -282,8 +286,10 @@ func (l *ledger) recordedLater(by time.Duration) {
 
 // forget drops from Again what is final and acknowledged, and from Shown the days that no request covers any more.
 func (l *ledger) forget() {
-	l.Again = l.Again.Without(l.Final.Without(unacknowledged(l.Unacknowledged)))
-	open := l.wanted().Without(l.Final)
+	sent := unacknowledged(l.Unacknowledged)
+	l.Again = l.Again.Without(l.Final.Without(sent))
+	l.Reopened = l.Reopened.Without(l.Final)
+	open := l.wanted().Without(l.Final.Without(sent))
 	days := make([]Window, 0, len(open))
 	for _, w := range open {
 		days = append(days, Window{w.From.startOfDay(), w.To.endOfDay() + Day})
@@ -293,7 +299,7 @@ func (l *ledger) forget() {
 
 // readAgain makes hours wanted as if they had never been read.
 func (l *ledger) readAgain(w Window) {
-	l.Again = l.Again.Add(w)
+	l.Again, l.Reopened = l.Again.Add(w), l.Reopened.Union(l.Final.Within(w))
 	l.Final = l.Final.Remove(w)
 	maps.DeleteFunc(l.Open, func(h Hour, _ *openHour) bool { return w.Contains(h) })
 	l.Postponed = slices.DeleteFunc(l.Postponed, func(d *Postponed) bool { return !d.window().intersect(w).IsEmpty() })

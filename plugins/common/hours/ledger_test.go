@@ -36,7 +36,7 @@ func TestDroppedHour(t *testing.T) {
 	now := forward(p, start, 12)
 	dropped := p.Calendar.HourAt(start)
 	var sent time.Time
-	for now.Before(start.Add(40 * time.Hour)) {
+	for now.Before(start.Add(50 * time.Hour)) {
 		p.Start(now)
 		for _, row := range respond(p, p.Next(now), now, func(h Hour) bool { return h != dropped }).Rows {
 			if row.Hour == dropped {
@@ -60,7 +60,44 @@ func TestSeveralHiddenHours(t *testing.T) {
 	show(p, Window{h + Day, h + 2*Day}, start.Add(26*time.Hour), map[Hour]Shown{h + Day: calls})
 	today := Window{h.startOfDay(), h.endOfDay()}
 	require.Greater(t, show(p, today, start.Add(27*time.Hour), nil).Hidden, 1)
-	require.False(t, p.Final.Contains(h))
+	require.Equal(t, 1, show(p, Window{h, h + 1}, start.Add(28*time.Hour), nil).Hidden)
+	require.False(t, p.Final.Contains(h), "a response for one hour does not tell")
+}
+
+// An hour that is read again may have had calls that the report has dropped by now: its silence is final, but no zero is sent.
+//
+//promise:silence
+//promise:reread
+func TestSilenceOfReopenedHours(t *testing.T) {
+	set := func(o *Options) { o.Zeros, o.Backfill = true, 72*time.Hour }
+	p := newPlanner(set)
+	now := forward(p, start, 12*12)
+	day := Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 21, 0)}
+	p.Options.Reread, p.RereadDays = "x", day
+	require.Equal(t, day, p.Start(now))
+	require.Equal(t, Set{day}, p.Reopened)
+	for range 12 {
+		q := p.Next(now)
+		for _, row := range respond(p, q, now, func(h Hour) bool { return !day.Contains(h) }).Rows {
+			require.False(t, day.Contains(row.Hour), row.Hour)
+		}
+		now = now.Add(5 * time.Minute)
+	}
+	require.Empty(t, p.Reopened)
+	require.Equal(t, day.Hours(), p.Final.Within(day).Hours())
+
+	p = newPlanner(set) // killed
+	now = forward(p, start, 12)
+	next := newPlanner(set)
+	require.NoError(t, next.Restore(p.Save(false)))
+	require.Positive(t, next.Again.Within(day).Hours())
+	for range 12 {
+		next.Start(now)
+		for _, row := range respond(next, next.Next(now), now, func(h Hour) bool { return !day.Contains(h) }).Rows {
+			require.False(t, day.Contains(row.Hour), row.Hour)
+		}
+		now = now.Add(5 * time.Minute)
+	}
 }
 
 // Mode Final does not wait for newer calls for more than 12 hours, and never sends an hour before lookback has passed since.

@@ -19,6 +19,7 @@ type Options struct {
 	Backfill time.Duration // how much history before the first start is wanted
 	Mode     Mode
 	Zeros    bool   // credible silence is sent as 0 calls
+	Between  bool   // requests for history are made between gathers, so that each gather is for the live window
 	Reread   string // the option of that name: a new value has RereadDays read again
 	// RereadDays are whole local days. They are read again once they lie below the watermark.
 	RereadDays Window

@@ -97,7 +97,7 @@ func (p *Planner) NextHistory(now time.Time) (Request, bool) {
 
 // Next returns the next request. It changes nothing.
 func (p *Planner) Next(now time.Time) Request {
-	if p.isHistoryTurn {
+	if p.isHistoryTurn && !p.Between {
 		if q, found := p.NextHistory(now); found {
 			return q
 		}
@@ -113,7 +113,7 @@ func (p *Planner) nextLive(now time.Time) Request {
 	q.Window = p.liveWindow(now)
 	// If it is wider than a day, every second request is for one day: the API may not show all of it. It is today, then one day further
 	// back each time until newer calls appear.
-	if q.isDay = q.Window.Hours() > Day && !p.isDay; q.isDay {
+	if q.isDay = q.Window.Hours() > Day && !p.isDay && !q.isRetried; q.isDay {
 		to := q.Window.To - Hour(p.daysBack%(q.Window.Hours()/Day)*Day)
 		q.Window = Window{to - Day, to}
 	}
@@ -188,7 +188,8 @@ func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 	p.widthWorks(q.Window, now)
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())
-	isHiding := response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()
+	isHiding := r.Hidden > 0 && !r.HasCalls ||
+		response.Contains(newest) && newest < p.Calendar.HourAt(now) && !response.At(newest).hasCalls()
 	if q.IsLive() {
 		switch {
 		case p.Newest != newest:

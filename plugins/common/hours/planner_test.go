@@ -139,7 +139,7 @@ func TestOnlySingleDaysWork(t *testing.T) {
 				}
 				respond(p, q, now, everyHour)
 			} else {
-				require.True(t, q.IsProbe() || len(wide) < 2, "at first it is not known")
+				require.True(t, q.IsProbe() || len(wide) < 6, "at first it is not known")
 				wide = append(wide, now.Sub(start).Round(time.Hour))
 				p.Fail(q, now, false)
 			}
@@ -147,8 +147,8 @@ func TestOnlySingleDaysWork(t *testing.T) {
 		}
 		return now
 	}
-	now := play(start, 11, false)
-	require.Len(t, wide, 4, "of the latest days, and of history")
+	now := play(start, 20, false)
+	require.LessOrEqual(t, len(wide), 8, "of all days, of the latest ones, and of history")
 	now = play(now, 4*24*12, false)
 	require.Greater(t, days["23"], days["22"], "today")
 	require.Positive(t, days["22"])
@@ -216,6 +216,10 @@ func TestNewestCallsAreHidden(t *testing.T) {
 	now := forward(p, start, 1)
 	running := p.Calendar.HourAt(now)
 	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
+	require.False(t, p.isDown)
+	respond(p, p.nextLive(now), now, func(Hour) bool { return false })
+	require.True(t, p.isDown, "the response is empty")
+	respond(p, p.nextLive(now), now, everyHour)
 	require.False(t, p.isDown)
 	now = now.Add(time.Hour)
 	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
@@ -314,4 +318,17 @@ func TestReadAgain(t *testing.T) {
 	require.Contains(t, p.Open, h)
 	require.Len(t, p.Postponed, 1)
 	require.Equal(t, h-9, p.Postponed[0].From)
+}
+
+// Where history is requested between gathers, each gather is for the live window.
+//
+//promise:backfill
+func TestHistoryBetweenGathersOnly(t *testing.T) {
+	for _, between := range []bool{false, true} {
+		p := newPlanner(func(o *Options) { o.Between, o.Backfill = between, 48*time.Hour })
+		now := forward(p, start, 1)
+		require.Equal(t, between, p.Next(now).IsLive())
+		_, found := p.NextHistory(now)
+		require.True(t, found)
+	}
 }

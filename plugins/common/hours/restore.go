@@ -18,7 +18,7 @@ func (p *Planner) Restore(s State) error {
 	p.Unacknowledged = nil
 	if s.Timezone != p.Calendar.Location.String() { // the report's hours are the same, but start at other instants
 		p.Timezone = p.Calendar.Location.String()
-		p.Again, p.Final = p.Again.Union(p.Final), nil
+		p.Again, p.Reopened, p.Final = p.Again.Union(p.Final), p.Reopened.Union(p.Final), nil
 		clear(p.Open)
 		return nil
 	}

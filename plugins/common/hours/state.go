@@ -27,8 +27,9 @@ type State struct {
 	LongestGap int       `json:"longest_gap"` // the most hours without calls that the operation was seen to have
 
 	Final          Set          `json:"final"`
-	Again          Set          `json:"again,omitempty"` // wanted whatever the options say: days to be read again, or another time zone's
-	Shown          Set          `json:"shown,omitempty"` // hours that have shown calls, on the days that a request may cover
+	Again          Set          `json:"again,omitempty"`    // wanted whatever the options say: days to be read again, or another time zone's
+	Reopened       Set          `json:"reopened,omitempty"` // of Again, those that were final: it is not known which had calls
+	Shown          Set          `json:"shown,omitempty"`    // hours that have shown calls, on the days that a request may cover
 	Open           OpenHours    `json:"open,omitempty"`
 	Postponed      []*Postponed `json:"postponed,omitempty"`
 	Unacknowledged []Sending    `json:"unacknowledged,omitempty"`
@@ -149,7 +150,7 @@ const (
 
 // hours returns all hours that the state names: single ones, those of its times, and the first and the last of each window.
 func (s *State) hours() []Hour {
-	windows := slices.Concat(s.Final, s.Again, s.Shown, s.postponedHours(), unacknowledged(s.Unacknowledged))
+	windows := slices.Concat(s.Final, s.Again, s.Reopened, s.Shown, s.postponedHours(), unacknowledged(s.Unacknowledged))
 	if s.Rereading != nil {
 		windows = append(windows, *s.Rereading)
 	}
@@ -215,7 +216,7 @@ func (s *State) validate() error {
 		return fmt.Errorf("state has a width of %d or %d hours, which must be 1 to %d", s.Width, s.GoodWidth, longestWindow)
 	case s.WidestRun < 0 || s.LongestGap < 0 || s.Newest < s.Oldest:
 		return errors.New("state has hours that are not in order")
-	case !s.Final.isValid() || !s.Again.isValid() || !s.Shown.isValid():
+	case !s.Final.isValid() || !s.Again.isValid() || !s.Reopened.isValid() || !s.Shown.isValid():
 		return errors.New("state has windows that are not in order")
 	}
 	return nil

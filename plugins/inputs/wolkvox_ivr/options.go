@@ -165,6 +165,7 @@ func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
 		Backfill:   time.Duration(w.Backfill),
 		Mode:       modes[w.Hours],
 		Zeros:      w.EmptyHours == ZeroEmpty,
+		Between:    w.interval() > longInterval,
 		Reread:     w.Reread,
 		RereadDays: days,
 	}, nil
