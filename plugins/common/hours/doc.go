@@ -6,7 +6,8 @@
 //
 // What happens next follows from five rules.
 //
-//  1. One request per gather, in turns for the live window and for history. A failed request is repeated once before it counts.
+//  1. One request per gather, in turns for the live window and for history, which may also be requested between gathers. A failed request is
+//     repeated once before it counts.
 //  2. The watermark is the newest hour in which the report has shown calls, minus lookback. Only hours below it can become final. The live
 //     window runs from the day of the watermark to the end of today; if it spans more than a day, every second live request is for one
 //     of its days, as the API may not show all of it: today, then one day further back each time until newer calls appear.
