@@ -14,7 +14,8 @@
 //  3. An hour below the watermark is final when two readings in a row agree.
 //  4. Silence, which is no row or one of zeros, is a reading only if it is credible: the hour has never shown calls, the response hides no
 //     known calls, the hour lies between two of its rows or in a window no wider than the widest run of rows so far, and it comes after
-//     the earliest known calls. Responses that come without any known calls make no silence credible until such requests bring some again.
+//     the earliest known calls. After a response that hides all known calls, a narrow window proves nothing until requests of its kind,
+//     live or history, bring calls again.
 //  5. A history window that fails or brings nothing new is halved. A single hour that fails, and silence that is not credible, is postponed
 //     for 1 hour, then 2, 4, up to 24. Nothing else waits for it. Where windows of several days fail, live ones too, while narrower ones
 //     work, they are tried again at the same intervals, and live requests are for one day each.
