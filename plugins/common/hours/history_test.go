@@ -83,7 +83,7 @@ func TestOpenHoursOfARequest(t *testing.T) {
 	p.Width = 3 * Day
 	require.Equal(t, "2026-11-13 00:00 to 2026-11-15 23:00", request())
 	fails := func(from, to Hour) *Postponed { return newPostponed(Window{day + from, day + to}, Fails, now) }
-	p.Postponed = []*Postponed{fails(-3*Day, -2*Day-1), fails(-4*Day+1, -4*Day+2), fails(Day, 2*Day)}
+	p.Postponed = []*Postponed{fails(-3*Day, -2*Day-1), fails(-5*Day, -5*Day+1), fails(Day, 2*Day)}
 	p.Width = 6 * Day
 	require.Equal(t, "2026-11-13 00:00 to 2026-11-15 23:00", request())
 	p.Postponed = []*Postponed{fails(-3, 0)}

@@ -60,6 +60,8 @@ func TestSeveralHiddenHours(t *testing.T) {
 	show(p, Window{h + Day, h + 2*Day}, start.Add(26*time.Hour), map[Hour]Shown{h + Day: calls})
 	today := Window{h.startOfDay(), h.endOfDay()}
 	require.Greater(t, show(p, today, start.Add(27*time.Hour), nil).Hidden, 1)
+	require.Greater(t, show(p, today, start.Add(27*time.Hour), map[Hour]Shown{h - 1: calls}).Hidden, 1)
+	require.False(t, p.Final.Contains(h))
 	require.Equal(t, 1, show(p, Window{h, h + 1}, start.Add(28*time.Hour), nil).Hidden)
 	require.False(t, p.Final.Contains(h), "a response for one hour does not tell")
 }

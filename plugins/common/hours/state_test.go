@@ -53,6 +53,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"final windows": func(s *State) { s.Final = disordered },
 		"again windows": func(s *State) { s.Again = disordered },
 		"shown windows": func(s *State) { s.Shown = disordered },
+		"reopened":      func(s *State) { s.Reopened = disordered },
 		"postponed":     func(s *State) { s.Postponed = []*Postponed{{From: known, To: known, FailingFrom: known, Pause: 1}} },
 		"tries": func(s *State) {
 			s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known, Pause: 1, Tries: -1}}
