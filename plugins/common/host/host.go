@@ -187,8 +187,13 @@ func (h *host) run() error {
 		h.end()
 	}()
 	if err := h.start(); err != nil {
-		h.end()
-		_ = h.stop() // why it did not start matters more
+		h.cancel()
+		stopped := make(chan error, 1)
+		go func() { stopped <- h.stop() }()
+		select {
+		case <-stopped:
+		case <-time.After(stopTime): // why it did not start is logged even if a stop hangs
+		}
 		return err
 	}
 	go h.readPrompts()
