@@ -16,8 +16,8 @@ type history struct {
 }
 
 // openHours returns the hours up to `to` that are wanted, not final and not postponed. Those at or above the watermark, which only a narrow
-// live window leaves out, are open again an hour after they have been read. Before there are any calls, those of the last week are after
-// a day, and others are not: the report may be late.
+// live window leaves out, are open again an hour after they have been read. Before there are any calls, hours of the last week are open again
+// after a day, as the report may be late, and older ones are not.
 func (h *history) openHours(to Hour, now time.Time) Set {
 	open := h.wanted().Within(Window{-maxHour, to}).Without(h.Final).Without(h.postponedHours())
 	pause, oldest := retryPause, Hour(0)

@@ -29,7 +29,7 @@ func TestHistoryIsNarrowedBetweenGeneralFailures(t *testing.T) {
 	require.Equal(t, longestWindow/Day/2*Day, last, "hours after two failures and six general ones")
 }
 
-// Three failures in a row that any request would have met, such as lost connections, are the live window's turn.
+// After three failures that any request would have met, such as lost connections, it is the live window's turn.
 //
 //promise:postponed
 func TestGeneralFailuresOfHistory(t *testing.T) {
@@ -44,7 +44,7 @@ func TestGeneralFailuresOfHistory(t *testing.T) {
 	require.Equal(t, []bool{false, false, false, true, true}, turns)
 }
 
-// The day after a window, which bounds its silence, is left out if the two together are too wide: the open hours are what is requested.
+// The day after a window is left out if both together are too wide.
 //
 //promise:postponed
 func TestDayAfterAWindowThatIsTooWide(t *testing.T) {
@@ -92,7 +92,7 @@ func TestOpenHoursOfARequest(t *testing.T) {
 	require.Equal(t, "2026-11-15 00:00 to 2026-11-15 00:00", request())
 }
 
-// If the running hour alone is the live window, today is history, by itself: the API may have it from elsewhere.
+// While the live window is the running hour alone, history requests today by itself, as the API may store it elsewhere.
 //
 //promise:postponed
 func TestTodayAsHistory(t *testing.T) {
@@ -105,7 +105,7 @@ func TestTodayAsHistory(t *testing.T) {
 	require.Equal(t, "2026-11-22 00:00 to 2026-11-22 23:00", q.Window.String())
 }
 
-// A retry that works ends a failure, even if it brings no reading; one that fails postpones what is left for twice as long.
+// A successful retry ends a failure, even without a reading. A failed retry doubles the pause.
 //
 //promise:postponed
 func TestRetries(t *testing.T) {
@@ -140,7 +140,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// Doubtful hours that touch are postponed together, since the first of them was. Those that fail stay apart.
+// Adjacent doubtful hours are postponed as one range, with the earliest Since. Hours that fail stay separate.
 //
 //promise:postponed
 func TestPostponedHoursThatTouch(t *testing.T) {
@@ -185,7 +185,7 @@ func TestRetryWindow(t *testing.T) {
 	}
 }
 
-// As many hours are skipped as are known to fail, up to the next that is not open.
+// A failing range skips as many older hours as are known to fail, and stops at one that is not open.
 //
 //promise:postponed
 func TestSkippedHours(t *testing.T) {

@@ -23,7 +23,7 @@ type ledger struct {
 	readAt     map[Hour]time.Time // when a response last covered an hour that is not final
 	recordedAt time.Time          // the last response
 	suspect    int                // hours of the last request if it has failed and was for more than a day
-	// isHidden is set by IsLive while such requests bring none of the known calls: then they prove nothing about other hours either.
+	// isHidden tells, by IsLive, whether such requests currently bring none of the known calls. Then a narrow window proves no silence.
 	isHidden map[bool]bool
 }
 

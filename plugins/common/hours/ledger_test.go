@@ -294,7 +294,7 @@ func TestUnacknowledgedHours(t *testing.T) {
 	require.Equal(t, []Sending{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
 }
 
-// The clock that was behind is corrected where the last response has left its time, and nowhere else.
+// A clock that was behind is corrected in the times that the last response set, and in no others.
 //
 //promise:clock
 func TestTimesOfTheLastResponseAreCorrected(t *testing.T) {
@@ -361,7 +361,7 @@ func TestRowsOfARepeatedHour(t *testing.T) {
 	require.Len(t, sent(p, Reading{}, now.Add(25*time.Hour)), 2, "it was dropped")
 }
 
-// Calls in an hour that the clock skips, which there can't be, do no harm.
+// Calls in an hour that the clock skips are not sent.
 //
 //promise:dst
 func TestCallsInASkippedHour(t *testing.T) {

@@ -2,7 +2,7 @@ package hours
 
 import "time"
 
-// patience is after how many failures that any request would have met it is the live window's turn again.
+// patience is the number of failures that any request would have met after which it is the live window's turn again.
 const patience = 3
 
 // retryWholeAfter is how many live requests of another form have to work before the whole window is tried again: those of an hour by default.

@@ -208,7 +208,7 @@ func TestLiveWindowOfAClockThatGoesBack(t *testing.T) {
 	require.Equal(t, "2026-11-12 00:00 to 2026-11-12 23:00", p.nextLive(before).Window.String())
 }
 
-// The running hour may have lost its calls for a moment; an hour before it hides them.
+// A response that omits the calls of the running hour alone hides nothing; one that omits those of an earlier hour does.
 //
 //promise:late
 func TestNewestCallsAreHidden(t *testing.T) {
@@ -305,7 +305,7 @@ func TestReread(t *testing.T) {
 	require.Nil(t, p.Rereading, "the option is gone")
 }
 
-// What is read again is read as if it had never been.
+// Hours that are to be read again lose their readings and retries.
 //
 //promise:reread
 func TestReadAgain(t *testing.T) {

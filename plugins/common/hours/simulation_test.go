@@ -299,7 +299,7 @@ func daysAgo(from, to Hour) func(Hour) bool {
 
 const year = 365 * Day
 
-// documented are APIs that misbehave in ways that clients have reported, or that reports of others are known for.
+// documented are APIs that misbehave in ways that are known of this API or of similar ones.
 func documented() []simAPI {
 	return []simAPI{
 		{name: "as documented, always busy", calls: busy},
@@ -632,7 +632,7 @@ func (s *simulation) result() (text string, isWrong bool) {
 const effortsHeader = "                                                                     " +
 	"final hours    after  history requests  requested hours   rows  zeros  postponed\n"
 
-// effort returns what it took until the hours before the start were final, and what all took.
+// effort returns the time until the hours before the start were final, and the requests and rows of the whole run.
 func (s *simulation) effort(name string) string {
 	return fmt.Sprintf("%-68s %12d %6.1f h %17d %16d %6d %6d %10d\n", name, s.settled, max(s.since(s.settledAt), 0),
 		s.history, s.requested, s.sentRows, s.zeros, len(s.planner.Postponed))

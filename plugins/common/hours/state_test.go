@@ -97,7 +97,7 @@ func TestRestoreRefuses(t *testing.T) {
 	require.NoError(t, newPlanner(nil).Restore(state))
 }
 
-// A state is ahead of the clock if its times are by more than minutes, or its hours by more than time zones and a day.
+// A state is ahead of the clock if one of its times is by more than 10 minutes, or one of its hours by more than 3 days.
 //
 //promise:clock
 func TestStateIsAhead(t *testing.T) {
@@ -127,7 +127,7 @@ func TestStateIsAhead(t *testing.T) {
 	}
 }
 
-// Nothing that happens later changes a state that is to be saved.
+// A saved state does not change later.
 //
 //promise:state
 func TestSaveIsACopy(t *testing.T) {

@@ -58,7 +58,7 @@ func TestStall(t *testing.T) {
 	require.False(t, isUnusual)
 }
 
-// How late calls appear counts as a gap that is usual, unless nobody has looked meanwhile.
+// A delay of the report counts as a usual gap, unless no request was made meanwhile.
 //
 //promise:late
 func TestLatenessIsUsual(t *testing.T) {

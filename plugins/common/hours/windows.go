@@ -16,7 +16,7 @@ type Window struct {
 	From, To Hour
 }
 
-// Hours returns the number of hours in a window that is in order.
+// Hours returns the number of hours in the window. From must not be after To.
 func (w Window) Hours() int { return int(w.To - w.From) }
 
 // IsEmpty reports whether the window has no hour.

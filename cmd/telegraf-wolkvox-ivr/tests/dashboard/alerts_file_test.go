@@ -41,7 +41,7 @@ type alertRule struct {
 	}
 }
 
-// readAlerts reads the rules, of which nothing is unknown.
+// readAlerts reads the rules, and refuses unknown fields.
 func readAlerts(t *testing.T) []alertRule {
 	t.Helper()
 	var file struct {

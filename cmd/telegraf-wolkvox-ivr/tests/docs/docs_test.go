@@ -134,20 +134,20 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 //promise:guides
 func TestReadmeShowsTheCheck(t *testing.T) {
 	differs := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
-	var golden []string
-	golden, err := filepath.Glob(filepath.Join(testbed.Root, testbed.Ours, "check", "testdata", "*.txt"))
+	var printed []string
+	files, err := filepath.Glob(filepath.Join(testbed.Root, testbed.Ours, "check", "testdata", "*.txt"))
 	require.NoError(t, err)
-	for _, name := range golden {
+	for _, name := range files {
 		content, err := os.ReadFile(name)
 		require.NoError(t, err)
-		golden = append(golden, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
+		printed = append(printed, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
 	}
 	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
 	require.NotEmpty(t, shown)
 	for _, line := range shown {
 		shown := differs.ReplaceAllString(line[1], "…")
 		begins := func(step string) bool { return strings.HasPrefix(step, shown) }
-		require.True(t, slices.ContainsFunc(golden, begins), "no check prints %q", line[1])
+		require.True(t, slices.ContainsFunc(printed, begins), "no check prints %q", line[1])
 	}
 }
 
@@ -394,7 +394,7 @@ func TestCompose(t *testing.T) {
 		}
 	}
 
-	// All that Grafana can be provisioned with is, the dashboard where it looks for it.
+	// Everything that Grafana can be provisioned with is provisioned, and the dashboard lies where Grafana looks for it.
 	files, err := filepath.Glob(testbed.Root + "/testdata/grafana/*.*")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)

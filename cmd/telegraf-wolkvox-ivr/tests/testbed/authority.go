@@ -23,7 +23,7 @@ type Authority struct {
 	Pem         []byte
 }
 
-// validFrom is since when certificates are valid.
+// validFrom is the start of the certificates' validity.
 var validFrom = time.Date(2024, 11, 18, 0, 0, 0, 0, time.UTC)
 
 // NewAuthority returns one that nothing trusts yet.

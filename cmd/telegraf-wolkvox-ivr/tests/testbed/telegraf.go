@@ -25,7 +25,7 @@ const Remembering = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
 // PastRead is what the plugin logs when it has handed on all of the backfill.
 const PastRead = "history: all"
 
-// Agent has the options of [agent] that all need: unset, the last is a warning.
+// Agent has the options of [agent] that every test needs. Without the last, Telegraf logs a warning.
 const Agent = "omit_hostname = true\nskip_processors_after_aggregators = true\n"
 
 // Quickly are the options of [agent] by default, for more to be added.

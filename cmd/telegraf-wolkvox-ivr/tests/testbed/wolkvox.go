@@ -91,7 +91,7 @@ func (w *Wolkvox) RequestsWith(token string) (requests []simulator.Request) {
 	return requests
 }
 
-// Answers returns how many requests with the token have been answered well.
+// Answers returns how many requests with the token have had a response with status 200.
 func (w *Wolkvox) Answers(token string) (n int) {
 	for _, request := range w.RequestsWith(token) {
 		if request.Status == http.StatusOK {
