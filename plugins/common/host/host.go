@@ -188,11 +188,14 @@ func (h *host) run() error {
 	}()
 	if err := h.start(); err != nil {
 		h.cancel()
-		stopped := make(chan error, 1)
-		go func() { stopped <- h.stop() }()
+		stopped := make(chan struct{})
+		go func() {
+			_ = h.stop() // why it did not start matters more
+			close(stopped)
+		}()
 		select {
 		case <-stopped:
-		case <-time.After(stopTime): // why it did not start is logged even if a stop hangs
+		case <-time.After(stopTime):
 		}
 		return err
 	}
