@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,12 +35,12 @@ func TestTimezoneIsCorrected(t *testing.T) {
 			return db, "influxdb_v2.conf", []string{"INFLUX2_URL=" + db.URL(), "INFLUX_TOKEN=" + db.Token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf"}
 		}},
 		{"PostgreSQL", func(t *testing.T) (summing, string, []string) {
-			db := startPostgreSQL(t)
-			return db, "postgresql.conf", []string{db.env("telegraf")}
+			db := testbed.StartPostgreSQL(t)
+			return db, "postgresql.conf", []string{db.Env("telegraf")}
 		}},
 		{"VictoriaMetrics", func(t *testing.T) (summing, string, []string) {
-			db := startVictoriaMetrics(t)
-			return db, "victoriametrics.conf", []string{"VICTORIAMETRICS_URL=http://" + db.addr}
+			db := testbed.StartVictoriaMetrics(t)
+			return db, "victoriametrics.conf", []string{"VICTORIAMETRICS_URL=" + db.URL()}
 		}},
 	} {
 		t.Run(tt.destination, func(t *testing.T) {
@@ -182,31 +181,4 @@ func correction(t *testing.T, destination string) string {
 	match := regexp.MustCompile("(?m)^ +\\| " + regexp.QuoteMeta(destination) + " \\| `(.*)` \\|$").FindStringSubmatch(testbed.ReadDoc(t, "testdata/README.md"))
 	require.NotNil(t, match, destination)
 	return match[1]
-}
-
-func (db *postgresql) Sum(from, to time.Time) int64 {
-	db.t.Helper()
-	calls, err := strconv.ParseInt(db.query(fmt.Sprintf("SELECT coalesce(sum(calls), 0)::bigint FROM wolkvox_ivr "+
-		"WHERE time >= to_timestamp(%d) AND time < to_timestamp(%d)", from.Unix(), to.Unix())), 10, 64)
-	require.NoError(db.t, err)
-	return calls
-}
-
-func (db *postgresql) Execute(command string, _ []string) {
-	db.t.Helper()
-	testbed.Shell(db.t, strings.Replace(command, "psql ", filepath.Join(db.bin, "psql")+" --host "+db.dir+" --username telegraf ", 1))
-}
-
-func (db *victoriaMetrics) Sum(from, to time.Time) (calls int64) {
-	db.t.Helper()
-	testbed.Shell(db.t, "curl -fsS http://"+db.addr+"/internal/force_flush")
-	for _, value := range db.query(`sum(sum_over_time(wolkvox_ivr_calls[1h]))`, from, to, time.Hour) {
-		calls += int64(value)
-	}
-	return calls
-}
-
-func (db *victoriaMetrics) Execute(command string, _ []string) {
-	db.t.Helper()
-	testbed.Shell(db.t, strings.Replace(command, "127.0.0.1:8428", db.addr, 1))
 }

@@ -3,11 +3,6 @@
 package destinations
 
 import (
-	"encoding/json"
-	"net/http"
-	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,66 +14,6 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// victoriaMetrics is a real one, with a database folder of its own.
-type victoriaMetrics struct {
-	t      *testing.T
-	dir    string
-	addr   string
-	server *testbed.Server
-}
-
-func startVictoriaMetrics(t *testing.T) *victoriaMetrics {
-	t.Helper()
-	db := &victoriaMetrics{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
-	db.start()
-	return db
-}
-
-var victoriaMetricsStarted = regexp.MustCompile(`started server at http://(\S+?)/`)
-
-// start starts it with the flags that the recipe asks for: at first on a free port, and then on the same one again.
-func (db *victoriaMetrics) start() {
-	db.t.Helper()
-	flags := []string{"-storageDataPath", db.dir, "-httpListenAddr", db.addr}
-	asked := regexp.MustCompile(`(?m)^##   (-.*)$`).FindStringSubmatch(testbed.ReadRecipe(db.t, "victoriametrics.conf"))
-	require.NotNil(db.t, asked)
-	db.server = testbed.StartServer(db.t, nil, "victoria-metrics", append(flags, strings.Fields(asked[1])...)...)
-	db.addr = db.server.AwaitLog(victoriaMetricsStarted)
-}
-
-// query returns the values of an expression for a single series at from and at each step up to to, by the seconds of their times.
-func (db *victoriaMetrics) query(expression string, from, to time.Time, step time.Duration) map[int64]float64 {
-	db.t.Helper()
-	response, err := http.PostForm("http://"+db.addr+"/api/v1/query_range", url.Values{
-		"query": {expression},
-		"start": {strconv.FormatInt(from.Unix(), 10)},
-		"end":   {strconv.FormatInt(to.Unix()-1, 10)},
-		"step":  {strconv.Itoa(int(step.Seconds()))},
-		// VictoriaMetrics moves the times of what it may keep in its cache to multiples of the step.
-		"nocache": {"1"},
-	})
-	require.NoError(db.t, err)
-	defer response.Body.Close()
-	var answer struct {
-		Error string
-		Data  struct {
-			Result []struct{ Values [][2]any }
-		}
-	}
-	require.NoError(db.t, json.NewDecoder(response.Body).Decode(&answer))
-	require.Empty(db.t, answer.Error, expression)
-	values := make(map[int64]float64)
-	require.LessOrEqual(db.t, len(answer.Data.Result), 1, expression)
-	for _, series := range answer.Data.Result {
-		for _, value := range series.Values {
-			number, err := strconv.ParseFloat(value[1].(string), 64)
-			require.NoError(db.t, err)
-			values[int64(value[0].(float64))] = number
-		}
-	}
-	return values
-}
-
 // TestVictoriaMetrics: history keeps its times, and of an hour that is read again there is one value, also after VictoriaMetrics' restart.
 //
 //promise:destinations
@@ -86,19 +21,19 @@ func (db *victoriaMetrics) query(expression string, from, to time.Time, step tim
 func TestVictoriaMetrics(t *testing.T) {
 	t.Parallel()
 	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}
-	w, start, db := testbed.StartWolkvox(t, o, testbed.Far), time.Now(), startVictoriaMetrics(t)
+	w, start, db := testbed.StartWolkvox(t, o, testbed.Far), time.Now(), testbed.StartVictoriaMetrics(t)
 	truth := w.MonthOf(t, o, "", start)
 	tg := testbed.NewRecipe(t, "victoriametrics.conf", testbed.Remembering+
 		w.Table(o, `backfill = "744h"`, testbed.Often)+
-		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`), "VICTORIAMETRICS_URL=http://"+db.addr)
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`), "VICTORIAMETRICS_URL="+db.URL())
 	tg.Start()
 	tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == 2 })
 	gathers := len(w.Ledger())
 	tg.Await("another gather", func() bool { return len(w.Ledger()) > gathers })
-	db.server.Stop()
+	db.Stop()
 	gathers = len(w.Ledger())
 	tg.Await("a gather meanwhile", func() bool { return len(w.Ledger()) > gathers })
-	db.start()
+	db.Start()
 
 	// Hours, days and what a call takes, as panels show them.
 	const only = `{source="wv0001.wolkvox.com"}`
@@ -110,7 +45,7 @@ func TestVictoriaMetrics(t *testing.T) {
 	}
 	byHour := `sum(sum_over_time(wolkvox_ivr_calls$[1h]))`
 	tg.Await("all hours", func() bool {
-		return len(db.query(strings.ReplaceAll(byHour, "$", only), hour, to, time.Hour)) >= len(truth)
+		return len(db.QueryRange(strings.ReplaceAll(byHour, "$", only), hour, to, time.Hour)) >= len(truth)
 	})
 	calls := func(metrics []telegraf.Metric) float64 { return sum(metrics, "calls") }
 	for expression, is := range map[string]struct {
@@ -133,16 +68,14 @@ func TestVictoriaMetrics(t *testing.T) {
 			}
 		}
 		require.Greater(t, len(expected), 25)
-		found := db.query(strings.ReplaceAll(expression, "$", only), is.from, at, is.step)
+		found := db.QueryRange(strings.ReplaceAll(expression, "$", only), is.from, at, is.step)
 		require.InDeltaMapValues(t, expected, found, 1e-6, expression)
 	}
 	// Each gather has read these, and left one value.
 	tg.Stop()
-	response, err := http.Get("http://" + db.addr + "/internal/force_flush") // or the last second is not seen yet
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
+	db.Flush()
 	from := testbed.HourOf(t, o, start.Add(-2*time.Hour))
-	again := db.query(strings.ReplaceAll(byHour, "$", only), from, from.Add(2*time.Hour), time.Hour)
+	again := db.QueryRange(strings.ReplaceAll(byHour, "$", only), from, from.Add(2*time.Hour), time.Hour)
 	require.Len(t, again, 2)
 	for at, n := range again {
 		require.LessOrEqual(t, n, float64(w.At(o.Token, time.Unix(at, 0), time.Now()).Calls))

@@ -1,0 +1,105 @@
+package testbed
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// VictoriaMetrics is a real one, with a database folder of its own.
+type VictoriaMetrics struct {
+	t      *testing.T
+	dir    string
+	addr   string
+	server *Server
+}
+
+// StartVictoriaMetrics starts one.
+func StartVictoriaMetrics(t *testing.T) *VictoriaMetrics {
+	t.Helper()
+	db := &VictoriaMetrics{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
+	db.Start()
+	return db
+}
+
+var victoriaMetricsStarted = regexp.MustCompile(`started server at http://(\S+?)/`)
+
+// Start starts it with the flags that the recipe asks for: at first on a free port, and then on the same one again.
+func (db *VictoriaMetrics) Start() {
+	db.t.Helper()
+	flags := []string{"-storageDataPath", db.dir, "-httpListenAddr", db.addr}
+	asked := regexp.MustCompile(`(?m)^##   (-.*)$`).FindStringSubmatch(ReadRecipe(db.t, "victoriametrics.conf"))
+	require.NotNil(db.t, asked)
+	db.server = StartServer(db.t, nil, "victoria-metrics", append(flags, strings.Fields(asked[1])...)...)
+	db.addr = db.server.AwaitLog(victoriaMetricsStarted)
+}
+
+// URL returns its address.
+func (db *VictoriaMetrics) URL() string { return "http://" + db.addr }
+
+// Stop stops it.
+func (db *VictoriaMetrics) Stop() { db.server.Stop() }
+
+// Flush makes what was written last visible to queries.
+func (db *VictoriaMetrics) Flush() {
+	db.t.Helper()
+	response, err := http.Get(db.URL() + "/internal/force_flush")
+	require.NoError(db.t, err)
+	require.NoError(db.t, response.Body.Close())
+}
+
+// QueryRange returns the values of an expression for a single series at from and at each step up to to, by the seconds of their times.
+func (db *VictoriaMetrics) QueryRange(expression string, from, to time.Time, step time.Duration) map[int64]float64 {
+	db.t.Helper()
+	response, err := http.PostForm(db.URL()+"/api/v1/query_range", url.Values{
+		"query": {expression},
+		"start": {strconv.FormatInt(from.Unix(), 10)},
+		"end":   {strconv.FormatInt(to.Unix()-1, 10)},
+		"step":  {strconv.Itoa(int(step.Seconds()))},
+		// VictoriaMetrics moves the times of what it may keep in its cache to multiples of the step.
+		"nocache": {"1"},
+	})
+	require.NoError(db.t, err)
+	defer response.Body.Close()
+	var answer struct {
+		Error string
+		Data  struct {
+			Result []struct{ Values [][2]any }
+		}
+	}
+	require.NoError(db.t, json.NewDecoder(response.Body).Decode(&answer))
+	require.Empty(db.t, answer.Error, expression)
+	values := make(map[int64]float64)
+	require.LessOrEqual(db.t, len(answer.Data.Result), 1, expression)
+	for _, series := range answer.Data.Result {
+		for _, value := range series.Values {
+			number, err := strconv.ParseFloat(value[1].(string), 64)
+			require.NoError(db.t, err)
+			values[int64(value[0].(float64))] = number
+		}
+	}
+	return values
+}
+
+// Sum returns the calls of the hours in [from, to).
+func (db *VictoriaMetrics) Sum(from, to time.Time) (calls int64) {
+	db.t.Helper()
+	db.Flush()
+	for _, value := range db.QueryRange(`sum(sum_over_time(wolkvox_ivr_calls[1h]))`, from, to, time.Hour) {
+		calls += int64(value)
+	}
+	return calls
+}
+
+// Execute runs a command line that a guide shows.
+func (db *VictoriaMetrics) Execute(command string, _ []string) {
+	db.t.Helper()
+	Shell(db.t, strings.Replace(command, "127.0.0.1:8428", db.addr, 1))
+}
