@@ -13,83 +13,48 @@ import { BigValue, GlobalStyles, TimeSeries, VizRepeater } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
 
 const { sceneUtils, sceneGraph } = scenes;
-const influxdb = 'influxdb';
+const uid = 'database';
 
-// What Grafana's server does with a query in InfluxQL, of which only its time range and interval are still to be filled in.
-async function ask(query, range, interval) {
-  const sent = query
-    .replaceAll('$timeFilter', `time >= ${range?.from.valueOf()}ms and time <= ${range?.to.valueOf()}ms`)
-    .replaceAll('$__interval', interval);
-  const answer = await (await fetch('/query?' + new URLSearchParams({ db: 'telegraf', epoch: 'ms', q: sent }))).json();
-  const error = answer.error ?? answer.results[0].error;
-  if (error) {
-    throw new Error(`${error}: ${sent}`);
+// What Grafana's server does: it fills in the time range, asks the database, and returns frames.
+async function ask(question) {
+  const response = await fetch('/query', { method: 'POST', body: JSON.stringify(question) });
+  if (!response.ok) {
+    throw new Error(await response.text());
   }
-  return answer.results[0].series ?? [];
+  return response.json();
 }
 
-const time = (values) => ({ name: 'Time', type: data.FieldType.time, config: {}, values });
-const column = (series, i) => series.values.map((row) => row[i]);
+const fill = (query, scopedVars) => sceneGraph.interpolate(scopedVars.__sceneObject.value.valueOf(), query, scopedVars);
 
-// A frame a series.
-function timeSeries(target, result) {
-  return result.map((series) =>
-    data.createDataFrame({
-      refId: target.refId,
-      fields: [
-        time(column(series, 0)),
-        { name: 'Value', type: data.FieldType.number, config: { displayNameFromDS: target.alias }, values: column(series, 1) },
-      ],
-    })
-  );
-}
+const frame = ({ refId, fields }) =>
+  data.createDataFrame({
+    refId,
+    fields: fields.map(({ name, displayName, type, values }) => ({ name, type, values, config: displayName ? { displayNameFromDS: displayName } : {} })),
+  });
 
-// One frame with a column for each tag.
-function table(target, result) {
-  if (result.length === 0) {
-    return [];
-  }
-  const rows = (values) => result.flatMap((series) => series.values.map((row) => values(series, row)));
-  const tags = Object.keys(result[0].tags ?? {});
-  return [
-    data.createDataFrame({
-      refId: target.refId,
-      fields: [
-        time(rows((_, row) => row[0])),
-        ...tags.map((tag) => ({ name: tag, type: data.FieldType.string, values: rows((series) => series.tags[tag]) })),
-        ...result[0].columns.slice(1).map((name, i) => ({ name, type: data.FieldType.number, values: rows((_, row) => row[i + 1]) })),
-      ],
-    }),
-  ];
-}
-
-// fill fills in variables as Grafana's data source does: what one can choose several of goes into a regular expression.
-function fill(query, scopedVars) {
-  return sceneGraph.interpolate(scopedVars.__sceneObject.value.valueOf(), query, scopedVars, (value, variable) =>
-    variable.multi ? scenes.formatRegistry.get('regex').formatter(value, [], variable) : String(value)
-  );
-}
-
-class InfluxDB extends scenes.RuntimeDataSource {
+class Database extends scenes.RuntimeDataSource {
   query(request) {
+    const { from: start, to: end } = request.range;
     const answers = request.targets.map(async (target) => {
-      const result = await ask(fill(target.query, request.scopedVars), request.range, request.interval);
-      return (target.resultFormat === 'table' ? table : timeSeries)(target, result);
+      const filled = Object.fromEntries(['query', 'rawSql', 'expr'].map((key) => [key, target[key] && fill(target[key], request.scopedVars)]));
+      const question = { target: { ...target, ...filled }, targets: request.targets.length, from: start.valueOf(), to: end.valueOf() };
+      return (await ask(question)).map(frame);
     });
     return from(Promise.all(answers).then((frames) => ({ data: frames.flat() })));
   }
 
   async metricFindQuery(query, options) {
-    const result = await ask(fill(query, options.scopedVars));
-    return result.flatMap((series) => column(series, 1)).map((text) => ({ text }));
+    return (await ask({ variable: fill(query, options.scopedVars) })).map((text) => ({ text }));
   }
 }
 
 // What the server has to know of data sources and plugins.
 function provide(dashboard) {
-  const source = new InfluxDB(influxdb, influxdb);
+  const { query: type } = dashboard.templating.list.find((v) => v.type === 'datasource');
+  const source = new Database(type, uid);
   sceneUtils.registerRuntimeDataSource({ dataSource: source });
-  const settings = { uid: influxdb, name: 'InfluxDB', type: influxdb, meta: source.meta, isDefault: true };
+  const name = { influxdb: 'InfluxDB', prometheus: 'VictoriaMetrics' }[type] ?? 'PostgreSQL';
+  const settings = { uid, name, type, meta: source.meta, isDefault: true };
   runtime.setDataSourceSrv({ get: async () => source, getList: () => [settings], getInstanceSettings: () => settings });
   runtime.setRunRequest((dataSource, request) => {
     const common = { request, timeRange: request.range };
@@ -108,7 +73,7 @@ function provide(dashboard) {
     sceneUtils.registerRuntimePanelPlugin({ pluginId, plugin });
   }
   data.standardFieldConfigEditorRegistry.setInit(() =>
-    ['unit', 'decimals', 'min', 'max', 'color', 'displayName', 'noValue', 'mappings', 'thresholds'].map(option)
+    ['unit', 'decimals', 'min', 'max', 'color', 'displayName', 'noValue', 'mappings', 'thresholds', 'links'].map(option)
   );
 }
 
@@ -123,7 +88,7 @@ const option = (path) => ({
 
 // The options of panels' own that the dashboard has.
 function customOptions(dashboard) {
-  const paths = dashboard.panels.flatMap(({ fieldConfig }) => [
+  const paths = dashboard.panels.filter(({ fieldConfig }) => fieldConfig).flatMap(({ fieldConfig }) => [
     ...Object.keys(fieldConfig.defaults.custom ?? {}),
     ...fieldConfig.overrides
       .flatMap(({ properties }) => properties.map(({ id }) => id))
@@ -139,7 +104,7 @@ function Stat({ data: results, fieldConfig, options, height, width, timeZone, re
     data.getFieldDisplayValues({ fieldConfig, reduceOptions: options.reduceOptions, replaceVariables, theme, data: results.series, timeZone });
   const render = ({ value, width, height, count, alignmentFactors }) => (
     <BigValue value={value.display} count={count} width={width} height={height} theme={theme} alignmentFactors={alignmentFactors}
-      colorMode={options.colorMode} graphMode={options.graphMode} textMode={options.textMode} justifyMode="auto" />
+      colorMode={options.colorMode} graphMode={options.graphMode} textMode={options.textMode} text={options.text} justifyMode="auto" />
   );
   return (
     <VizRepeater getValues={getValues} getAlignmentFactors={data.getDisplayValueAlignmentFactors} renderValue={render}
@@ -147,8 +112,8 @@ function Stat({ data: results, fieldConfig, options, height, width, timeZone, re
   );
 }
 
-// As graphs make room for bars by adding to what they are given, it is a copy.
-const copied = (frames) => frames.map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: [...field.values] })) }));
+// As graphs make room for bars by adding to what they are given, it is a copy. Frames without rows are left out, as Grafana does.
+const copied = (frames) => frames.filter(({ length }) => length > 0).map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: [...field.values] })) }));
 
 function Graph({ data: results, options, height, width, timeZone, timeRange, fields }) {
   return (
@@ -171,41 +136,55 @@ function Table({ data: results, options, height, width }) {
   );
 }
 
-const panels = { stat: Stat, timeseries: Graph, trend: Trend, table: Table };
+function Text({ options }) {
+  return <div className="markdown-html" dangerouslySetInnerHTML={{ __html: data.renderTextPanelMarkdown(options.content) }} />;
+}
+
+const panels = { stat: Stat, timeseries: Graph, trend: Trend, table: Table, text: Text };
 
 // The time range of a panel that has its own.
 function panelTimeRange({ timeFrom, timeShift }, timeZone) {
   const { from, to, invalid } = data.rangeUtil.describeTextRange(timeFrom);
-  if (invalid || data.rangeUtil.describeTextRange(timeShift).invalid) {
+  if (invalid || (timeShift && data.rangeUtil.describeTextRange(timeShift).invalid)) {
     throw new Error(`no time range: ${timeFrom}, ${timeShift}`);
   }
-  const shifted = (at, roundUp) => data.dateMath.parseDateMath('-' + timeShift, data.dateMath.parse(at, roundUp, timeZone), roundUp);
+  const shifted = (at, roundUp) => {
+    const parsed = data.dateMath.parse(at, roundUp, timeZone);
+    return timeShift ? data.dateMath.parseDateMath('-' + timeShift, parsed, roundUp) : parsed;
+  };
   return new scenes.SceneTimeRange({ from: shifted(from, false).toISOString(), to: shifted(to, true).toISOString(), timeZone });
 }
 
 function vizPanel(panel, timeZone) {
-  const queries = new scenes.SceneQueryRunner({ queries: panel.targets, datasource: panel.datasource, minInterval: panel.interval });
+  const queries =
+    panel.targets &&
+    new scenes.SceneQueryRunner({
+      queries: panel.targets, datasource: panel.datasource, minInterval: panel.interval, maxDataPoints: panel.maxDataPoints,
+    });
   return new scenes.VizPanel({
     key: `panel-${panel.id}`,
     pluginId: panel.type,
     title: panel.title,
     description: panel.description,
     options: panel.options,
-    fieldConfig: panel.fieldConfig,
+    fieldConfig: panel.fieldConfig ?? { defaults: {}, overrides: [] },
     $timeRange: panel.timeFrom && panelTimeRange(panel, timeZone),
     $data: panel.transformations ? new scenes.SceneDataTransformer({ $data: queries, transformations: panel.transformations }) : queries,
   });
 }
 
-function variable(v) {
+// variable makes one of the dashboard's, with what is chosen.
+function variable(v, chosen) {
   switch (v.type) {
     case 'datasource':
       return new scenes.DataSourceVariable({ name: v.name, label: v.label, pluginId: v.query });
     case 'query':
       return new scenes.QueryVariable({
         name: v.name, label: v.label, datasource: v.datasource, query: v.query, isMulti: v.multi, includeAll: v.includeAll, allValue: v.allValue,
-        value: v.current.value, text: v.current.text,
+        value: chosen[v.name] ?? v.current.value, text: chosen[v.name] ?? v.current.text,
       });
+    case 'textbox':
+      return new scenes.TextBoxVariable({ name: v.name, label: v.label, value: chosen[v.name] ?? v.query });
   }
   throw new Error('a variable of the type ' + v.type);
 }
@@ -224,8 +203,9 @@ function ink(element) {
 
 // What a panel shows, for a test to look at: its text, its graph, and what these are made of.
 function shown(panel) {
-  const { state, errors } = { errors: [], ...sceneGraph.getData(panel).state.data };
-  const frames = panel.applyFieldConfig(sceneGraph.getData(panel).state.data).series;
+  const results = panel.state.pluginId === 'text' ? undefined : sceneGraph.getData(panel).state.data;
+  const { state, errors } = { errors: [], ...results };
+  const frames = results ? panel.applyFieldConfig(results).series : [];
   const element = document.querySelector(`[data-viz-panel-key="${panel.state.key}"]`);
   return {
     title: panel.state.title,
@@ -241,7 +221,7 @@ function shown(panel) {
 }
 
 // show draws the dashboard, and returns what its panels show.
-window.show = async (dashboard, language, mode, timeZone) => {
+window.show = async (dashboard, language, mode, timeZone, chosen) => {
   window.mode = mode;
   moment.locale(language);
   const theme = data.createTheme({ colors: { mode } });
@@ -251,7 +231,7 @@ window.show = async (dashboard, language, mode, timeZone) => {
   const vizPanels = dashboard.panels.map((panel) => vizPanel(panel, timeZone));
   const scene = new scenes.EmbeddedScene({
     $timeRange: new scenes.SceneTimeRange({ ...dashboard.time, timeZone }),
-    $variables: new scenes.SceneVariableSet({ variables: dashboard.templating.list.map(variable) }),
+    $variables: new scenes.SceneVariableSet({ variables: dashboard.templating.list.map((v) => variable(v, chosen)) }),
     controls: [new scenes.VariableValueSelectors({}), new scenes.SceneControlsSpacer(), new scenes.SceneTimePicker({})],
     body: new scenes.SceneGridLayout({
       children: vizPanels.map((body, i) => {
@@ -271,7 +251,7 @@ window.show = async (dashboard, language, mode, timeZone) => {
     </BrowserRouter>
   );
   const done = (panel) => [data.LoadingState.Done, data.LoadingState.Error].includes(sceneGraph.getData(panel).state.data?.state);
-  while (!vizPanels.every(done)) {
+  while (!vizPanels.filter(({ state }) => state.pluginId !== 'text').every(done)) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await document.fonts.ready;

@@ -1,13 +1,13 @@
-// Draws the dashboard in each language, light and dark, from what the database at INFLUX_URL answers:
-//   node render.mjs MODULES TIMEZONE FOLDER
-// The folder gets the pictures, unless DASHBOARD_PICTURES names another, and in shown.json what each panel shows.
+// Draws dashboards from what the server at BACKEND answers:
+//   node render.mjs MODULES TIMEZONE FOLDER '[{"file": "wolkvox_ivr.json", "language": "en", "mode": "light", "chosen": {"price": "0.05"}}]'
+// The folder gets the pictures, and in shown.json what each panel shows.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const [modules, timeZone, folder] = process.argv.slice(2);
+const [modules, timeZone, folder, drawings] = process.argv.slice(2);
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(path.join(modules, 'render.mjs'));
 const { build } = require('esbuild');
@@ -54,7 +54,7 @@ async function serve(route) {
     return route.abort();
   }
   if (url.pathname === '/query') {
-    const answer = await fetch(process.env.INFLUX_URL + url.pathname + url.search);
+    const answer = await fetch(process.env.BACKEND, { method: 'POST', body: route.request().postData() });
     return route.fulfill({ status: answer.status, contentType: 'application/json', body: await answer.text() });
   }
   const body = files[url.pathname];
@@ -73,10 +73,10 @@ const browser = await chromium.launch({
   ],
 });
 
-async function draw(language, mode, file) {
+async function draw({ file, language, mode, chosen }) {
   const dashboard = JSON.parse(await readFile(path.join(here, '..', file)));
   const locale = { en: 'en-US', es: 'es-CO' }[language];
-  const page = await browser.newPage({ viewport: { width: 1340, height: 1600 }, timezoneId: timeZone, locale });
+  const page = await browser.newPage({ viewport: { width: 1340, height: 2000 }, timezoneId: timeZone, locale });
   page.setDefaultTimeout(patience);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error.stack)));
@@ -84,19 +84,16 @@ async function draw(language, mode, file) {
   await page.route('**', serve);
   await page.goto(origin);
   const overdue = new Promise((_, reject) => setTimeout(() => reject(new Error(`not drawn in time: ${complaints}`)), patience).unref());
-  const panels = await Promise.race([page.evaluate((all) => window.show(...all), [dashboard, language, mode, timeZone]), overdue]);
+  const panels = await Promise.race([page.evaluate((all) => window.show(...all), [dashboard, language, mode, timeZone, chosen ?? {}]), overdue]);
   const text = await page.innerText('body');
-  const picture = path.join(process.env.DASHBOARD_PICTURES || folder, `${language}-${mode}.png`);
-  await page.locator('#root').screenshot({ path: picture, animations: 'disabled' });
+  await page.locator('#root').screenshot({ path: path.join(folder, `${language}-${mode}.png`), animations: 'disabled' });
   await page.close();
-  return { language, mode, complaints, text, panels };
+  return { file, language, mode, complaints, text, panels };
 }
 
 const drawn = [];
-for (const [language, file] of [['en', 'wolkvox_ivr.json'], ['es', 'wolkvox_ivr.es.json']]) {
-  for (const mode of ['light', 'dark']) {
-    drawn.push(await draw(language, mode, file));
-  }
+for (const drawing of JSON.parse(drawings)) {
+  drawn.push(await draw(drawing));
 }
 await browser.close();
 await writeFile(path.join(folder, 'shown.json'), JSON.stringify(drawn, null, 1));

@@ -1,55 +1,191 @@
-// Command source makes the dashboard's files, one a language, of the one in which each text has them all.
+// Command source makes the dashboard's files, one for each data source and language, of one source. In it an object with the
+// languages as its keys is a text, and one with data sources as its keys is what differs between these.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
-// files are what is made, by language.
-var files = map[string]string{"en": "wolkvox_ivr.json", "es": "wolkvox_ivr.es.json"}
+const source = "testdata/grafana/source/dashboard.json"
 
-// main writes them into the folder that is the only argument.
+// grafana is the version whose code draws the dashboard in tests.
+const grafana = "13.2.2"
+
+var languages = []string{"en", "es"}
+
+// dataSource is a kind of database that has an edition of the dashboard.
+type dataSource struct {
+	name     string // in the source and in the files' names
+	plugin   string // of Grafana
+	title    string
+	shown    string // what $shown stands for: the condition for the chosen sources and operations
+	queryKey string
+	// valueName is that of a table's values, if the query can't name them. With several queries in a panel, the source has to rename them.
+	valueName string
+	target    func(target map[string]any) // what a query takes besides its text and its name
+}
+
+var dataSources = []dataSource{{
+	name: "influxdb", plugin: "influxdb", title: "InfluxDB", queryKey: "query",
+	shown: `"source" =~ /^${source:regex}$/ AND "operation" =~ /^${operation:regex}$/`,
+	target: func(target map[string]any) {
+		target["rawQuery"] = true
+		target["resultFormat"] = map[string]string{"table": "table", "rows": "table", "series": "time_series"}[target["format"].(string)]
+		if target["resultFormat"] == "time_series" {
+			target["alias"] = target["refId"]
+		}
+		delete(target, "format")
+	},
+}, {
+	name: "postgresql", plugin: "grafana-postgresql-datasource", title: "PostgreSQL", queryKey: "rawSql",
+	shown: "source ~ $x$^(${source:regex})$$x$ AND operation ~ $x$^(${operation:regex})$$x$",
+	target: func(target map[string]any) {
+		target["rawQuery"] = true
+		target["editorMode"] = "code"
+		target["format"] = map[string]string{"table": "table", "rows": "table", "series": "time_series"}[target["format"].(string)]
+	},
+}, {
+	name: "victoriametrics", plugin: "prometheus", title: "Prometheus", queryKey: "expr", valueName: "Value",
+	shown: "source=~`${source:regex}`,operation=~`${operation:regex}`",
+	target: func(target map[string]any) {
+		format := target["format"].(string)
+		target["editorMode"] = "code"
+		target["instant"] = format == "table"
+		target["range"] = format != "table"
+		target["format"] = map[string]string{"table": "table", "rows": "table", "series": "time_series"}[format]
+		target["legendFormat"] = target["refId"]
+	},
+}}
+
+// main writes the files into the folder that is the only argument.
 func main() {
-	source, err := os.ReadFile("testdata/grafana/source/dashboard.json")
+	content, err := os.ReadFile(source)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for language, name := range files {
-		var dashboard any
-		if err := json.Unmarshal(source, &dashboard); err != nil {
-			log.Fatal(err)
-		}
-		var made bytes.Buffer
-		encoder := json.NewEncoder(&made)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(in(language, dashboard)); err != nil {
-			log.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(os.Args[1], name), made.Bytes(), 0o644); err != nil { //nolint:gosec // they are to be read
-			log.Fatal(err)
+	for _, ds := range dataSources {
+		for _, language := range languages {
+			var dashboard any
+			if err := json.Unmarshal(content, &dashboard); err != nil {
+				log.Fatal(err)
+			}
+			write(fileName(ds.name, language), ds.complete(choose(choose(dashboard, dataSourceNames(), ds.name), languages, language).(map[string]any)))
 		}
 	}
 }
 
-// in returns a value of the source with the texts of a language: each is an object with a text for each language and nothing else.
-func in(language string, value any) any {
+func dataSourceNames() (names []string) {
+	for _, ds := range dataSources {
+		names = append(names, ds.name)
+	}
+	return names
+}
+
+// fileName returns the name of an edition's file.
+func fileName(dataSource, language string) string {
+	name := "wolkvox_ivr"
+	if dataSource != dataSources[0].name {
+		name += "_" + dataSource
+	}
+	if language != languages[0] {
+		name += "." + language
+	}
+	return name + ".json"
+}
+
+// choose returns a value of the source with one of the keys chosen, wherever these are an object's only keys. An element of an array that has
+// no such choice is left out, and so is a query.
+func choose(value any, keys []string, key string) any {
 	switch v := value.(type) {
 	case []any:
-		for i := range v {
-			v[i] = in(language, v[i])
+		chosen := make([]any, 0, len(v))
+		for _, element := range v {
+			if element = choose(element, keys, key); element != nil {
+				chosen = append(chosen, element)
+			}
 		}
+		return chosen
 	case map[string]any:
-		if text, ok := v[language]; ok && len(v) == len(files) {
-			return text
+		if len(v) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(v)), func(k string) bool { return !slices.Contains(keys, k) }) {
+			return choose(v[key], keys, key)
 		}
-		for key := range v {
-			v[key] = in(language, v[key])
+		for k := range v {
+			v[k] = choose(v[k], keys, key)
 		}
 	}
 	return value
+}
+
+// complete adds what every panel and query of a data source has.
+func (ds *dataSource) complete(dashboard map[string]any) map[string]any {
+	reference := map[string]any{"type": ds.plugin, "uid": "${datasource}"}
+	types := make(map[string]bool)
+	for _, element := range dashboard["panels"].([]any) {
+		panel := element.(map[string]any)
+		types[panel["type"].(string)] = true
+		if targets, ok := panel["targets"].([]any); ok {
+			panel["datasource"] = reference
+			queries := ds.targets(targets, reference)
+			panel["targets"] = queries
+			if ds.valueName != "" && len(queries) == 1 && queries[0].(map[string]any)["format"] == "table" {
+				rename := map[string]any{"regex": "^" + ds.valueName + "$", "renamePattern": queries[0].(map[string]any)["refId"]}
+				transformations, _ := panel["transformations"].([]any)
+				panel["transformations"] = append([]any{map[string]any{"id": "renameByRegex", "options": rename}}, transformations...)
+			}
+		}
+	}
+	for _, element := range dashboard["templating"].(map[string]any)["list"].([]any) {
+		if variable := element.(map[string]any); variable["type"] == "query" {
+			variable["datasource"] = reference
+			variable["query"] = variable["query"].(string)
+			variable["definition"] = variable["query"]
+		}
+	}
+	requires := []any{
+		map[string]any{"type": "grafana", "id": "grafana", "name": "Grafana", "version": grafana},
+		map[string]any{"type": "datasource", "id": ds.plugin, "name": ds.title, "version": "1.0.0"},
+	}
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		requires = append(requires, map[string]any{"type": "panel", "id": name, "name": name, "version": ""})
+	}
+	dashboard["__requires"] = requires
+	return dashboard
+}
+
+// targets returns the queries of a panel that the data source has.
+func (ds *dataSource) targets(targets []any, reference map[string]any) (queries []any) {
+	for _, element := range targets {
+		target := element.(map[string]any)
+		query, found := target[ds.name].(string)
+		for _, name := range dataSourceNames() {
+			delete(target, name)
+		}
+		if !found {
+			continue
+		}
+		target[ds.queryKey] = strings.ReplaceAll(query, "$shown", ds.shown)
+		target["datasource"] = reference
+		ds.target(target)
+		queries = append(queries, target)
+	}
+	return queries
+}
+
+func write(name string, dashboard any) {
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(dashboard)
+	if err := cmp.Or(err, os.WriteFile(filepath.Join(os.Args[1], name), content.Bytes(), 0o644)); err != nil { //nolint:gosec // they are to be read
+		log.Fatal(err)
+	}
 }

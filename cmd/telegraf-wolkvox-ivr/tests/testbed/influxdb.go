@@ -119,7 +119,10 @@ func (db *InfluxDB) Query(statement string) []Series {
 // Write writes line protocol to the database telegraf.
 func (db *InfluxDB) Write(lines string) {
 	db.t.Helper()
-	response, err := http.Post(db.URL()+"/write?db=telegraf", "text/plain", strings.NewReader(lines))
+	request, err := http.NewRequest(http.MethodPost, db.URL()+"/write?db=telegraf", strings.NewReader(lines))
+	require.NoError(db.t, err)
+	request.Header.Set("Authorization", "Token "+db.Token)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(db.t, err)
 	defer response.Body.Close()
 	require.Equal(db.t, http.StatusNoContent, response.StatusCode)

@@ -49,15 +49,15 @@ func StartPostgreSQL(t *testing.T) *PostgreSQL {
 		db.as = &syscall.Credential{Uid: nobody, Gid: nobody, NoSetGroups: true}
 		require.NoError(t, os.Chown(dir, nobody, nobody))
 	}
-	output, err := db.Command("initdb", "--pgdata", "data", "--username", "telegraf", "--auth", "trust", "--no-sync", "--no-instructions").CombinedOutput()
+	output, err := db.command("initdb", "--pgdata", "data", "--username", "telegraf", "--auth", "trust", "--no-sync", "--no-instructions").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	db.Start()
 	db.QueryIn("postgres", "CREATE DATABASE telegraf")
 	return db
 }
 
-// Command returns a program of PostgreSQL.
-func (db *PostgreSQL) Command(program string, args ...string) *exec.Cmd {
+// command returns a program of PostgreSQL.
+func (db *PostgreSQL) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(db.bin, program), args...)
 	cmd.Dir = db.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: db.as}
@@ -69,7 +69,7 @@ var postgresqlReady = regexp.MustCompile(`(database system is ready to accept co
 // Start starts it, for the first time or again.
 func (db *PostgreSQL) Start() {
 	db.t.Helper()
-	db.server = StartCommand(db.t, db.Command("postgres", "-D", "data", "-k", db.dir, "-c", "listen_addresses="))
+	db.server = StartCommand(db.t, db.command("postgres", "-D", "data", "-k", db.dir, "-c", "listen_addresses="))
 	db.server.AwaitLog(postgresqlReady)
 }
 
@@ -93,7 +93,7 @@ func (db *PostgreSQL) Env(user string) string {
 
 // Psql returns the command that runs statements, and prints what they return without decoration.
 func (db *PostgreSQL) Psql(statements, database string) *exec.Cmd {
-	return db.Command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", database, "--no-psqlrc", "--quiet",
+	return db.command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", database, "--no-psqlrc", "--quiet",
 		"--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", statements)
 }
 
@@ -107,6 +107,17 @@ func (db *PostgreSQL) QueryIn(database, statements string) string {
 	db.t.Helper()
 	output, err := db.Psql(statements, database).CombinedOutput()
 	require.NoError(db.t, err, "%s\n%s", statements, output)
+	return strings.TrimSpace(string(output))
+}
+
+// Run runs a script of psql's, with UTC as time zone, and returns what it prints.
+func (db *PostgreSQL) Run(script string) string {
+	db.t.Helper()
+	cmd := db.command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", "telegraf", "--no-psqlrc", "--quiet",
+		"--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1")
+	cmd.Env, cmd.Stdin = append(os.Environ(), "PGTZ=UTC"), strings.NewReader(script)
+	output, err := cmd.CombinedOutput()
+	require.NoError(db.t, err, "%.2000s\n%s", script, output)
 	return strings.TrimSpace(string(output))
 }
 

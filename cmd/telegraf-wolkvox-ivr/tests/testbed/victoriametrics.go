@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
 	"github.com/stretchr/testify/require"
 )
 
@@ -102,4 +105,45 @@ func (db *VictoriaMetrics) Sum(from, to time.Time) (calls int64) {
 func (db *VictoriaMetrics) Execute(command string, _ []string) {
 	db.t.Helper()
 	Shell(db.t, strings.Replace(command, "127.0.0.1:8428", db.addr, 1))
+}
+
+// Write writes line protocol.
+func (db *VictoriaMetrics) Write(lines string) {
+	db.t.Helper()
+	response, err := http.Post(db.URL()+"/write", "text/plain", strings.NewReader(lines))
+	require.NoError(db.t, err)
+	defer response.Body.Close()
+	require.Equal(db.t, http.StatusNoContent, response.StatusCode)
+	db.Flush()
+}
+
+// Metrics returns all rows.
+func (db *VictoriaMetrics) Metrics() (metrics []telegraf.Metric) {
+	db.t.Helper()
+	response, err := http.PostForm(db.URL()+"/api/v1/export", url.Values{"match[]": {"{__name__=~\"wolkvox_ivr_.*\"}"}})
+	require.NoError(db.t, err)
+	defer response.Body.Close()
+	rows := make(map[string]telegraf.Metric)
+	for decoder := json.NewDecoder(response.Body); decoder.More(); {
+		var series struct {
+			Metric     map[string]string
+			Values     []float64
+			Timestamps []int64 // milliseconds
+		}
+		require.NoError(db.t, decoder.Decode(&series))
+		field := strings.TrimPrefix(series.Metric["__name__"], "wolkvox_ivr_")
+		delete(series.Metric, "__name__")
+		delete(series.Metric, "db")
+		for i, at := range series.Timestamps {
+			key := fmt.Sprint(series.Metric, at)
+			if rows[key] == nil {
+				rows[key] = metric.New("wolkvox_ivr", series.Metric, nil, time.UnixMilli(at))
+				metrics = append(metrics, rows[key])
+			}
+			if rows[key].AddField(field, series.Values[i]); field == "calls" {
+				rows[key].AddField(field, int64(series.Values[i]))
+			}
+		}
+	}
+	return metrics
 }

@@ -1,0 +1,148 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+)
+
+// bogota is the time zone of the dashboard.
+const bogota = "America/Bogota"
+
+// dashboard is what the tests need of Grafana's JSON.
+type dashboard struct {
+	UID, Title, Timezone string
+	Time                 struct{ From, To string }
+	Templating           struct {
+		List []struct{ Name, Type, Query, AllValue string }
+	}
+	Panels []*panel
+}
+
+type panel struct {
+	ID                       int
+	Title, Type, Description string
+	Interval                 string
+	MaxDataPoints            int
+	TimeFrom, TimeShift      string
+	Targets                  []target
+	FieldConfig              struct {
+		Overrides []struct {
+			Matcher    struct{ Options string }
+			Properties []struct {
+				ID    string
+				Value any
+			}
+		}
+	}
+}
+
+// target is a query: each data source has its own key for the text.
+type target struct {
+	RefID, Query, RawSQL, Expr string
+	ResultFormat, Format       string
+	Instant                    bool
+}
+
+// text returns the text of a query.
+func (q *target) text() string { return q.Query + q.RawSQL + q.Expr }
+
+// readDashboard reads a file.
+func readDashboard(t *testing.T, file string) *dashboard {
+	t.Helper()
+	content, err := os.ReadFile(testbed.Root + "/testdata/grafana/" + file)
+	require.NoError(t, err)
+	d := &dashboard{}
+	require.NoError(t, json.Unmarshal(content, d))
+	return d
+}
+
+// panel returns the panel of that ID.
+func (d *dashboard) panel(t *testing.T, id int) *panel {
+	t.Helper()
+	for _, p := range d.Panels {
+		if p.ID == id {
+			return p
+		}
+	}
+	require.FailNow(t, "no such panel", id)
+	return nil
+}
+
+// dashboardFiles are the editions' files: a language each for a data source.
+var dashboardFiles = []string{
+	"wolkvox_ivr.json", "wolkvox_ivr.es.json",
+	"wolkvox_ivr_postgresql.json", "wolkvox_ivr_postgresql.es.json",
+	"wolkvox_ivr_victoriametrics.json", "wolkvox_ivr_victoriametrics.es.json",
+}
+
+var (
+	queryZone = regexp.MustCompile(`tz\('(.*?)'\)|TIME ZONE '(.*?)'|timezone_offset\("(.*?)"\)`)
+	chosen    = regexp.MustCompile(`\$\{?(source|operation)\b[^}]*\}?`)
+)
+
+// What holds for the JSON as such: what a change of one part must not forget in another.
+//
+//promise:dashboard
+func TestDashboardFile(t *testing.T) {
+	t.Parallel()
+	made := t.TempDir()
+	testbed.Execute(t, testbed.Root, "go", "run", "./testdata/grafana/source", made)
+	written, err := os.ReadDir(made)
+	require.NoError(t, err)
+	require.Len(t, written, len(dashboardFiles))
+	uids := make(map[string]bool)
+	panels := make(map[string][]int) // by language
+	for _, file := range dashboardFiles {
+		expected, err := os.ReadFile(filepath.Join(made, file))
+		require.NoError(t, err)
+		content := testbed.ReadDoc(t, "testdata/grafana/"+file)
+		require.Equal(t, string(expected), content, "not what its source makes: make dashboard-files")
+		require.NotRegexp(t, `"(en|es|influxdb|postgresql|victoriametrics)":|\$shown`, content, "something that lacks a choice")
+		require.Equal(t, 1, strings.Count(content, bogota), "the time zone is in one place")
+		d := readDashboard(t, file)
+		require.Equal(t, []string{"now/d", "now/d"}, []string{d.Time.From, d.Time.To}) // "today"
+		require.False(t, uids[d.UID], d.UID)
+		uids[d.UID] = true
+		ids, titles := []int{}, make(map[string]bool)
+		for _, p := range d.Panels {
+			ids = append(ids, p.ID)
+			require.NotEmpty(t, p.Description, p.Title)
+			require.False(t, titles[p.Title], p.Title)
+			titles[p.Title] = true
+			for _, q := range p.Targets {
+				for _, match := range queryZone.FindAllStringSubmatch(q.text(), -1) {
+					require.Equal(t, "$__timezone", match[1]+match[2]+match[3], p.Title)
+				}
+				for _, match := range chosen.FindAllString(q.text(), -1) {
+					require.Contains(t, []string{"${source:regex}", "${operation:regex}"}, match, p.Title)
+				}
+				require.Contains(t, q.text(), "${source:regex}", p.Title)
+				require.Contains(t, q.text(), "${operation:regex}", p.Title)
+			}
+		}
+		slices.Sort(ids)
+		require.Equal(t, ids, slices.Compact(slices.Clone(ids)))
+		panels[file] = ids
+		require.Equal(t, panels[dashboardFiles[0]], ids, "alert rules name panels, and links name dashboards")
+	}
+	require.Contains(t, testbed.ReadDoc(t, testbed.Ours+"packaging/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
+		"the Grafana whose code drew it")
+	require.Contains(t, testbed.ReadDoc(t, "testdata/grafana/wolkvox_ivr.json"), `"version": "`+grafanaVersion(t)+`"`)
+}
+
+// grafanaVersion returns that of the packages that draw the dashboard.
+func grafanaVersion(t *testing.T) string {
+	t.Helper()
+	version := regexp.MustCompile(`"@grafana/ui": "(.*)"`).FindStringSubmatch(testbed.ReadDoc(t, "testdata/grafana/render/package.json"))
+	require.NotNil(t, version)
+	return version[1]
+}

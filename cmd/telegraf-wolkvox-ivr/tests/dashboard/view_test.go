@@ -1,0 +1,328 @@
+//go:build integration
+
+package dashboard
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/stretchr/testify/require"
+)
+
+// view is what someone looks at: values of the dashboard's variables.
+type view struct {
+	from, to           time.Time // both included
+	now                time.Time
+	zone               *time.Location
+	sources, operation []string // those chosen; all of them if there are none
+}
+
+// of returns what a panel makes of it, as some have a time range of their own.
+func (v *view) of(t *testing.T, p *panel) *view {
+	t.Helper()
+	own, local := *v, v.now.In(v.zone)
+	month := time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, v.zone)
+	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, v.zone)
+	switch p.TimeFrom + " " + p.TimeShift {
+	case " ":
+	case "now/M 0M/M":
+		own.from, own.to = month, month.AddDate(0, 1, 0).Add(-time.Millisecond)
+	case "now-34d/d ":
+		own.from, own.to = today.AddDate(0, 0, -34), v.now
+	case "now-12M/M ":
+		own.from, own.to = month.AddDate(0, -12, 0), v.now
+	case "29d ":
+		own.from, own.to = local.AddDate(0, 0, -29), v.now
+	default:
+		require.FailNow(t, "a time range that this test does not know", "%s: %s %s", p.Title, p.TimeFrom, p.TimeShift)
+	}
+	return &own
+}
+
+// fill replaces a query's variables as Grafana does in the browser.
+func (v *view) fill(query string) string {
+	return strings.NewReplacer(
+		"${__from}", strconv.FormatInt(v.from.UnixMilli(), 10),
+		"${__to}", strconv.FormatInt(v.to.UnixMilli(), 10),
+		"$__timezone", v.zone.String(),
+		"${source:regex}", inRegex(v.sources),
+		"${operation:regex}", inRegex(v.operation),
+	).Replace(query)
+}
+
+var special = regexp.MustCompile(`[\\^$*+?.()|[\]{}/]`)
+
+// inRegex returns what Grafana's format regex makes of chosen values.
+func inRegex(chosen []string) string {
+	if len(chosen) == 0 {
+		return ".*" // the variables' value for all
+	}
+	var escaped []string
+	for _, value := range chosen {
+		escaped = append(escaped, special.ReplaceAllString(value, `\$0`))
+	}
+	if len(escaped) == 1 {
+		return escaped[0]
+	}
+	return "(" + strings.Join(escaped, "|") + ")"
+}
+
+// shows tells whether a point is one of the sources and operations looked at.
+func (v *view) shows(m telegraf.Metric) bool {
+	return (len(v.sources) == 0 || slices.Contains(v.sources, m.Tags()["source"])) &&
+		(len(v.operation) == 0 || slices.Contains(v.operation, m.Tags()["operation"]))
+}
+
+// current returns the start of the running hour.
+func (v *view) current() time.Time {
+	local := v.now.In(v.zone)
+	return v.now.Add(-time.Duration(local.Minute())*time.Minute - time.Duration(local.Second())*time.Second - time.Duration(local.Nanosecond()))
+}
+
+// before returns an instant so many weeks before: by the local clock or, where a database cannot know it, in whole days of 24 hours.
+func (v *view) before(at time.Time, weeks int, byClock bool) time.Time {
+	if byClock {
+		return at.In(v.zone).AddDate(0, 0, -7*weeks)
+	}
+	return at.Add(-time.Duration(weeks) * 7 * 24 * time.Hour)
+}
+
+// figures are values of a panel's queries, each by its column and what it is grouped by: "week1 wv0001.wolkvox.com". Those of 0 are left out,
+// as some databases have a 0 where others have nothing.
+type figures map[string]float64
+
+func (f figures) add(column, group string, value float64) {
+	key := strings.TrimSpace(column + " " + group)
+	if f[key] += value; f[key] == 0 {
+		delete(f, key)
+	}
+}
+
+// grouping returns what a point of a panel is grouped by.
+func (v *view) grouping(p *panel) func(at time.Time, source, operation, hour string) string {
+	local := func(layout string) func(time.Time, string, string, string) string {
+		return func(at time.Time, _, _, _ string) string { return at.In(v.zone).Format(layout) }
+	}
+	switch p.ID {
+	case calls, minutes, minutesPerCall, runningHour, newestHour, lastReading, againstUsual, month, plan:
+		return func(time.Time, string, string, string) string { return "" }
+	case usualDay:
+		return func(_ time.Time, _, _, hour string) string { return hour }
+	case byOperation:
+		return func(_ time.Time, source, operation, _ string) string { return source + " " + operation }
+	case minutesByHour, minutesPerCallByHour:
+		return local(time.RFC3339)
+	case byDay:
+		return local(time.DateOnly)
+	case byMonth:
+		return local("2006-01")
+	case usualWeek:
+		return func(at time.Time, _, _, hour string) string { return fmt.Sprint(at.In(v.zone).Weekday(), " ", hour) }
+	}
+	return nil
+}
+
+// The panels, by their IDs.
+const (
+	calls                = 1
+	minutes              = 2
+	minutesPerCall       = 3
+	runningHour          = 4
+	newestHour           = 5
+	lastReading          = 6
+	usualDay             = 7
+	month                = 8
+	byDay                = 9
+	minutesByHour        = 10
+	usualWeek            = 11
+	minutesPerCallByHour = 12
+	againstUsual         = 13
+	byOperation          = 14
+	byMonth              = 17
+	plan                 = 18
+	limits               = 19
+)
+
+// expected returns the figures that a panel's queries have to return, of these points.
+func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byClock bool) figures {
+	t.Helper()
+	f, group, current := make(figures), v.grouping(p), v.current()
+	type sums struct{ calls, minutes float64 }
+	byGroup := make(map[string]*sums)
+	within := func(at time.Time, weeks int) bool {
+		return !at.Before(v.before(v.from, weeks, byClock)) && !at.After(v.before(v.to, weeks, byClock))
+	}
+	local := v.now.In(v.zone)
+	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, v.zone)
+	for _, m := range points {
+		if !v.shows(m) || m.Time().After(v.now) {
+			continue
+		}
+		at, tags := m.Time(), m.Tags()
+		n, mins := float64(m.Fields()["calls"].(int64)), m.Fields()["minutes"].(float64)
+		g := group(at, tags["source"], tags["operation"], tags["hour"])
+		add := func(column string, value float64) { f.add(column, g, value) }
+		whole, running := at.Before(current), at.Equal(current)
+		projection := func() {
+			if within(at, 0) {
+				add("so_far", mins)
+			}
+			if at.After(v.now.Add(-35*24*time.Hour)) && !at.After(v.to.Add(-35*24*time.Hour)) {
+				add("rest", mins)
+			}
+		}
+		newest := func(column string) {
+			if key := strings.TrimSpace(column + " " + g); n > 0 {
+				f[key] = max(f[key], float64(at.Unix()))
+			}
+		}
+		switch p.ID {
+		case calls, minutes, minutesPerCall, minutesByHour, minutesPerCallByHour, byDay, byMonth:
+			if !within(at, 0) {
+				continue
+			}
+			switch {
+			case p.ID == calls:
+				add("calls", n)
+			case p.ID == minutes:
+				add("minutes", mins)
+			case p.ID == byDay || p.ID == byMonth:
+				add("calls", n)
+				add("minutes", mins)
+			case p.ID == minutesByHour && running:
+				add("running", mins)
+			case p.ID == minutesByHour && whole:
+				add("minutes", mins)
+				add("lines", mins/60)
+			case p.ID == minutesPerCall || whole:
+				if byGroup[g] == nil {
+					byGroup[g] = &sums{}
+				}
+				byGroup[g].calls += n
+				byGroup[g].minutes += mins
+			}
+		case runningHour:
+			if running {
+				add("running", n)
+			}
+		case newestHour:
+			newest("newest")
+		case againstUsual, usualDay:
+			if within(at, 0) && whole {
+				add(map[int]string{againstUsual: "today", usualDay: "calls"}[p.ID], n)
+			}
+			if within(at, 0) && running && p.ID == usualDay {
+				add("running", n)
+			}
+			for weeks := 1; weeks <= 4; weeks++ {
+				if within(at, weeks) && (p.ID == usualDay || at.Before(v.before(current, weeks, byClock))) {
+					add(fmt.Sprint("week", weeks), n)
+				}
+			}
+		case month, plan:
+			projection()
+		case byOperation:
+			for weeks := 0; weeks <= 4; weeks++ {
+				if day := v.before(today, weeks, true); !at.Before(day) && at.Before(v.before(current, weeks, byClock)) {
+					add([]string{"today", "week1", "week2", "week3", "week4"}[weeks], n)
+				}
+			}
+			if running {
+				add("running", n)
+			}
+			projection()
+			newest("newest")
+		case usualWeek:
+			if whole && !at.Before(current.Add(-28*24*time.Hour)) {
+				add("calls", n/4)
+			}
+		default:
+			require.FailNow(t, "what do this panel's queries have to return?", p.Title)
+		}
+	}
+	for g, s := range byGroup {
+		switch {
+		case s.calls == 0:
+		case p.ID == minutesPerCallByHour && s.calls < 10:
+			f.add("few", g, s.minutes/s.calls)
+		default:
+			f.add("mean", g, s.minutes/s.calls)
+		}
+	}
+	return f
+}
+
+// returned returns the figures of what a panel's queries have returned.
+func (v *view) returned(t *testing.T, p *panel, frames []frame) figures {
+	t.Helper()
+	f, group := make(figures), v.grouping(p)
+	for _, fr := range frames {
+		// InfluxQL has no other way to return a time.
+		isTime := (fr.RefID == "newest" || fr.RefID == "reading") && !slices.ContainsFunc(fr.Fields, func(c column) bool { return strings.HasPrefix(c.Name, "Value") })
+		for row := range fr.rows() {
+			text := make(map[string]string)
+			var at time.Time
+			for _, c := range fr.Fields {
+				switch value := c.Values[row].(type) {
+				case string:
+					text[c.Name] = value
+				case time.Time:
+					if c.Name == "Time" {
+						at = value
+					}
+				}
+			}
+			g := group(at, text["source"], text["operation"], text["hour"])
+			for _, c := range fr.Fields {
+				switch value := c.Values[row].(type) {
+				case float64:
+					column := strings.TrimPrefix(c.Name, "Value #")
+					if column == "Value" {
+						column = fr.RefID
+					}
+					if column == "newest" || column == "reading" { // in milliseconds
+						value /= 1000
+					}
+					if !isTime {
+						f.add(column, g, value)
+					}
+				case time.Time:
+					switch {
+					case c.Name == "newest":
+						f.add("newest", g, float64(value.Unix()))
+					case c.Name == "Time" && isTime:
+						f.add(fr.RefID, g, float64(value.Unix()))
+					}
+				}
+			}
+		}
+	}
+	return f
+}
+
+// requireFigures requires figures to be equal but for rounding.
+func requireFigures(t *testing.T, expected, actual figures, what string) {
+	t.Helper()
+	require.Empty(t, differences(expected, actual), what)
+}
+
+func differences(expected, actual figures) (found []string) {
+	for key := range expected {
+		if a, ok := actual[key]; !ok || max(a-expected[key], expected[key]-a) > 1e-6*max(1, expected[key]) {
+			found = append(found, fmt.Sprintf("%s: expected %v, found %v", key, expected[key], a))
+		}
+	}
+	for key := range actual {
+		if _, ok := expected[key]; !ok {
+			found = append(found, fmt.Sprintf("%s: found %v", key, actual[key]))
+		}
+	}
+	slices.Sort(found)
+	return found[:min(len(found), 10)]
+}
