@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"log"
 	"maps"
@@ -23,7 +22,7 @@ var languages = []string{"en", "es"}
 
 // dataSource is a kind of database that has an edition of the dashboard.
 type dataSource struct {
-	name     string // in the source and in the files' names
+	name     string // in the source, and of the folder
 	plugin   string // of Grafana
 	title    string
 	shown    string // what $shown stands for: the condition for the chosen sources and operations
@@ -77,7 +76,10 @@ func main() {
 			if err := json.Unmarshal(content, &dashboard); err != nil {
 				log.Fatal(err)
 			}
-			write(fileName(ds.name, language), ds.complete(choose(choose(dashboard, dataSourceNames(), ds.name), languages, language).(map[string]any)))
+			edition := choose(choose(dashboard, dataSourceNames(), ds.name), languages, language).(map[string]any)
+			if err := write(filepath.Join(os.Args[1], fileName(ds.name, language)), ds.complete(edition)); err != nil {
+				log.Fatal(err)
+			}
 		}
 	}
 }
@@ -91,14 +93,11 @@ func dataSourceNames() (names []string) {
 
 // fileName returns the name of an edition's file.
 func fileName(dataSource, language string) string {
-	name := "wolkvox_ivr"
-	if dataSource != dataSources[0].name {
-		name += "_" + dataSource
-	}
+	name := "wolkvox_ivr.json"
 	if language != languages[0] {
-		name += "." + language
+		name = "wolkvox_ivr." + language + ".json"
 	}
-	return name + ".json"
+	return filepath.Join(dataSource, name)
 }
 
 // choose returns a value of the source with one of the keys chosen, wherever these are an object's only keys. An element of an array that has
@@ -145,14 +144,13 @@ func (ds *dataSource) complete(dashboard map[string]any) map[string]any {
 	for _, element := range dashboard["templating"].(map[string]any)["list"].([]any) {
 		if variable := element.(map[string]any); variable["type"] == "query" {
 			variable["datasource"] = reference
-			variable["query"] = variable["query"].(string)
 			variable["definition"] = variable["query"]
 		}
 	}
-	requires := []any{
+	requires := make([]any, 0, 2+len(types))
+	requires = append(requires,
 		map[string]any{"type": "grafana", "id": "grafana", "name": "Grafana", "version": grafana},
-		map[string]any{"type": "datasource", "id": ds.plugin, "name": ds.title, "version": "1.0.0"},
-	}
+		map[string]any{"type": "datasource", "id": ds.plugin, "name": ds.title, "version": "1.0.0"})
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		requires = append(requires, map[string]any{"type": "panel", "id": name, "name": name, "version": ""})
 	}
@@ -179,13 +177,17 @@ func (ds *dataSource) targets(targets []any, reference map[string]any) (queries 
 	return queries
 }
 
-func write(name string, dashboard any) {
+// write writes a file, and the folder that it lies in.
+func write(file string, dashboard any) error {
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	err := encoder.Encode(dashboard)
-	if err := cmp.Or(err, os.WriteFile(filepath.Join(os.Args[1], name), content.Bytes(), 0o644)); err != nil { //nolint:gosec // they are to be read
-		log.Fatal(err)
+	if err := encoder.Encode(dashboard); err != nil {
+		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // it is to be read
+		return err
+	}
+	return os.WriteFile(file, content.Bytes(), 0o644) //nolint:gosec // it is to be read
 }

@@ -51,8 +51,8 @@ type database interface {
 
 var left = regexp.MustCompile(`\$_\w|\$\{`)
 
-// filled fills in what Grafana's server does, and the present, if the view is of another time.
-func filled(t *testing.T, query string, v *view, now string, server ...string) string {
+// filled fills in what Grafana's server does, and the time that is to be the present.
+func filled(t *testing.T, query, now string, server ...string) string {
 	t.Helper()
 	query = strings.NewReplacer(append(server, "now()", now)...).Replace(query)
 	require.NotRegexp(t, left, query, "a variable that this test does not know")
@@ -66,7 +66,7 @@ type influxDB struct {
 
 func (i influxDB) query(q target, _ int, v *view) (frames []frame) {
 	i.t.Helper()
-	result := i.db.Query(filled(i.t, q.Query, v, "'"+v.now.UTC().Format(time.RFC3339Nano)+"'",
+	result := i.db.Query(filled(i.t, q.Query, "'"+v.now.UTC().Format(time.RFC3339Nano)+"'",
 		"$timeFilter", fmt.Sprintf("time >= %dms and time <= %dms", v.from.UnixMilli(), v.to.UnixMilli())))
 	var table frame
 	for _, s := range result {
@@ -124,7 +124,7 @@ type postgreSQL struct {
 func (p postgreSQL) query(q target, _ int, v *view) []frame {
 	p.t.Helper()
 	quoted := func(at time.Time) string { return "'" + at.UTC().Format("2006-01-02T15:04:05.999Z") + "'" }
-	sql := filled(p.t, q.RawSQL, v, "'"+v.now.UTC().Format(time.RFC3339Nano)+"'::timestamptz",
+	sql := filled(p.t, q.RawSQL, "'"+v.now.UTC().Format(time.RFC3339Nano)+"'::timestamptz",
 		"$__timeFilter(time)", "time BETWEEN "+quoted(v.from)+" AND "+quoted(v.to),
 		"$__timeFrom()", quoted(v.from), "$__timeTo()", quoted(v.to))
 	types := strings.Split(p.db.Run(sql+` \gdesc`), "\n")
@@ -196,7 +196,7 @@ const step = time.Hour
 
 func (vm victoriaMetrics) query(q target, queries int, v *view) (frames []frame) {
 	vm.t.Helper()
-	query := filled(vm.t, q.Expr, v, strconv.FormatFloat(float64(v.now.UnixMilli())/1000, 'f', 3, 64),
+	query := filled(vm.t, q.Expr, strconv.FormatFloat(float64(v.now.UnixMilli())/1000, 'f', 3, 64),
 		"${__range_ms}", strconv.FormatInt(v.to.Sub(v.from).Milliseconds(), 10))
 	var data struct {
 		Result []struct {

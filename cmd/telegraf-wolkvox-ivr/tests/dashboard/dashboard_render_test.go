@@ -49,12 +49,12 @@ type drawn struct {
 
 const (
 	price    = 0.05
-	included = 200_000.0
+	included = 200_000
 	// oddName is a name that means something in a regular expression, in a query and in a link.
 	oddName = "Cobros (1+2)/Sur"
 )
 
-var contract = map[string]any{"price": fmt.Sprint(price), "included": fmt.Sprint(int(included))}
+var contract = map[string]any{"price": fmt.Sprint(price), "included": strconv.Itoa(included)}
 
 // TestDashboardRendering has Grafana's own code draw each edition. InfluxDB's are the guides' pictures, which go to DASHBOARD_PICTURES.
 //
@@ -72,15 +72,16 @@ func TestDashboardRendering(t *testing.T) {
 	}
 	for name, drawings := range map[string][]drawing{
 		"InfluxDB 1.8": {
-			{"wolkvox_ivr.json", "en", "light", contract}, {"wolkvox_ivr.json", "en", "dark", contract},
-			{"wolkvox_ivr.es.json", "es", "light", contract}, {"wolkvox_ivr.es.json", "es", "dark", contract},
+			{"influxdb/wolkvox_ivr.json", "en", "light", contract}, {"influxdb/wolkvox_ivr.json", "en", "dark", contract},
+			{"influxdb/wolkvox_ivr.es.json", "es", "light", contract}, {"influxdb/wolkvox_ivr.es.json", "es", "dark", contract},
 		},
 		"PostgreSQL": {
-			{"wolkvox_ivr_postgresql.json", "en", "light", nil}, {"wolkvox_ivr_postgresql.es.json", "es", "dark", map[string]any{"operation": []string{oddName}}},
+			{"postgresql/wolkvox_ivr.json", "en", "light", nil},
+			{"postgresql/wolkvox_ivr.es.json", "es", "dark", map[string]any{"operation": []string{oddName}}},
 		},
 		"VictoriaMetrics": {
-			{"wolkvox_ivr_victoriametrics.json", "en", "light", nil},
-			{"wolkvox_ivr_victoriametrics.es.json", "es", "dark", map[string]any{"operation": []string{oddName, "Soporte"}}},
+			{"victoriametrics/wolkvox_ivr.json", "en", "light", nil},
+			{"victoriametrics/wolkvox_ivr.es.json", "es", "dark", map[string]any{"operation": []string{oddName, "Soporte"}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

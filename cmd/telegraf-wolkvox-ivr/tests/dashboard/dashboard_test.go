@@ -45,7 +45,7 @@ var editions = map[string]func(t *testing.T) *edition{
 	"PostgreSQL": func(t *testing.T) *edition {
 		db := testbed.StartPostgreSQL(t)
 		return &edition{
-			file: "wolkvox_ivr_postgresql.json", db: postgreSQL{t, db}, recipe: "postgresql.conf", env: []string{db.Env("telegraf")},
+			file: "postgresql/wolkvox_ivr.json", db: postgreSQL{t, db}, recipe: "postgresql.conf", env: []string{db.Env("telegraf")},
 			points: db.Metrics, byClock: func(int) bool { return true },
 			write: func(points []telegraf.Metric) {
 				create := regexp.MustCompile(`(?s)CREATE TABLE .*?\n {4}\)`).FindString(testbed.ReadRecipe(t, "postgresql.conf"))
@@ -62,7 +62,7 @@ var editions = map[string]func(t *testing.T) *edition{
 	"VictoriaMetrics": func(t *testing.T) *edition {
 		db := testbed.StartVictoriaMetrics(t)
 		return &edition{
-			file: "wolkvox_ivr_victoriametrics.json", db: victoriaMetrics{t, db}, recipe: "victoriametrics.conf",
+			file: "victoriametrics/wolkvox_ivr.json", db: victoriaMetrics{t, db}, recipe: "victoriametrics.conf",
 			env:    []string{"VICTORIAMETRICS_URL=" + db.URL()},
 			points: func() []telegraf.Metric { db.Flush(); return db.Metrics() }, byClock: func(panel int) bool { return panel == byOperation },
 			write: func(points []telegraf.Metric) { db.Write(lineProtocol(t, points)) },
@@ -80,7 +80,7 @@ func influxEdition(t *testing.T, db *testbed.InfluxDB) *edition {
 		db.Write(lineProtocol)
 	}
 	return &edition{
-		file: "wolkvox_ivr.json", db: influxDB{t, db}, recipe: "influxdb.conf",
+		file: "influxdb/wolkvox_ivr.json", db: influxDB{t, db}, recipe: "influxdb.conf",
 		env: []string{"INFLUX_URL=" + db.URL(), "INFLUX2_URL=" + db.URL(), "INFLUX_TOKEN=" + db.Token, "INFLUX_ORG=ivr", "INFLUX_BUCKET=telegraf"},
 		points: func() []telegraf.Metric {
 			return db.Metrics(time.Unix(0, 0), time.Now())
@@ -215,7 +215,7 @@ func TestDashboardAtOtherTimes(t *testing.T) {
 		require.NoError(t, err)
 	}
 	names := []string{"", "Ventas/Sur (1+1)", `back\slash "quoted" it's`, "Ventas/Sur (1+1) 2"}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	random := rand.New(rand.NewPCG(1, 2))
 	var points []telegraf.Metric
 	for source, now := range moments {
 		for at := now.Add(-time.Duration(now.Minute()) * time.Minute); at.After(now.Add(-history)); at = at.Add(-time.Hour) {
@@ -288,7 +288,8 @@ func TestDashboardLastReading(t *testing.T) {
 				{"a", 50 * time.Minute, 10}, {"a", 45 * time.Minute, 14}, {"a", 40 * time.Minute, 14},
 				{"b", 60 * time.Minute, 10}, {"b", 55 * time.Minute, 14}, {"b", 20 * time.Minute, 0}, {"b", 15 * time.Minute, 0},
 			} {
-				fmt.Fprintf(&lines, "internal_wolkvox_ivr,input=wolkvox_ivr,source=%s rows=%di %d\n", reading.source, reading.rows, now.Add(-reading.ago).UnixNano())
+				at := now.Add(-reading.ago).UnixNano()
+				fmt.Fprintf(&lines, "internal_wolkvox_ivr,input=wolkvox_ivr,source=%s rows=%di %d\n", reading.source, reading.rows, at)
 			}
 			e.lines(lines.String())
 			v := &view{from: now, to: now, now: time.Now(), zone: time.UTC}

@@ -264,7 +264,8 @@ func (v *view) returned(t *testing.T, p *panel, frames []frame) figures {
 	f, group := make(figures), v.grouping(p)
 	for _, fr := range frames {
 		// InfluxQL has no other way to return a time.
-		isTime := (fr.RefID == "newest" || fr.RefID == "reading") && !slices.ContainsFunc(fr.Fields, func(c column) bool { return strings.HasPrefix(c.Name, "Value") })
+		isTime := (fr.RefID == "newest" || fr.RefID == "reading") &&
+			!slices.ContainsFunc(fr.Fields, func(c column) bool { return strings.HasPrefix(c.Name, "Value") })
 		for row := range fr.rows() {
 			text := make(map[string]string)
 			var at time.Time

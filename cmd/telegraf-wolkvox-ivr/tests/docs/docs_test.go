@@ -395,13 +395,14 @@ func TestCompose(t *testing.T) {
 	}
 
 	// Everything that Grafana can be provisioned with is provisioned, and the dashboard lies where Grafana looks for it.
-	files, err := filepath.Glob(testbed.Root + "/testdata/grafana/*.*")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		if name := filepath.Base(file); !slices.Contains([]string{".md", ".png"}, filepath.Ext(name)) &&
-			name != "datasource.yaml" { // which is another machine's
-			require.Contains(t, strings.Join(compose.Services["grafana"].Volumes, "\n"), "/testdata/grafana/"+name+":/")
+	for _, pattern := range []string{"*.yaml", "influxdb/*.json"} {
+		files, err := filepath.Glob(testbed.Root + "/testdata/grafana/" + pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			if filepath.Base(file) != "datasource.yaml" { // which is another machine's
+				require.Contains(t, strings.Join(compose.Services["grafana"].Volumes, "\n"), "/"+strings.TrimPrefix(file, testbed.Root+"/")+":/")
+			}
 		}
 	}
 	provider := testbed.ReadDoc(t, mounted["/etc/grafana/provisioning/dashboards/wolkvox_ivr.yaml"])

@@ -97,7 +97,7 @@ func documents(t *testing.T) []string {
 		case err != nil:
 			return err
 		case d.IsDir() && (base == "bin" || base == "dist" || name != "" && strings.HasPrefix(base, ".")),
-			d.IsDir() && (dir == "testdata/" && (base == "run" || base == "kafka") || dir == "testdata/grafana/"): // belong to `make`
+			d.IsDir() && slices.Contains([]string{"testdata/run", "testdata/kafka", "testdata/grafana/render", "testdata/grafana/source"}, name): // `make`'s
 			return fs.SkipDir
 		case d.IsDir() || dir == "testdata/bench/" && !strings.HasSuffix(name, ".md"):
 		case strings.HasSuffix(name, ".md"),

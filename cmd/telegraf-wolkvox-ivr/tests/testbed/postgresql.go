@@ -52,7 +52,7 @@ func StartPostgreSQL(t *testing.T) *PostgreSQL {
 	output, err := db.command("initdb", "--pgdata", "data", "--username", "telegraf", "--auth", "trust", "--no-sync", "--no-instructions").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	db.Start()
-	db.QueryIn("postgres", "CREATE DATABASE telegraf")
+	db.queryIn("postgres", "CREATE DATABASE telegraf")
 	return db
 }
 
@@ -100,10 +100,10 @@ func (db *PostgreSQL) Psql(statements, database string) *exec.Cmd {
 // Query returns what statements return.
 func (db *PostgreSQL) Query(statements string) string {
 	db.t.Helper()
-	return db.QueryIn("telegraf", statements)
+	return db.queryIn("telegraf", statements)
 }
 
-func (db *PostgreSQL) QueryIn(database, statements string) string {
+func (db *PostgreSQL) queryIn(database, statements string) string {
 	db.t.Helper()
 	output, err := db.Psql(statements, database).CombinedOutput()
 	require.NoError(db.t, err, "%s\n%s", statements, output)
