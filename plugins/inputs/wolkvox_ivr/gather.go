@@ -132,6 +132,9 @@ func (w *WolkvoxIVR) request(acc telegraf.Accumulator, q hours.Request) error {
 // observe takes in the time of a response, zero if it has none, and returns the API's time.
 func (w *WolkvoxIVR) observe(date time.Time) time.Time {
 	now, by := w.time.observe(date)
+	if !date.IsZero() {
+		w.stats.clock.Set(w.time.candidate.Nanoseconds())
+	}
 	if !date.IsZero() && !w.time.isInDoubt {
 		w.mu.Lock()
 		w.planner.ClockKnown(now, by)

@@ -922,6 +922,7 @@ func TestID(t *testing.T) {
 //promise:statistics
 func TestStatistics(t *testing.T) {
 	api := newFakeAPI(t)
+	api.skew = -90 * time.Second
 	plugin := api.plugin(nil, func(w *WolkvoxIVR) {
 		w.Operation = "counted"
 		w.Statistics = selfstat.NewCollector(map[string]string{"alias": "invented-alias"})
@@ -942,7 +943,8 @@ func TestStatistics(t *testing.T) {
 		}
 	}
 	delete(fields, "api_time_ns")
-	expected := map[string]interface{}{"requests": int64(73), "rows": int64(4), "backlog_hours": int64(6), "postponed_hours": int64(0)}
+	expected := map[string]interface{}{"requests": int64(73), "rows": int64(4), "backlog_hours": int64(6), "postponed_hours": int64(0),
+		"clock_difference_ns": int64(-90 * time.Second)}
 	for _, class := range wolkvox.Classes {
 		expected["failures_"+class.Name] = int64(0)
 	}

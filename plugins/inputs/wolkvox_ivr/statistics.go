@@ -16,6 +16,7 @@ type statistics struct {
 	rows      selfstat.Stat // sent
 	backlog   selfstat.Stat // hours that ended `lookback` ago, are not final and wait for requests
 	postponed selfstat.Stat // such hours that could not be settled, and are retried at increasing intervals
+	clock     selfstat.Stat // nanoseconds by which the API's clock is ahead of this machine's, below zero if it is behind
 	failures  map[*wolkvox.Class]selfstat.Stat
 }
 
@@ -33,6 +34,7 @@ func newStatistics(collector *selfstat.Collector, source, operation string) *sta
 		rows:      register("rows"),
 		backlog:   register("backlog_hours"),
 		postponed: register("postponed_hours"),
+		clock:     register("clock_difference_ns"),
 		failures:  make(map[*wolkvox.Class]selfstat.Stat, len(wolkvox.Classes)),
 	}
 	for _, class := range wolkvox.Classes {
