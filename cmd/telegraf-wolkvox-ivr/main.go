@@ -52,8 +52,9 @@ func sampleAgent() string {
 }
 
 const sampleInternal = `
-## The plugin's own statistics, for the dashboard's last reading and alerts
-# [[inputs.internal]]
+## The plugin's own statistics, for the dashboard and the alert rules
+[[inputs.internal]]
+  namepass = ["internal_wolkvox_ivr"]
 `
 
 func main() {

@@ -14,7 +14,7 @@ import (
 func TestFlags(t *testing.T) {
 	sample := "[agent]\n  ## Up to where hours are final. It has to outlive restarts.\n  statefile = \"/var/lib/telegraf/wolkvox_ivr.state\"\n\n" +
 		inputs.Inputs["wolkvox_ivr"]().SampleConfig() +
-		"\n## The plugin's own statistics, for the dashboard's last reading and alerts\n# [[inputs.internal]]\n"
+		"\n## The plugin's own statistics, for the dashboard and the alert rules\n[[inputs.internal]]\n  namepass = [\"internal_wolkvox_ivr\"]\n"
 	for _, tt := range []struct {
 		name           string
 		args           []string
