@@ -2,123 +2,234 @@ package dashboard
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/json"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/grafana/grafana-foundation-sdk/go/alerting"
+	"github.com/grafana/grafana-foundation-sdk/go/expr"
+	"github.com/prometheus/prometheus/template"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// alertRule is a rule as Grafana's provisioning has it.
+// alertRule is what the tests need of a rule.
 type alertRule struct {
 	UID          string `yaml:"uid"`
 	Title        string
 	Condition    string
-	For          string
 	NoDataState  string `yaml:"noDataState"`
 	ExecErrState string `yaml:"execErrState"`
 	Labels       map[string]string
 	Annotations  map[string]string
 	Data         []struct {
-		RefID             string                  `yaml:"refId"`
-		DatasourceUID     string                  `yaml:"datasourceUid"`
-		RelativeTimeRange *struct{ From, To int } `yaml:"relativeTimeRange"`
-		Model             struct {
-			RefID        string `yaml:"refId"`
-			RawQuery     bool   `yaml:"rawQuery"`
-			ResultFormat string `yaml:"resultFormat"`
-			Query        string
-			Type         string
-			Reducer      string
-			Expression   string
-		}
+		RefID         string `yaml:"refId"`
+		DatasourceUID string `yaml:"datasourceUid"`
+		Model         alertModel
 	}
 }
 
-// readAlerts reads the rules, and refuses unknown fields.
-func readAlerts(t *testing.T) []alertRule {
+// alertModel is a query, which has no type, or an expression.
+type alertModel struct {
+	RefID        string `yaml:"refId"`
+	RawQuery     bool   `yaml:"rawQuery"`
+	ResultFormat string `yaml:"resultFormat"`
+	Query        string
+	Type         string
+	Expression   string
+}
+
+func (rule *alertRule) model(t *testing.T, refID string) *alertModel {
 	t.Helper()
+	for i := range rule.Data {
+		if rule.Data[i].RefID == refID {
+			return &rule.Data[i].Model
+		}
+	}
+	t.Fatalf("%s has no %s", rule.Title, refID)
+	return nil
+}
+
+const alertsFile = "testdata/grafana/alerts.yaml"
+
+func readAlerts(t *testing.T) []*alertRule {
+	t.Helper()
+	var file struct {
+		Groups []struct{ Rules []*alertRule }
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, alertsFile)), &file))
+	require.Len(t, file.Groups, 1)
+	return file.Groups[0].Rules
+}
+
+// requireStrict decodes a part of what Grafana reads as its SDK describes it: unknown fields, missing ones and wrong types fail.
+func requireStrict(t *testing.T, part any, as interface{ UnmarshalJSONStrict(raw []byte) error }, name string) {
+	t.Helper()
+	raw, err := json.Marshal(part)
+	require.NoError(t, err)
+	if err := as.UnmarshalJSONStrict(raw); err != nil { // which may be an empty list of errors
+		require.Empty(t, err.Error(), name)
+	}
+}
+
+// What the SDK says of the file. A rule takes folder, group and organization from its group, and the SDK has no model of a query to InfluxDB.
+//
+//promise:alerts
+func TestAlertsSchema(t *testing.T) {
+	t.Parallel()
 	var file struct {
 		APIVersion int `yaml:"apiVersion"`
 		Groups     []struct {
 			OrgID                  int `yaml:"orgId"`
 			Name, Folder, Interval string
-			Rules                  []alertRule
+			Rules                  []map[string]any
 		}
 	}
-	decoder := yaml.NewDecoder(bytes.NewBufferString(testbed.ReadDoc(t, "testdata/grafana/alerts.yaml")))
+	decoder := yaml.NewDecoder(bytes.NewBufferString(testbed.ReadDoc(t, alertsFile)))
 	decoder.KnownFields(true)
 	require.NoError(t, decoder.Decode(&file))
 	require.Equal(t, 1, file.APIVersion)
-	require.Len(t, file.Groups, 1)
-	require.Equal(t, "5m", file.Groups[0].Interval)
-	require.NotEmpty(t, file.Groups[0].Name)
-	require.NotEmpty(t, file.Groups[0].Folder)
-	require.Equal(t, 1, file.Groups[0].OrgID)
-	return file.Groups[0].Rules
+	for _, group := range file.Groups {
+		require.NotEmpty(t, group.Name)
+		_, err := time.ParseDuration(group.Interval)
+		require.NoError(t, err)
+		for _, rule := range group.Rules {
+			rule["folderUID"], rule["ruleGroup"], rule["orgID"] = group.Folder, group.Name, group.OrgID
+			title := rule["title"].(string)
+			requireStrict(t, rule, &alerting.Rule{}, title)
+			_, err := time.ParseDuration(rule["for"].(string))
+			require.NoError(t, err, title)
+			for _, d := range rule["data"].([]any) {
+				model := d.(map[string]any)["model"].(map[string]any)
+				switch model["type"] {
+				case "math":
+					requireStrict(t, model, &expr.TypeMath{}, title)
+				case "reduce":
+					requireStrict(t, model, &expr.TypeReduce{}, title)
+				default:
+					require.ElementsMatch(t, []string{"refId", "rawQuery", "resultFormat", "query"}, slices.Collect(maps.Keys(model)), title)
+				}
+			}
+		}
+	}
 }
 
 // variable is what a math expression takes from another.
-var variable = regexp.MustCompile(`\$([A-Z])\b`)
+var variable = regexp.MustCompile(`\$(\w+)`)
 
-var openingHours = regexp.MustCompile(`"hour" =~ /(.*?)/`)
-
+// What would keep Grafana from starting, or a rule from being evaluated, and no schema says.
+//
 //promise:alerts
 func TestAlertsFile(t *testing.T) {
 	t.Parallel()
-	dashboards := testbed.ReadDoc(t, "testdata/grafana/wolkvox_ivr.json")
 	sources := testbed.ReadDoc(t, testbed.Ours+"packaging/container/grafana-datasources.yaml")
 	uids := make(map[string]bool)
 	for _, rule := range readAlerts(t) {
 		require.Regexp(t, `^[\w-]{1,40}$`, rule.UID)
 		require.False(t, uids[rule.UID], rule.UID)
 		uids[rule.UID] = true
-		_, err := time.ParseDuration(rule.For)
-		require.NoError(t, err, rule.Title)
 		require.Contains(t, []string{"OK", "Alerting"}, rule.NoDataState, rule.Title)
 		require.Equal(t, "Error", rule.ExecErrState, rule.Title)
-		require.Contains(t, dashboards, `"uid": "`+rule.Annotations["__dashboardUid__"]+`"`)
-		require.NotEmpty(t, rule.Annotations["summary"], rule.Title)
-		require.NotEmpty(t, rule.Annotations["resumen"], rule.Title)
 		for _, label := range rule.Labels {
 			require.NotContains(t, label, "$", "Grafana would take it for a variable of its environment")
+		}
+		for _, text := range rule.Annotations {
+			require.NotContains(t, text, "${", "Grafana would take it for a variable of its environment")
 		}
 
 		known := make(map[string]bool)
 		for _, d := range rule.Data {
+			require.Regexp(t, `^[a-z_]+$`, d.RefID, rule.Title)
 			require.False(t, known[d.RefID], "%s %s", rule.Title, d.RefID)
+			known[d.RefID] = true
 			require.Equal(t, d.RefID, d.Model.RefID, rule.Title)
-			if d.DatasourceUID == "__expr__" {
-				require.Contains(t, []string{"reduce", "math"}, d.Model.Type, rule.Title)
-				used := []string{d.Model.Expression}
-				if d.Model.Type == "math" {
-					used = used[:0]
-					for _, match := range variable.FindAllStringSubmatch(d.Model.Expression, -1) {
-						used = append(used, match[1])
-					}
+		}
+		require.True(t, known[rule.Condition], rule.Title)
+		for _, d := range rule.Data {
+			switch d.Model.Type {
+			case "reduce":
+				require.True(t, known[d.Model.Expression], "%s %s", rule.Title, d.RefID)
+			case "math":
+				for _, match := range variable.FindAllStringSubmatch(d.Model.Expression, -1) {
+					require.True(t, known[match[1]], "%s %s", rule.Title, match[0])
 				}
-				require.Subset(t, slices.Collect(maps.Keys(known)), used, "%s %s", rule.Title, d.RefID)
-			} else {
+			default:
 				require.Contains(t, sources, "uid: "+d.DatasourceUID+"\n")
-				require.Empty(t, d.Model.Type, rule.Title)
 				require.True(t, d.Model.RawQuery, rule.Title)
 				require.Equal(t, "time_series", d.Model.ResultFormat, rule.Title)
 				require.NotRegexp(t, `\$\w`, d.Model.Query, "there are no variables in alert rules")
-				if match := openingHours.FindStringSubmatch(d.Model.Query); match != nil {
-					for hour := range 24 {
-						require.Equal(t, hour >= 8 && hour <= 17, regexp.MustCompile(match[1]).MatchString(fmt.Sprintf("%02d", hour)))
-					}
-				}
-				require.Greater(t, d.RelativeTimeRange.From, d.RelativeTimeRange.To, rule.Title)
 			}
-			known[d.RefID] = true
 		}
-		require.True(t, known[rule.Condition], rule.Title)
+	}
+}
+
+// Grafana takes a dashboard's uid only with the id of a panel, which has to be the same in both languages.
+//
+//promise:alerts
+func TestAlertsShowPanels(t *testing.T) {
+	t.Parallel()
+	english, spanish := readDashboard(t, "influxdb/wolkvox_ivr.json"), readDashboard(t, "influxdb/wolkvox_ivr.es.json")
+	for _, rule := range readAlerts(t) {
+		require.Equal(t, english.UID, rule.Annotations["__dashboardUid__"], rule.Title)
+		id, err := strconv.Atoi(rule.Annotations["__panelId__"])
+		require.NoError(t, err, rule.Title)
+		english.panel(t, id)
+		spanish.panel(t, id)
+	}
+}
+
+// render expands an annotation as Grafana does.
+func (rule *alertRule) render(t *testing.T, annotation string, labels map[string]string, values map[string]float64) string {
+	t.Helper()
+	type value struct{ Value float64 }
+	data := struct {
+		Labels map[string]string
+		Values map[string]value
+	}{labels, make(map[string]value)}
+	for name, v := range values {
+		data.Values[name] = value{v}
+	}
+	text := "{{ $labels := .Labels }}{{ $values := .Values }}" + rule.Annotations[annotation]
+	expanded, err := template.NewTemplateExpander(t.Context(), text, rule.Title, data, 0, nil, &url.URL{}, []string{"missingkey=invalid"}).Expand()
+	require.NoError(t, err, rule.Title)
+	return strings.ReplaceAll(expanded, "<no value>", "[no value]")
+}
+
+// Each text is a sentence with an operation, without one and, for an empty database or one that can't be queried, without a source.
+//
+//promise:alerts
+func TestAlertTexts(t *testing.T) {
+	t.Parallel()
+	for _, rule := range readAlerts(t) {
+		values := make(map[string]float64)
+		for _, d := range rule.Data {
+			if d.Model.Type != "" {
+				values[d.RefID] = 1234.5
+			}
+		}
+		for _, annotation := range []string{"summary", "resumen"} {
+			texts := []string{
+				rule.render(t, annotation, map[string]string{"source": "wv0001.wolkvox.com", "operation": "sales"}, values),
+				rule.render(t, annotation, map[string]string{"source": "wv0001.wolkvox.com", "operation": ""}, values),
+				rule.render(t, annotation, map[string]string{"source": "wv0001.wolkvox.com"}, values),
+				rule.render(t, annotation, nil, nil),
+			}
+			require.Regexp(t, `^wv0001\.wolkvox\.com \(sales\): \S`, texts[0])
+			require.Regexp(t, `^wv0001\.wolkvox\.com: \S`, texts[1])
+			require.Equal(t, texts[1], texts[2])
+			require.Regexp(t, `^(No|InfluxDB|Ninguna) `, texts[3])
+			for _, text := range texts {
+				require.True(t, strings.HasSuffix(text, "."), text)
+				require.NotRegexp(t, `\[no value\]|NaN|%!|  |[{}]|\d[.,]\d`, strings.ReplaceAll(text, "wv0001.wolkvox.com", ""))
+			}
+		}
 	}
 }

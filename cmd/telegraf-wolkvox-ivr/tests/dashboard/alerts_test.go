@@ -4,9 +4,7 @@ package dashboard
 
 import (
 	"fmt"
-	"go/constant"
-	"go/token"
-	"go/types"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -17,111 +15,378 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// firing evaluates a rule's queries and expressions as Grafana does, and returns the series for which its condition holds.
-func (rule *alertRule) firing(t *testing.T, db *testbed.InfluxDB) (series []string) {
-	t.Helper()
-	values := make(map[string]map[string]float64) // of a series, by refId
-	for _, d := range rule.Data {
-		values[d.RefID] = make(map[string]float64)
-		switch d.Model.Type {
-		case "":
-			for _, s := range db.Query(d.Model.Query) {
-				last := s.Values[len(s.Values)-1]
-				values[d.RefID][strings.TrimSpace(s.Tags["source"]+" "+s.Tags["operation"])] = testbed.Number(t, last[1], false).(float64)
-			}
-		case "reduce":
-			values[d.RefID] = values[d.Model.Expression]
-		case "math":
-			values[d.RefID] = calculate(t, d.Model.Expression, values)
-		}
-	}
-	for s, holds := range values[rule.Condition] {
-		if holds != 0 {
-			series = append(series, s)
-		}
-	}
-	slices.Sort(series)
-	return series
+// instance is what a rule fires for.
+type instance struct {
+	labels map[string]string
+	values map[string]float64 // by refId
 }
 
-// calculate returns the value of a math expression for each series that has all of its variables. Go has the same operators.
-func calculate(t *testing.T, expression string, values map[string]map[string]float64) map[string]float64 {
+// firing evaluates a rule as Grafana does, at a time.
+func (rule *alertRule) firing(t *testing.T, db *testbed.InfluxDB, now time.Time) (instances []instance) {
 	t.Helper()
-	used := variable.FindAllStringSubmatch(expression, -1)
-	require.NotEmpty(t, used, expression)
-	results := make(map[string]float64)
-	for s := range values[used[0][1]] {
-		if slices.ContainsFunc(used, func(match []string) bool { _, ok := values[match[1]][s]; return !ok }) {
+	return rule.firingBy(t, db, "'"+now.UTC().Format(time.RFC3339)+"'")
+}
+
+// firingBy takes what now() stands for in the queries.
+func (rule *alertRule) firingBy(t *testing.T, db *testbed.InfluxDB, now string) (instances []instance) {
+	t.Helper()
+	results := make(map[string]numbers)
+	var evaluate func(refID string)
+	evaluate = func(refID string) {
+		if _, done := results[refID]; done {
+			return
+		}
+		var values numbers
+		switch model := rule.model(t, refID); model.Type {
+		case "reduce": // to the last value, which is all that a query yields here
+			evaluate(model.Expression)
+			values = results[model.Expression]
+		case "math":
+			for _, match := range variable.FindAllStringSubmatch(model.Expression, -1) {
+				evaluate(match[1])
+			}
+			var err error
+			values, err = calculate(model.Expression, results)
+			require.NoError(t, err, rule.Title)
+		default:
+			for _, s := range db.Query(strings.ReplaceAll(model.Query, "now()", now)) {
+				last := s.Values[len(s.Values)-1]
+				values = append(values, number{s.Tags, testbed.Number(t, last[1], false).(float64)})
+			}
+		}
+		results[refID] = values
+	}
+	evaluate(rule.Condition)
+	if len(results[rule.Condition]) == 0 && rule.NoDataState == "Alerting" {
+		return []instance{{}}
+	}
+	for _, n := range results[rule.Condition] {
+		if n.value == 0 {
 			continue
 		}
-		filled := variable.ReplaceAllStringFunc(expression, func(name string) string { return fmt.Sprintf("(%f)", values[name[1:]][s]) })
-		result, err := types.Eval(token.NewFileSet(), nil, token.NoPos, filled)
-		require.NoError(t, err, filled)
-		switch {
-		case result.Value.Kind() != constant.Bool:
-			results[s], _ = constant.Float64Val(result.Value)
-		case constant.BoolVal(result.Value):
-			results[s] = 1
-		default:
-			results[s] = 0
+		values := make(map[string]float64)
+		for refID, of := range results {
+			for _, result := range of {
+				if contains(n.labels, result.labels) {
+					values[refID] = result.value
+				}
+			}
 		}
+		instances = append(instances, instance{n.labels, values})
 	}
-	return results
+	return instances
 }
 
+// series are the names of those for which a rule fires.
+func series(instances []instance) (names []string) {
+	for _, i := range instances {
+		names = append(names, strings.TrimSpace(i.labels["source"]+" "+i.labels["operation"]))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// rows makes the rows of hours that began some hours before now's. A name is that of a source, or of source and operation.
+type rows struct {
+	strings.Builder
+	now  time.Time
+	zone *time.Location
+}
+
+func tagsOf(name string) string {
+	source, operation, found := strings.Cut(name, " ")
+	if found {
+		operation = ",operation=" + operation
+	}
+	return "source=" + source + operation
+}
+
+// calls adds the hours from one number of hours ago to another, both included, with as many calls as an hour of the day has.
+func (r *rows) calls(name string, from, to int, calls func(hour int) int) {
+	for ago := from; ago <= to; ago++ {
+		start := r.now.Truncate(time.Hour).Add(-time.Duration(ago) * time.Hour)
+		hour := start.In(r.zone).Hour()
+		fmt.Fprintf(r, "wolkvox_ivr,%s,hour=%02d calls=%di,minutes=%d %d\n", tagsOf(name), hour, calls(hour), 2*calls(hour), start.UnixNano())
+	}
+}
+
+// statistics adds values of a field, of which the last is now's, and the others are an hour apart before it.
+func (r *rows) statistics(name, field string, values ...int) {
+	for i, value := range values {
+		at := r.now.Add(-time.Duration(len(values)-1-i) * time.Hour)
+		fmt.Fprintf(r, "internal_wolkvox_ivr,input=wolkvox_ivr,%s %s=%di %d\n", tagsOf(name), field, value, at.UnixNano())
+	}
+}
+
+func always(calls int) func(int) int { return func(int) int { return calls } }
+
+// onInfluxDB runs a test on an empty database of each version.
+func onInfluxDB(t *testing.T, test func(t *testing.T, db *testbed.InfluxDB)) {
+	t.Helper()
+	t.Run("InfluxDB 1.8", func(t *testing.T) {
+		t.Parallel()
+		db := testbed.StartInfluxDB(t)
+		db.Query("CREATE DATABASE telegraf")
+		test(t, db)
+	})
+	t.Run("InfluxDB 2.7", func(t *testing.T) {
+		t.Parallel()
+		test(t, testbed.StartInfluxDB2(t))
+	})
+}
+
+func location(t *testing.T, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	require.NoError(t, err)
+	return zone
+}
+
+// For whom each rule fires, and for nobody else, on a Wednesday in opening hours.
+//
 //promise:alerts
 func TestAlerts(t *testing.T) {
 	t.Parallel()
-	awaitQuietHour(t, 15*time.Second)
-	db := testbed.StartInfluxDB(t)
-	db.Query("CREATE DATABASE telegraf")
-	current := time.Now().Truncate(time.Hour)
-	var lines strings.Builder
-	hours := func(source, tag string, calls, from, to int) { // ago, both included
-		for ago := from; ago <= to; ago++ {
-			fmt.Fprintf(&lines, "wolkvox_ivr,source=%s,hour=%s calls=%di,minutes=0 %d\n",
-				source, tag, calls, current.Add(-time.Duration(ago)*time.Hour).UnixNano())
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		zone := location(t, bogota)
+		r := &rows{zone: zone, now: time.Date(2025, 6, 11, 10, 20, 0, 0, zone)}
+		const days = 29 * 24
+		r.calls("steady", 0, days, always(100))
+		r.calls("steady sales", 0, days, always(50))
+		r.calls("fallen-silent", 4, days, always(100))
+		r.calls("silent-for-two-hours", 3, days, always(100))
+		r.calls("silent-till-now", 0, 0, always(100))
+		r.calls("silent-till-now", 4, days, always(100))
+		r.calls("dead-for-8-days", 8*24, days, always(100))
+		r.calls("dead-for-200-days", 200*24, 210*24, always(100))
+		r.calls("dead-for-a-year", 366*24, 370*24, always(100))
+		r.calls("renamed old", 72, days, always(100))
+		r.calls("renamed new", 0, 71, always(300))
+		r.calls("new", 0, 2, always(100))
+		r.calls("three-weeks-old", 0, 21*24+4, func(hour int) int { return 100 * hour })
+		r.calls("four-weeks-and-an-hour-old", 0, 28*24+1, always(100))
+		r.calls("idle", 0, 0, always(5))
+		r.calls("idle", 1, 1, always(0))
+		r.calls("idle", 2, days, always(10))
+		r.calls("idle-an-hour-ago", 2, 2, always(0))
+		r.calls("idle-an-hour-ago", 1, 1, always(1))
+		r.calls("idle-now", 0, 0, always(0))
+		r.calls("idle-now", 1, 1, always(1))
+		for name, today := range map[string]int{"half": 49, "nearly-half": 51, "nearly-twice": 199, "twice": 201} {
+			r.calls(name, 5, days, always(100))
+			r.calls(name, 1, 4, always(today))
+			r.calls(name, 0, 0, always(0))
 		}
-	}
-	statistics := func(source, field string, counts ...int) { // the last now, the others an hour apart before it
-		for i, count := range counts {
-			fmt.Fprintf(&lines, "internal_wolkvox_ivr,input=wolkvox_ivr,source=%s %s=%di %d\n",
-				source, field, count, current.Add(-time.Duration(len(counts)-1-i)*time.Hour).UnixNano())
+		r.calls("just-too-few", 5, days, always(13))
+		r.calls("just-too-few", 1, 4, always(1))
+		r.calls("just-enough", 5, days, always(14))
+		r.calls("just-enough", 1, 4, always(1))
+		r.calls("other-hours", 5, days, func(hour int) int { return map[bool]int{true: 100, false: 1000}[hour >= 7 && hour <= 9] })
+		r.calls("other-hours", 0, 4, always(100))
+		for week, calls := range []int{45, 50, 50, 50, 250} {
+			r.calls("less-than-half-the-mean-alone", 7*24*week, 7*24*week+5, always(calls))
 		}
-	}
-	const opened, closed, days = "10", "03", 29 * 24
-	hours("steady", opened, 100, 0, days)
-	hours("fallen-silent", opened, 100, 4, days)
-	hours("silent-for-two-hours", opened, 100, 3, days)
-	hours("new", opened, 100, 0, 5)
-	hours("few-calls", opened, 3, 5, days)
-	hours("few-calls", opened, 0, 0, 3)
-	hours("few-calls", opened, 30, 4, 4)
-	hours("idle", opened, 0, 1, 1)
-	hours("closed", closed, 0, 1, 1)
-	hours("half", opened, 100, 5, days)
-	hours("half", opened, 49, 1, 4)
-	hours("nearly-half", opened, 100, 5, days)
-	hours("nearly-half", opened, 51, 1, 4)
-	hours("twice", opened, 100, 5, days)
-	hours("twice", opened, 201, 1, 4)
-	statistics("spent", "failures_quota", 0, 0, 1, 1)
-	statistics("spent-yesterday", "failures_quota", 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
-	statistics("restarted", "failures_quota", 2, 2, 0)
-	statistics("greedy", "requests", 0, 400, 500, 0, 301)
-	statistics("modest", "requests", 0, 400, 500, 0, 300)
-	db.Write(lines.String())
+		r.statistics("spent sales", "failures_quota", 0, 0, 1, 1)
+		r.statistics("spent-yesterday", "failures_quota", 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+		r.statistics("restarted", "failures_quota", 2, 2, 0)
+		r.statistics("restarted-and-spent", "failures_quota", 2, 2, 0, 1)
+		r.statistics("greedy", "requests", 0, 400, 500, 0, 301)
+		r.statistics("greedy sales", "requests", 0, 900)
+		r.statistics("modest", "requests", 0, 400, 500, 0, 300)
+		r.statistics("greedy-before", "requests", append([]int{0, 900}, slices.Repeat([]int{900}, 24)...)...)
+		seconds := int(time.Second)
+		r.statistics("clock-ahead", "clock_difference_ns", 0, 121*seconds)
+		r.statistics("clock-behind sales", "clock_difference_ns", -125*seconds)
+		r.statistics("clock-near", "clock_difference_ns", 200*seconds, 119*seconds)
+		r.statistics("clock-near sales", "clock_difference_ns", -200*seconds, -119*seconds)
+		r.statistics("clock-set-right", "clock_difference_ns", 0)
+		for name, ago := range map[string]time.Duration{"clock-set-right": 20 * time.Minute, "clock-of-a-plugin-that-has-ended": 31 * time.Minute} {
+			before := &rows{now: r.now.Add(-ago)}
+			before.statistics(name, "clock_difference_ns", 300*seconds)
+			db.Write(before.String())
+		}
+		db.Write(r.String())
 
-	expected := map[string][]string{
-		"No calls in opening hours": {"few-calls", "idle"},
-		"No data":                   {"fallen-silent"},
-		"Far from usual":            {"half", "silent-for-two-hours", "twice"},
-		"Quota spent":               {"spent"},
-		"Quota nearly spent":        {"greedy"},
-	}
-	fired := make(map[string][]string)
-	for _, rule := range readAlerts(t) {
-		fired[rule.Title] = rule.firing(t, db)
-	}
-	require.Equal(t, expected, fired)
+		expected := map[string][]string{
+			"No calls in opening hours":  {"idle"},
+			"No data":                    {"dead-for-200-days", "dead-for-8-days", "fallen-silent", "renamed old", "silent-till-now"},
+			"Far from usual":             {"half", "just-enough", "less-than-half-the-mean-alone", "twice"},
+			"Contracted minutes used up": nil,
+			"Quota spent":                {"restarted-and-spent", "spent sales"},
+			"Quota nearly spent":         {"greedy", "greedy sales"},
+			"Clocks differ":              {"clock-ahead", "clock-behind sales"},
+		}
+		fired, texts := make(map[string][]string), make(map[string][]string)
+		for _, rule := range readAlerts(t) {
+			instances := rule.firing(t, db, r.now)
+			fired[rule.Title] = series(instances)
+			for _, i := range instances {
+				texts[rule.Title] = append(texts[rule.Title], rule.render(t, "summary", i.labels, i.values), rule.render(t, "resumen", i.labels, i.values))
+			}
+		}
+		require.Equal(t, expected, fired)
+		for title, text := range map[string]string{
+			"No calls in opening hours": "idle: no calls in the last whole hour, which is an opening hour.",
+			"No data":                   "renamed (old): no data of the last three whole hours.",
+			"Far from usual":            "half: 147 calls in the last three whole hours. On this weekday 300 are usual.",
+			"Quota nearly spent":        "greedy (sales): 900 API requests in 24 hours.",
+		} {
+			require.Contains(t, texts[title], text)
+		}
+		require.Contains(t, texts["Clocks differ"], "clock-ahead: the API's clock is 2m 1s ahead of that of the plugin's machine.")
+		require.Contains(t, texts["Clocks differ"], "clock-behind (sales): el reloj de la API está 2m 5s atrasado respecto al de la máquina del plugin.")
+	})
+}
+
+// The contracted minutes of a month stand in one place.
+//
+//promise:alerts
+func TestAlertMinutes(t *testing.T) {
+	t.Parallel()
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		zone := location(t, bogota)
+		r := &rows{zone: zone, now: time.Date(2025, 6, 11, 10, 20, 0, 0, zone)}
+		r.calls("above", 0, 30*24-1, always(7))
+		r.calls("above", 0, 0, always(8))
+		r.calls("as-many", 0, 40*24, always(7))
+		db.Write(r.String())
+		rule := ruleOf(t, "Contracted minutes used up")
+		require.Empty(t, rule.firing(t, db, r.now))
+		rule.model(t, "contract").Expression = "10080"
+		instances := rule.firing(t, db, r.now)
+		require.Equal(t, []string{"above"}, series(instances))
+		require.Equal(t, "above: 10082 minutes in the last 30 days. 10080 a month are contracted.",
+			rule.render(t, "summary", instances[0].labels, instances[0].values))
+	})
+}
+
+func ruleOf(t *testing.T, title string) *alertRule {
+	t.Helper()
+	rules := readAlerts(t)
+	i := slices.IndexFunc(rules, func(rule *alertRule) bool { return rule.Title == title })
+	require.GreaterOrEqual(t, i, 0, title)
+	return rules[i]
+}
+
+// An empty database is reported once, and nothing else is.
+//
+//promise:alerts
+func TestAlertsOfAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		for _, rule := range readAlerts(t) {
+			instances := rule.firingBy(t, db, "now()")
+			if rule.Title != "No data" {
+				require.Empty(t, instances, rule.Title)
+				continue
+			}
+			require.Len(t, instances, 1)
+			require.Equal(t, "No operation has any data, or InfluxDB can't be queried.", rule.render(t, "summary", nil, nil))
+		}
+	})
+}
+
+// The only operation is renamed: its old name has no data, and its new one isn't compared with it.
+//
+//promise:alerts
+func TestAlertsOfARenamedOperation(t *testing.T) {
+	t.Parallel()
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		zone := location(t, bogota)
+		r := &rows{zone: zone, now: time.Date(2025, 6, 11, 10, 20, 0, 0, zone)}
+		r.calls("a old", 72, 29*24, always(100))
+		r.calls("a new", 0, 71, always(10))
+		db.Write(r.String())
+		for _, rule := range readAlerts(t) {
+			var expected []string
+			if rule.Title == "No data" {
+				expected = []string{"a old"}
+			}
+			require.Equal(t, expected, series(rule.firing(t, db, r.now)), rule.Title)
+		}
+	})
+}
+
+// In each hour of an ordinary weekend, and of the days around changes of clocks, the rule knows the day and the hour of each operation's own clock,
+// in time zones of half hours too, and whether that is an opening hour.
+//
+//promise:alerts
+func TestAlertsInOpeningHours(t *testing.T) {
+	t.Parallel()
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		zones := make(map[string]*time.Location)
+		for _, name := range []string{"Etc/GMT+12", "America/Santiago", "America/New_York", "America/St_Johns", "America/Bogota", "Europe/Madrid",
+			"Africa/Cairo", "Asia/Kolkata", "Australia/Sydney"} {
+			zones[name] = location(t, name)
+		}
+		lastWholeHour := func(name string, now time.Time) time.Time {
+			local := now.In(zones[name])
+			return local.Add(-time.Hour - time.Duration(local.Minute())*time.Minute)
+		}
+		rule := ruleOf(t, "No calls in opening hours")
+		open := rule.model(t, "open").Expression
+		rule.model(t, "open").Expression = "$day > 0 && $hour >= 0"
+		for first, days := range map[string]int{
+			"2025-06-06": 4, // from a Friday to a Monday
+			"2025-03-29": 3, // Madrid
+			"2025-04-05": 3, // Santiago, Sydney
+			"2025-09-06": 3, // Santiago
+			"2025-10-25": 3, // Madrid
+			"2025-10-30": 5, // Cairo, New York, St. John's
+		} {
+			from, err := time.Parse(time.DateOnly, first)
+			require.NoError(t, err)
+			to := from.AddDate(0, 0, days)
+			var lines strings.Builder
+			for now := from; !now.After(to); now = now.Add(time.Hour) {
+				for name := range zones {
+					start := lastWholeHour(name, now)
+					fmt.Fprintf(&lines, "wolkvox_ivr,source=%s,hour=%s calls=0i,minutes=0 %d\n", name, start.Format("15"), start.UnixNano())
+				}
+			}
+			db.Write(lines.String())
+			for now := from; now.Before(to); now = now.Add(59 * time.Minute) {
+				instances := rule.firing(t, db, now)
+				require.Len(t, instances, len(zones), now)
+				for _, i := range instances {
+					start := lastWholeHour(i.labels["source"], now)
+					hour, day := start.Hour(), (int(start.Weekday())+6)%7+1 // Sunday is 7
+					require.InDelta(t, hour, i.values["hour"], 1e-9, start)
+					require.InDelta(t, day, i.values["day"], 1e-9, start)
+					isOpen, err := calculate(open, map[string]numbers{"day": {{value: i.values["day"]}}, "hour": {{value: i.values["hour"]}}})
+					require.NoError(t, err)
+					expected := day <= 5 && hour >= 8 && hour < 18 || day == 6 && hour >= 9 && hour < 13
+					require.Equal(t, numbers{{value: truth(expected)}}, isOpen, start)
+				}
+			}
+		}
+	})
+}
+
+// Where clocks change, hours are compared with those of the same name: an hour beside them has thrice or a third of the calls.
+//
+//promise:alerts
+func TestAlertsOfUsualHoursWhereClocksChange(t *testing.T) {
+	t.Parallel()
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		madrid := location(t, "Europe/Madrid")
+		rule := ruleOf(t, "Far from usual")
+		for _, change := range []time.Time{time.Date(2025, 3, 30, 3, 0, 0, 0, madrid), time.Date(2025, 10, 26, 3, 0, 0, 0, madrid)} {
+			r := &rows{zone: madrid, now: change.AddDate(0, 0, 36)}
+			r.calls("rising", 0, 66*24, func(hour int) int { return int(math.Pow(3, float64(hour))) })
+			r.calls("falling", 0, 66*24, func(hour int) int { return int(math.Pow(3, float64(30-hour))) })
+			db.Write(r.String())
+			for day := -2; day <= 34; day++ {
+				for hour := 7; hour <= 23; hour += 4 {
+					now := time.Date(change.Year(), change.Month(), change.Day()+day, hour, 5, 0, 0, madrid)
+					require.Empty(t, rule.firing(t, db, now), now)
+				}
+			}
+			now := time.Date(change.Year(), change.Month(), change.Day()+3, 12, 5, 0, 0, madrid)
+			less := &rows{zone: madrid, now: now}
+			less.calls("rising", 1, 3, func(hour int) int { return int(math.Pow(3, float64(hour-1))) })
+			db.Write(less.String())
+			require.Equal(t, []string{"rising"}, series(rule.firing(t, db, now)))
+		}
+	})
 }
