@@ -214,6 +214,7 @@ function shown(panel) {
     errors: errors.map((error) => error.message),
     text: element.innerText,
     ink: ink(element),
+    links: [...element.querySelectorAll('a[href*="var-operation"]')].map((link) => link.getAttribute('href')),
     fields: frames.flatMap((frame) =>
       frame.fields.map((field) => ({ name: data.getFieldDisplayName(field, frame, frames), values: [...field.values] }))
     ),

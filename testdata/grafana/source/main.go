@@ -1,5 +1,5 @@
 // Command source makes the dashboard's files, one for each data source and language, of one source. In it an object with the
-// languages as its keys is a text, and one with data sources as its keys is what differs between these.
+// languages as its keys is a text, and one with data sources as its keys is what differs between these. $uid is the dashboard's own.
 package main
 
 import (
@@ -178,7 +178,7 @@ func (ds *dataSource) targets(targets []any, reference map[string]any) (queries 
 }
 
 // write writes a file, and the folder that it lies in.
-func write(file string, dashboard any) error {
+func write(file string, dashboard map[string]any) error {
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)
 	encoder.SetEscapeHTML(false)
@@ -189,5 +189,5 @@ func write(file string, dashboard any) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // it is to be read
 		return err
 	}
-	return os.WriteFile(file, content.Bytes(), 0o644) //nolint:gosec // it is to be read
+	return os.WriteFile(file, bytes.ReplaceAll(content.Bytes(), []byte("$uid"), []byte(dashboard["uid"].(string))), 0o644) //nolint:gosec // it is to be read
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,7 @@ type drawn struct {
 		Title, Type, State, Text string
 		Errors                   []string
 		Ink                      int // pixels of its graph
+		Links                    []string
 		Fields                   []struct {
 			Name   string
 			Values []any // numbers as float64, times in milliseconds
@@ -260,6 +262,17 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 		equal(operations["so_far "+group], table["so_far"][row], group)
 		equal(operations["so_far "+group]+operations["rest "+group], table["month"][row], group)
 		equal(operations["newest "+group]*1000, table["newest"][row], group)
+	}
+
+	for i, p := range file.Panels {
+		if p.ID == byOperation { // the first links lead where the first row says
+			link, err := url.Parse(d.Panels[i].Links[0])
+			require.NoError(t, err)
+			require.Equal(t, "/d/"+file.UID, link.Path)
+			require.Equal(t, table["source"][0], link.Query().Get("var-source"))
+			require.Equal(t, table["operation"][0], link.Query().Get("var-operation"))
+			require.NotEmpty(t, link.Query().Get("from"))
+		}
 	}
 
 	days, byDays := d.fields(t, byDay), expected(byDay)
