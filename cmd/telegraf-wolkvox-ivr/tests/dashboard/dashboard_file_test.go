@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	sdk "github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/stretchr/testify/require"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
@@ -146,4 +148,21 @@ func grafanaVersion(t *testing.T) string {
 	version := regexp.MustCompile(`"@grafana/ui": "(.*)"`).FindStringSubmatch(testbed.ReadDoc(t, "testdata/grafana/render/package.json"))
 	require.NotNil(t, version)
 	return version[1]
+}
+
+// What Grafana's SDK says of the files. It has no model of queries to InfluxDB and PostgreSQL. What is missing has a default in Grafana, and
+// the field __requires is for exported dashboards alone.
+//
+//promise:dashboard
+func TestDashboardSchema(t *testing.T) {
+	t.Parallel()
+	plugins.RegisterDefaultPlugins()
+	for _, file := range dashboardFiles {
+		var content map[string]any
+		require.NoError(t, json.Unmarshal([]byte(testbed.ReadDoc(t, "testdata/grafana/"+file)), &content))
+		delete(content, "__requires")
+		for _, wrong := range strict(t, content, &sdk.Dashboard{}) {
+			require.Contains(t, wrong, "required field is missing", file)
+		}
+	}
 }

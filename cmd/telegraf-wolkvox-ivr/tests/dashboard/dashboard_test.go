@@ -208,6 +208,7 @@ func TestDashboardAtOtherTimes(t *testing.T) {
 		"after-spring": {"Europe/Madrid", "2026-04-01 09:10"},
 		"autumn":       {"Europe/Madrid", "2026-10-25 12:20"},
 		"half-hours":   {"Asia/Kolkata", "2026-07-15 14:40"},
+		"on-the-hour":  {bogota, "2026-05-05 15:00"},
 	} {
 		zone, err := time.LoadLocation(moment.zone)
 		require.NoError(t, err)
@@ -225,6 +226,9 @@ func TestDashboardAtOtherTimes(t *testing.T) {
 					tags["operation"] = name
 				}
 				n := random.Int64N(30) * random.Int64N(3)
+				if age := now.Sub(at).Truncate(time.Hour); source == "midnight" && age < 4*time.Hour { // the newest hour has no calls
+					n = int64(age / (3 * time.Hour))
+				}
 				points = append(points, metric.New("wolkvox_ivr", tags, map[string]any{"calls": n, "minutes": float64(n) * 2.25}, at))
 			}
 		}
