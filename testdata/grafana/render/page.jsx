@@ -189,6 +189,9 @@ function variable(v, chosen) {
   throw new Error('a variable of the type ' + v.type);
 }
 
+// linked is what leads to an operation.
+const linked = 'a[href*="var-operation"]';
+
 // ink is how many pixels of a panel's graph are drawn.
 function ink(element) {
   let pixels = 0;
@@ -214,7 +217,7 @@ function shown(panel) {
     errors: errors.map((error) => error.message),
     text: element.innerText,
     ink: ink(element),
-    links: [...element.querySelectorAll('a[href*="var-operation"]')].map((link) => link.getAttribute('href')),
+    links: [...element.querySelectorAll(linked)].map((link) => link.getAttribute('href')),
     fields: frames.flatMap((frame) =>
       frame.fields.map((field) => ({ name: data.getFieldDisplayName(field, frame, frames), values: [...field.values] }))
     ),
@@ -256,6 +259,11 @@ window.show = async (dashboard, language, mode, timeZone, chosen) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await document.fonts.ready;
-  await new Promise((resolve) => setTimeout(resolve, 500)); // until the last panel is drawn
+  // Until the last panel is drawn: tables come late.
+  const drawn = () => document.querySelector(linked);
+  for (const start = Date.now(); !drawn() && Date.now() - start < 10_000; ) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
   return vizPanels.map(shown);
 };
