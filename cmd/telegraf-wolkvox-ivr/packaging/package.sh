@@ -52,8 +52,8 @@ archive() {
 # All that users may want to read, in the folders that its links expect.
 doc=$built/doc
 for file in README*.md CHANGELOG.md sample.conf testdata/README*.md testdata/*.conf testdata/outputs/* testdata/fleet/* testdata/bench/README*.md \
-	testdata/grafana/* testdata/grafana/*/*.json plugins/common/host/README*.md plugins/inputs/wolkvox_ivr/*.md plugins/inputs/wolkvox_ivr/*.svg \
-	cmd/telegraf-wolkvox-ivr/README*.md $packaging/*.md $packaging/kubernetes.yaml $packaging/telegraf.d.conf \
+	testdata/grafana/* testdata/grafana/*/*.json testdata/zabbix/* plugins/common/host/README*.md plugins/inputs/wolkvox_ivr/*.md \
+	plugins/inputs/wolkvox_ivr/*.svg cmd/telegraf-wolkvox-ivr/README*.md $packaging/*.md $packaging/kubernetes.yaml $packaging/telegraf.d.conf \
 	$(find $packaging/container $packaging/systemd $packaging/windows -type f); do
 	if [ -f "$file" ]; then
 		mkdir -p "$doc/$(dirname "$file")"
@@ -90,7 +90,7 @@ for system in $SYSTEMS; do
 	rm -rf "$root"
 	mkdir -p "$root/usr/share/man/man1" "$root/usr/share/telegraf-wolkvox-ivr" "$root/usr/share/doc"
 	cp -R "$doc" "$root/usr/share/doc/telegraf-wolkvox-ivr"
-	for file in $(cd "$doc/testdata" && ls outputs/* grafana/*.yaml grafana/*/*.json); do
+	for file in $(cd "$doc/testdata" && ls outputs/* zabbix/* grafana/*.yaml grafana/*/*.json); do
 		mkdir -p "$root/usr/share/telegraf-wolkvox-ivr/$(dirname "$file")"
 		mv "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file" "$root/usr/share/telegraf-wolkvox-ivr/$file"
 		ln -s "../../../../telegraf-wolkvox-ivr/$file" "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file"

@@ -139,7 +139,7 @@ func tarEntries(t *testing.T, in io.Reader) map[string]string {
 }
 
 // shared is what users copy, or point other programs at: in a .deb and an .rpm it lies beside the documents, which have links to it.
-var shared = regexp.MustCompile(`^testdata/(outputs/.*|grafana/.*\.(?:json|yaml))$`)
+var shared = regexp.MustCompile(`^testdata/(outputs/.*|zabbix/.*|grafana/.*\.(?:json|yaml))$`)
 
 // requireFiles requires what is listed to be the documents, each in its form, and the further files.
 func requireFiles(t *testing.T, listed []string, document, sharedFile, link string, further ...string) {

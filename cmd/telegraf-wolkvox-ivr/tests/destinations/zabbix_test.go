@@ -1,0 +1,137 @@
+//go:build integration
+
+package destinations
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/influxdata/telegraf"
+	"github.com/influxdata/telegraf/metric"
+	"github.com/influxdata/telegraf/testutil"
+	"github.com/stretchr/testify/require"
+
+	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
+)
+
+const (
+	callsKey   = "telegraf.wolkvox_ivr.calls"
+	minutesKey = "telegraf.wolkvox_ivr.minutes"
+)
+
+// TestZabbix: by the guide's steps, hours are at their own times, once, although Zabbix is away meanwhile, and although all come again. A
+// history that has been cleared is filled again. Each trigger fires for those for whom it should, and for nobody else.
+//
+//promise:destinations
+//promise:outages
+//promise:append
+func TestZabbix(t *testing.T) {
+	t.Parallel()
+	guide := testbed.ReadDoc(t, "testdata/README.md")
+	says := func(expression string) string {
+		match := regexp.MustCompile(expression).FindStringSubmatch(guide)
+		require.NotNil(t, match, expression)
+		return match[1]
+	}
+	problem := func(trigger string) string {
+		require.Contains(t, guide, "\n| "+trigger+" |")
+		return "wolkvox IVR: " + trigger
+	}
+	z := testbed.NewZabbix(t)
+	z.Import("testdata/" + says("Import\\*: `/usr/share/telegraf-wolkvox-ivr/(.*)`"))
+	template := says(`\*Templates\* ` + "`(.*?)`")
+	near, far := z.AddHost(says("as its server: `(.*)`"), template, nil), z.AddHost("far", template, nil)
+	trouble := z.AddHost("trouble", template, map[string]string{"{$WOLKVOX.SILENCE}": "10s"})
+	stopped := z.AddHost("stopped", template, map[string]string{"{$WOLKVOX.STOPPED}": "10s"})
+	other := simulator.Operation{Server: "0003", Token: "invented-token-3"}
+	w, start := testbed.StartWolkvox(t, testbed.Near, testbed.Far, other), time.Now()
+	truths := map[string][]telegraf.Metric{
+		near: final(w.MonthOf(t, testbed.Near, "", start), w.Newest(t, testbed.Near, start)),
+		far:  final(w.MonthOf(t, testbed.Far, "far", start), w.Newest(t, testbed.Far, start)),
+	}
+	tg := testbed.NewRecipe(t, "zabbix.conf", testbed.Remembering+
+		w.Table(testbed.Near, `hours = "final"`, `backfill = "744h"`, testbed.Often)+
+		w.Table(testbed.Far, `hours = "final"`, `backfill = "744h"`, testbed.Often, `operation = "far"`)+
+		w.Table(other, `hours = "final"`, testbed.Often, `operation = "trouble"`)+
+		"[[inputs.internal]]\ninterval = \"1s\"\n", says("echo '(.*)=zabbix.example.com:10051'")+"="+z.Address())
+	gather := func() {
+		read := strings.Count(tg.Log(), testbed.PastRead)
+		tg.Start()
+		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == read+2 })
+	}
+
+	z.Start()
+	gather()
+	tg.Await("some hours", func() bool { return len(z.History(near, minutesKey)) > 0 })
+	z.Stop()
+	tg.AwaitLog("connection refused")
+	z.Start()
+	for host, truth := range truths {
+		tg.Await("the month", func() bool { return len(z.History(host, minutesKey)) >= len(truth) })
+	}
+	for _, tt := range []struct {
+		fault   simulator.Fault
+		problem string
+	}{
+		{simulator.FaultBadToken, problem("wolkvox refuses the token")},
+		{simulator.FaultQuota, problem("the daily quota of API calls is spent")}, // no request comes after it
+	} {
+		w.SetFaultsFor(other.Token, 1, tt.fault)
+		tg.Await(tt.problem, func() bool { return slices.Contains(z.Problems(trouble), tt.problem) })
+	}
+	tg.Stop()
+
+	// All come once more, to a host that has them and to one whose history has been cleared.
+	for _, key := range []string{callsKey, minutesKey} {
+		z.ClearHistory(far, key)
+		require.Empty(t, z.History(far, key))
+	}
+	require.NoError(t, os.Remove(filepath.Join(tg.Dir, "wolkvox_ivr.state")))
+	gather()
+	tg.Await("the month again", func() bool { return len(z.History(far, minutesKey)) >= len(truths[far]) })
+	tg.Await("silence", func() bool { return slices.Contains(z.Problems(trouble), problem("no hour with calls")+" for 10s") })
+	tg.Await("a stop", func() bool { return len(z.Problems(stopped)) > 0 })
+	require.Equal(t, []string{problem("Telegraf or its plugin does not run")}, z.Problems(stopped))
+	require.Empty(t, z.Problems(near))
+	require.Empty(t, z.Problems(far))
+	tg.Stop()
+	z.Stop()
+	for host, truth := range truths {
+		from, to := testbed.Span(truth)
+		found := slices.DeleteFunc(hoursOf(t, z, host), func(m telegraf.Metric) bool { return m.Time().Before(from) || !m.Time().Before(to) })
+		testutil.RequireMetricsEqual(t, untagged(truth), found, testutil.SortMetrics())
+	}
+	tg.RequireNoComplaints("interval is shorter", "longer than expected", "Error writing to outputs.zabbix", "(trouble)")
+}
+
+// untagged returns the metrics without tags: in Zabbix, the host says which operation it is.
+func untagged(metrics []telegraf.Metric) (plain []telegraf.Metric) {
+	for _, m := range metrics {
+		plain = append(plain, metric.New(m.Name(), nil, m.Fields(), m.Time()))
+	}
+	return plain
+}
+
+// hoursOf returns the host's values, a metric for each time, or for each value where there are several.
+func hoursOf(t *testing.T, z *testbed.Zabbix, host string) (hours []telegraf.Metric) {
+	t.Helper()
+	calls, minutes := z.History(host, callsKey), z.History(host, minutesKey)
+	require.Len(t, minutes, len(calls))
+	for n := range calls {
+		require.Equal(t, calls[n].Clock, minutes[n].Clock)
+		clock, err := strconv.ParseInt(calls[n].Clock, 10, 64)
+		require.NoError(t, err)
+		hours = append(hours, metric.New("wolkvox_ivr", nil, map[string]any{
+			"calls":   testbed.Number(t, calls[n].Value, true),
+			"minutes": testbed.Number(t, minutes[n].Value, false),
+		}, time.Unix(clock, 0)))
+	}
+	return hours
+}
