@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,12 +15,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
 // TestImage makes the image for this machine as `make image` does, but on a stand-in for Telegraf's own, and runs it as a container engine
@@ -135,35 +139,22 @@ func (c *container) files() (files []string) {
 func (c *container) runManifest(w *testbed.Wolkvox) {
 	t := c.t
 	t.Helper()
-	var secret, configMap struct {
-		StringData map[string]string `yaml:"stringData"`
-		Data       map[string]string `yaml:"data"`
-	}
-	var deployment struct {
-		Spec struct{ Template struct{ Spec podSpec } }
-	}
-	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml")))
-	var claim any
-	for _, document := range []any{&secret, &configMap, &claim, &deployment} {
-		require.NoError(t, documents.Decode(document))
-	}
-	pod := deployment.Spec.Template.Spec
+	secret, configMap, pod := manifest(t)
 	require.Equal(t, fmt.Sprintf("%d:%d", pod.SecurityContext.RunAsUser, pod.SecurityContext.FSGroup), c.config.User)
 
-	server := regexp.MustCompile(`server = .*`)
-	configMap.Data["wolkvox_ivr.conf"] = server.ReplaceAllLiteralString(configMap.Data["wolkvox_ivr.conf"],
-		fmt.Sprintf("server = %q\nurl = %q", testbed.Operation.Server, w.URL))
-	secret.StringData["wolkvox_token"] = testbed.Operation.Token
+	configMap["wolkvox_ivr.conf"] = onSimulator(configMap["wolkvox_ivr.conf"], w)
+	configMap["telegraf.conf"] = strings.Replace(configMap["telegraf.conf"], `"http://:8080"`, `"http://127.0.0.1:0"`, 1)
+	secret["wolkvox_token"] = testbed.Operation.Token
 	mounts := make(map[string]string)
 	for _, mount := range pod.Containers[0].VolumeMounts {
 		mounts[mount.Name] = mount.MountPath
 	}
 	require.NoError(t, os.RemoveAll(c.path(mounts["config"]))) // the volume hides it
-	for name, content := range configMap.Data {
+	for name, content := range configMap {
 		testbed.Execute(t, "", "mkdir", "-p", c.path(mounts["config"]))
 		c.write(filepath.Join(mounts["config"], name), content)
 	}
-	for name, content := range secret.StringData {
+	for name, content := range secret {
 		path := filepath.Join(mounts["token"], name)
 		testbed.Execute(t, "", "mkdir", "-p", c.path(mounts["token"]))
 		c.write(path, content)
@@ -181,12 +172,104 @@ type podSpec struct {
 		FSGroup   int `yaml:"fsGroup"`
 	} `yaml:"securityContext"`
 	Containers []struct {
-		Args         []string
-		VolumeMounts []struct {
+		Args  []string
+		Ports []struct {
+			Name          string
+			ContainerPort int `yaml:"containerPort"`
+		}
+		StartupProbe  probe `yaml:"startupProbe"`
+		LivenessProbe probe `yaml:"livenessProbe"`
+		VolumeMounts  []struct {
 			Name      string
 			MountPath string `yaml:"mountPath"`
 		} `yaml:"volumeMounts"`
 	}
+}
+
+type probe struct {
+	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
+}
+
+// manifest returns what kubernetes.yaml has: the secret's and the configuration's files, and the pod.
+func manifest(t *testing.T) (secret, configMap map[string]string, pod podSpec) {
+	t.Helper()
+	var first struct {
+		StringData map[string]string `yaml:"stringData"`
+	}
+	var second struct{ Data map[string]string }
+	var claim any
+	var deployment struct {
+		Spec struct{ Template struct{ Spec podSpec } }
+	}
+	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml")))
+	for _, document := range []any{&first, &second, &claim, &deployment} {
+		require.NoError(t, documents.Decode(document))
+	}
+	return first.StringData, second.Data, deployment.Spec.Template.Spec
+}
+
+// onSimulator returns the plugin's configuration with the server and URL of a simulated wolkvox.
+func onSimulator(conf string, w *testbed.Wolkvox) string {
+	return regexp.MustCompile(`server = .*`).ReplaceAllLiteralString(conf, fmt.Sprintf("server = %q\nurl = %q", testbed.Operation.Server, w.URL))
+}
+
+// TestProbes: Kubernetes' probes see whether the plugin runs, and nothing else. Times are shorter here.
+//
+//promise:image
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	_, configMap, pod := manifest(t)
+	port := pod.Containers[0].Ports[0]
+	for _, probe := range []probe{pod.Containers[0].StartupProbe, pod.Containers[0].LivenessProbe} {
+		require.Equal(t, port.Name, probe.HTTPGet.Port)
+		require.Equal(t, "/", probe.HTTPGet.Path)
+	}
+	const patience = 2 * time.Second
+	start := func(conf string) (tg *testbed.Telegraf, status func() int) {
+		tg = testbed.NewTelegraf(t, testbed.Setup{})
+		tg.Write("wolkvox_token", testbed.Operation.Token)
+		tg.Write("wolkvox_ivr.conf", strings.NewReplacer("/run/secrets/wolkvox", tg.Dir, "/var/lib/telegraf/", "", `"1m"`, `"200ms"`).Replace(conf))
+		tg.Write("telegraf.conf", strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", testbed.Built(t, "telegraf-wolkvox-ivr"),
+			testbed.PluginConf, "wolkvox_ivr.conf", "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n",
+			fmt.Sprintf(`"http://:%d"`, port.ContainerPort), `"http://127.0.0.1:0"`,
+			`"5m"`, strconv.Quote(patience.String()), `"1m"`, `"5s"`).Replace(configMap["telegraf.conf"]))
+		tg.Start()
+		listening := regexp.MustCompile(`Listening on (http://127\S+)`)
+		tg.AwaitLog("Listening on http://127")
+		url := listening.FindStringSubmatch(tg.Log())[1]
+		return tg, func() int {
+			response, err := http.Get(url) //nolint:gosec // G107: of the Telegraf that runs here
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			return response.StatusCode
+		}
+	}
+
+	w := testbed.StartWolkvox(t, testbed.Operation)
+	w.SetFaults(1, simulator.FaultServerError)
+	tg, status := start(onSimulator(configMap["wolkvox_ivr.conf"], w))
+	is := func(expected int) func() bool { return func() bool { return status() == expected } }
+	tg.Await("the plugin to run", is(http.StatusOK))
+	began := time.Now()
+	tg.Await("some time of wolkvox's outage", func() bool {
+		require.Equal(t, http.StatusOK, status())
+		return time.Since(began) > 2*patience
+	})
+	require.Contains(t, tg.Log(), "the server failed")
+	for _, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
+		plugin := tg.Plugin()
+		require.NoError(t, syscall.Kill(plugin, end))
+		tg.Await("the plugin's end to be seen", is(http.StatusServiceUnavailable))
+		if end == syscall.SIGSTOP {
+			require.NoError(t, syscall.Kill(plugin, syscall.SIGCONT))
+		}
+		tg.Await("the plugin to run again", is(http.StatusOK))
+	}
+	tg.Stop()
+
+	tg, status = start(strings.Replace(configMap["wolkvox_ivr.conf"], `"0001"`, `"?"`, 1))
+	tg.AwaitLog("server")
+	require.Equal(t, http.StatusServiceUnavailable, status(), "it never ran")
 }
 
 //promise:image
