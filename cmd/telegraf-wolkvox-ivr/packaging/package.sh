@@ -93,7 +93,8 @@ for system in $SYSTEMS; do
 	for file in $(cd "$doc/testdata" && ls outputs/* zabbix/* grafana/*.yaml grafana/*/*.json); do
 		mkdir -p "$root/usr/share/telegraf-wolkvox-ivr/$(dirname "$file")"
 		mv "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file" "$root/usr/share/telegraf-wolkvox-ivr/$file"
-		ln -s "../../../../telegraf-wolkvox-ivr/$file" "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file"
+		up=$(dirname "$file" | sed 's:[^/]*:..:g')
+		ln -s "../../../$up/telegraf-wolkvox-ivr/$file" "$root/usr/share/doc/telegraf-wolkvox-ivr/testdata/$file"
 	done
 	gzip -9n <"$folder/telegraf-wolkvox-ivr.1" >"$root/usr/share/man/man1/telegraf-wolkvox-ivr.1.gz"
 	cat >"$built/changelog.yaml" <<-END
