@@ -255,7 +255,7 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 	for row, operation := range table["operation"] {
 		group := fmt.Sprint(table["source"][row], " ", operation)
 		usual := mean(weeks(operations, group))
-		equal(operations["today "+group], table["today"][row], group)
+		equal(operations["today "+group], table["calls_today"][row], group)
 		equal(usual, table["usual"][row], group)
 		equal((operations["today "+group]-usual)/usual, table["difference"][row], group)
 		equal(operations["running "+group], table["running"][row], group)
