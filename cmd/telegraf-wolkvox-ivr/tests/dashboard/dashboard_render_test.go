@@ -99,7 +99,7 @@ func TestDashboardRendering(t *testing.T) {
 				"Soporte": {Server: "0002", Token: "invented-token-2", PeakCalls: 150, Timezone: zone},
 				oddName:   {Server: "0002", Token: "invented-token-3", PeakCalls: 60, Timezone: zone},
 			}
-			awaitQuietHour(t, 2*time.Minute)
+			awaitQuietHour(t, 4*time.Minute)
 			e := editions[name](t)
 			var simulated []simulator.Operation
 			for _, o := range operations {

@@ -150,7 +150,7 @@ func TestDashboard(t *testing.T) {
 			e := start(t)
 			sales := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 100}
 			support := simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 100}
-			awaitQuietHour(t, 60*time.Second)
+			awaitQuietHour(t, 2*time.Minute)
 			w, start := testbed.StartWolkvox(t, sales, support), time.Now()
 			e.gathered(t, w, w.Table(sales, dashboardOptions...), w.Table(support, append(dashboardOptions, `operation = "support"`)...))
 			truth := slices.Concat(w.MonthOf(t, sales, "", start), w.MonthOf(t, support, "support", start))

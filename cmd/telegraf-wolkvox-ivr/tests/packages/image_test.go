@@ -224,7 +224,7 @@ func TestProbes(t *testing.T) {
 		require.Equal(t, port.Name, probe.HTTPGet.Port)
 		require.Equal(t, "/", probe.HTTPGet.Path)
 	}
-	const patience = 2 * time.Second
+	const patience = 5 * time.Second
 	start := func(conf string) (tg *testbed.Telegraf, status func() int) {
 		tg = testbed.NewTelegraf(t, testbed.Setup{})
 		tg.Write("wolkvox_token", testbed.Operation.Token)
@@ -232,7 +232,7 @@ func TestProbes(t *testing.T) {
 		tg.Write("telegraf.conf", strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", testbed.Built(t, "telegraf-wolkvox-ivr"),
 			testbed.PluginConf, "wolkvox_ivr.conf", "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n",
 			fmt.Sprintf(`"http://:%d"`, port.ContainerPort), `"http://127.0.0.1:0"`,
-			`"5m"`, strconv.Quote(patience.String()), `"1m"`, `"5s"`).Replace(configMap["telegraf.conf"]))
+			`"5m"`, strconv.Quote(patience.String()), `"1m"`, `"15s"`).Replace(configMap["telegraf.conf"]))
 		tg.Start()
 		listening := regexp.MustCompile(`Listening on (http://127\S+)`)
 		tg.AwaitLog("Listening on http://127")
