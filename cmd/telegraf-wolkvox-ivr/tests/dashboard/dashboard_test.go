@@ -105,7 +105,7 @@ func (e *edition) gathered(t *testing.T, w *testbed.Wolkvox, tables ...string) {
 	tg.Start()
 	tg.Await("all of the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == len(tables) })
 	gathers := len(w.Ledger())
-	tg.Await("one more gather", func() bool { return len(w.Ledger()) > gathers+1 })
+	tg.Await("some more gathers", func() bool { return len(w.Ledger()) > gathers+4*len(tables) })
 	d := readDashboard(t, e.file)
 	tg.Await("the time of a reading", func() bool {
 		return len(e.figures(t, d.panel(t, lastReading), &view{now: time.Now(), from: time.Now(), to: time.Now(), zone: time.UTC})) > 0
