@@ -110,7 +110,7 @@ func (r *rows) calls(name string, from, to int, calls func(hour int) int) {
 	}
 }
 
-// statistics adds values of a field, of which the last is now's, and the others are an hour apart before it.
+// statistics adds values of a field, an hour apart. The last one is of now.
 func (r *rows) statistics(name, field string, values ...int) {
 	for i, value := range values {
 		at := r.now.Add(-time.Duration(len(values)-1-i) * time.Hour)

@@ -150,8 +150,8 @@ func grafanaVersion(t *testing.T) string {
 	return version[1]
 }
 
-// What Grafana's SDK says of the files. It has no model of queries to InfluxDB and PostgreSQL. What is missing has a default in Grafana, and
-// the field __requires is for exported dashboards alone.
+// TestDashboardSchema decodes the files by Grafana's SDK. It has no model of queries to InfluxDB and PostgreSQL. Grafana has defaults for
+// missing fields, and only exported dashboards have __requires.
 //
 //promise:dashboard
 func TestDashboardSchema(t *testing.T) {

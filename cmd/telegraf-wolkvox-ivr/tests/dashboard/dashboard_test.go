@@ -105,12 +105,29 @@ func (e *edition) gathered(t *testing.T, w *testbed.Wolkvox, tables ...string) {
 	tg.Start()
 	tg.Await("all of the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == len(tables) })
 	gathers := len(w.Ledger())
-	tg.Await("some more gathers", func() bool { return len(w.Ledger()) > gathers+4*len(tables) })
+	tg.Await("one more gather", func() bool { return len(w.Ledger()) > gathers+1 })
 	d := readDashboard(t, e.file)
 	tg.Await("the time of a reading", func() bool {
 		return len(e.figures(t, d.panel(t, lastReading), &view{now: time.Now(), from: time.Now(), to: time.Now(), zone: time.UTC})) > 0
 	})
+	// A stop does not wait for rows that Telegraf has not taken yet: they would come at the next start.
+	tg.Await("all rows of the history", func() bool { return complete(e.points()) == len(tables) })
 	tg.Stop()
+}
+
+// complete returns how many operations have every hour of the history, as they have with zeros for hours without calls.
+func complete(points []telegraf.Metric) (operations int) {
+	byOperation := make(map[string][]telegraf.Metric)
+	for _, m := range points {
+		byOperation[m.Tags()["source"]+m.Tags()["operation"]] = append(byOperation[m.Tags()["source"]+m.Tags()["operation"]], m)
+	}
+	for _, rows := range byOperation {
+		from, to := testbed.Span(rows)
+		if long := to.Sub(from); long > history-24*time.Hour && len(rows) == int(long/time.Hour)+1 {
+			operations++
+		}
+	}
+	return operations
 }
 
 // figures runs the queries of a panel.
