@@ -238,6 +238,48 @@ func TestAlerts(t *testing.T) {
 	})
 }
 
+// Exactly half and exactly twice are not far, and exactly 40 are enough. InfluxDB computes some of these with an error in the last digit.
+//
+//promise:alerts
+func TestAlertsAtTheLimits(t *testing.T) {
+	t.Parallel()
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		zone := location(t, bogota)
+		r := &rows{zone: zone, now: time.Date(2025, 6, 11, 10, 20, 0, 0, zone)}
+		add := func(name string, today, usual [3]int) {
+			for hour := range 3 {
+				r.calls(name, 1+hour, 1+hour, always(today[hour]))
+				for week := 1; week <= 4; week++ {
+					r.calls(name, 7*24*week+1+hour, 7*24*week+1+hour, always(usual[hour]))
+				}
+			}
+		}
+		var far []string
+		for n := 19; n <= 120; n++ { // calls of three hours
+			half, twice := [3]int{n / 3, (n + 1) / 3, (n + 2) / 3}, [3]int{2 * n / 3, (2*n + 1) / 3, (2*n + 2) / 3}
+			less, more := [3]int{half[0] - 1, half[1], half[2]}, [3]int{twice[0], twice[1], twice[2] + 1}
+			add(fmt.Sprintf("half-of-%d", 2*n), half, twice)
+			add(fmt.Sprintf("twice-%d", n), twice, half)
+			add(fmt.Sprintf("less-than-half-of-%d", 2*n), less, twice)
+			add(fmt.Sprintf("more-than-twice-%d", n), more, half)
+			if 2*n >= 40 {
+				far = append(far, fmt.Sprintf("less-than-half-of-%d", 2*n))
+			}
+			if n >= 40 {
+				far = append(far, fmt.Sprintf("more-than-twice-%d", n))
+			}
+		}
+		for _, forty := range [][3]int{{3, 23, 14}, {14, 23, 3}, {3, 28, 9}, {9, 28, 3}, {3, 33, 4}, {4, 33, 3}} {
+			name := fmt.Sprintf("exactly-40-as-%d-%d-%d", forty[0], forty[1], forty[2])
+			add(name, [3]int{1, 1, 1}, forty)
+			far = append(far, name)
+		}
+		db.Write(r.String())
+		slices.Sort(far)
+		require.Equal(t, far, series(ruleOf(t, "Far from usual").firing(t, db, r.now)))
+	})
+}
+
 // The contracted minutes of a month stand in one place.
 //
 //promise:alerts
