@@ -25,6 +25,7 @@ type alertRule struct {
 	UID          string `yaml:"uid"`
 	Title        string
 	Condition    string
+	For          string
 	NoDataState  string `yaml:"noDataState"`
 	ExecErrState string `yaml:"execErrState"`
 	Labels       map[string]string
@@ -67,6 +68,16 @@ func readAlerts(t *testing.T) []*alertRule {
 	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, alertsFile)), &file))
 	require.Len(t, file.Groups, 1)
 	return file.Groups[0].Rules
+}
+
+// alertGuide returns what the guide says of the rules.
+func alertGuide(t *testing.T) string {
+	t.Helper()
+	_, guide, found := strings.Cut(testbed.ReadDoc(t, "testdata/grafana/README.md"), "\n## Alert rules\n")
+	require.True(t, found)
+	guide, _, found = strings.Cut(guide, "\n## ")
+	require.True(t, found)
+	return guide
 }
 
 // strict decodes a part of what Grafana reads as its SDK describes it, and returns what is wrong: unknown fields, missing ones and types.
@@ -138,6 +149,7 @@ func TestAlertsFile(t *testing.T) {
 		uids[rule.UID] = true
 		require.Contains(t, []string{"OK", "Alerting"}, rule.NoDataState, rule.Title)
 		require.Equal(t, "Error", rule.ExecErrState, rule.Title)
+		require.Equal(t, map[bool]string{true: "0s", false: "15m"}[rule.Title == "Quota spent"], rule.For, rule.Title)
 		for _, label := range rule.Labels {
 			require.NotContains(t, label, "$", "Grafana would take it for a variable of its environment")
 		}
@@ -184,6 +196,7 @@ func TestAlertsShowPanels(t *testing.T) {
 		english.panel(t, id)
 		spanish.panel(t, id)
 	}
+	require.Contains(t, alertGuide(t), "`__dashboardUid__: "+spanish.UID+"`")
 }
 
 // render expands an annotation as Grafana does: as a template of Go's, by Prometheus' rules.

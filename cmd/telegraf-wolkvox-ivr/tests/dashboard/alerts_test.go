@@ -5,6 +5,7 @@ package dashboard
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
+	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
 // instance is what a rule fires for.
@@ -280,6 +282,22 @@ func TestAlertsAtTheLimits(t *testing.T) {
 	})
 }
 
+// A plugin that starts into a spent quota reports 0 refusals first: its statistics are there before the API's first answer.
+//
+//promise:alerts
+func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	w := testbed.StartWolkvox(t, testbed.Near)
+	w.SetLatency(100*time.Millisecond, 100*time.Millisecond)
+	w.SetFaults(1, simulator.FaultQuota)
+	db := testbed.StartInfluxDB(t)
+	tg := testbed.NewRecipe(t, "influxdb.conf", "[agent]\nround_interval = false\n"+ // with whole seconds, the first two could be of the same one
+		w.Table(testbed.Near)+"[[inputs.internal]]\ninterval = \"1s\"\n", "INFLUX_URL="+db.URL())
+	rule := ruleOf(t, "Quota spent")
+	tg.Start()
+	tg.Await("the alert", func() bool { return slices.Equal(series(rule.firingBy(t, db, "now()")), []string{"wv0001.wolkvox.com"}) })
+}
+
 // The contracted minutes of a month stand in one place.
 //
 //promise:alerts
@@ -401,6 +419,43 @@ func TestAlertsInOpeningHours(t *testing.T) {
 					require.Equal(t, numbers{{value: truth(expected)}}, isOpen, start)
 				}
 			}
+		}
+	})
+}
+
+// An operation gets opening hours of its own as the guide says. The rule goes on for all others, those without the tag too.
+//
+//promise:alerts
+func TestAlertsWithOtherOpeningHours(t *testing.T) {
+	t.Parallel()
+	conditions := regexp.MustCompile("`(AND \"operation\" (?:=|<>) 'sales')`").FindAllStringSubmatch(strings.Join(strings.Fields(alertGuide(t)), " "), -1)
+	require.Len(t, conditions, 2)
+	ruleWith := func(condition string) *alertRule {
+		rule := ruleOf(t, "No calls in opening hours")
+		calls := rule.model(t, "query_calls")
+		require.Equal(t, 1, strings.Count(calls.Query, " GROUP BY "))
+		calls.Query = strings.Replace(calls.Query, " GROUP BY ", " "+condition+" GROUP BY ", 1)
+		return rule
+	}
+	sales, others := ruleWith(conditions[0][1]), ruleWith(conditions[1][1])
+	sales.model(t, "open").Expression = "$hour >= 12 && $hour < 20"
+	onInfluxDB(t, func(t *testing.T, db *testbed.InfluxDB) {
+		zone := location(t, bogota)
+		at := func(hour int) time.Time { return time.Date(2025, 6, 11, hour, 20, 0, 0, zone) }
+		r := &rows{zone: zone, now: at(22)}
+		for _, name := range []string{"a sales", "a support", "b", "b sales"} {
+			r.calls(name, 0, 48, always(0))
+		}
+		r.calls("c sales", 0, 48, always(1))
+		db.Write(r.String())
+		for hour, expected := range map[int][2][]string{
+			10: {nil, {"a support", "b"}},
+			15: {{"a sales", "b sales"}, {"a support", "b"}},
+			20: {{"a sales", "b sales"}, nil},
+			22: {nil, nil},
+		} {
+			require.Equal(t, expected[0], series(sales.firing(t, db, at(hour))), hour)
+			require.Equal(t, expected[1], series(others.firing(t, db, at(hour))), hour)
 		}
 	})
 }
