@@ -3,6 +3,10 @@
 package destinations
 
 import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,6 +54,9 @@ func TestZabbix(t *testing.T) {
 	near, far := z.AddHost(says("as its server: `(.*)`"), template, nil), z.AddHost("far", template, nil)
 	trouble := z.AddHost("trouble", template, map[string]string{"{$WOLKVOX.SILENCE}": "10s"})
 	stopped := z.AddHost("stopped", template, map[string]string{"{$WOLKVOX.STOPPED}": "10s"})
+	without := z.AddHost("without", template, nil)
+	zeros := z.AddHost("zeros", template, map[string]string{"{$WOLKVOX.SILENCE}": "1d"})
+	quiet := z.AddHost("quiet", template, map[string]string{"{$WOLKVOX.SILENCE}": "1d"})
 	other := simulator.Operation{Server: "0003", Token: "invented-token-3"}
 	w, start := testbed.StartWolkvox(t, testbed.Near, testbed.Far, other), time.Now()
 	truths := map[string][]telegraf.Metric{
@@ -68,6 +75,19 @@ func TestZabbix(t *testing.T) {
 	}
 
 	z.Start()
+	hour := start.Truncate(time.Hour)
+	for ago := 30; ago >= 5; ago-- {
+		calls := map[string]string{"zeros": "0", "quiet": "0"}
+		if ago == 30 {
+			calls["zeros"] = "7"
+		}
+		if ago == 20 {
+			calls["quiet"] = "1"
+		}
+		for host, calls := range calls {
+			send(t, z, host, callsKey, calls, hour.Add(-time.Duration(ago)*time.Hour))
+		}
+	}
 	gather()
 	tg.Await("some hours", func() bool { return len(z.History(near, minutesKey)) > 0 })
 	z.Stop()
@@ -97,10 +117,16 @@ func TestZabbix(t *testing.T) {
 	gather()
 	tg.Await("the month again", func() bool { return len(z.History(far, minutesKey)) >= len(truths[far]) })
 	tg.Await("silence", func() bool { return slices.Contains(z.Problems(trouble), problem("no hour with calls")+" for 10s") })
+	silence := []string{problem("no hour with calls") + " for 1d"}
+	tg.Await("a day of zeros", func() bool { return slices.Equal(z.Problems(zeros), silence) })
+	send(t, z, "zeros", callsKey, "1", hour.Add(-4*time.Hour))
+	tg.Await("its end", func() bool { return len(z.Problems(zeros)) == 0 })
 	tg.Await("a stop", func() bool { return len(z.Problems(stopped)) > 0 })
 	require.Equal(t, []string{problem("Telegraf or its plugin does not run")}, z.Problems(stopped))
 	require.Empty(t, z.Problems(near))
 	require.Empty(t, z.Problems(far))
+	require.Empty(t, z.Problems(quiet))
+	require.Empty(t, z.Problems(without), "a host that is new")
 	tg.Stop()
 	z.Stop()
 	for host, truth := range truths {
@@ -109,6 +135,23 @@ func TestZabbix(t *testing.T) {
 		testutil.RequireMetricsEqual(t, untagged(truth), found, testutil.SortMetrics())
 	}
 	tg.RequireNoComplaints("interval is shorter", "longer than expected", "Error writing to outputs.zabbix", "(trouble)")
+}
+
+// send sends a value as Zabbix's own sender does, and requires the server to take it.
+func send(t *testing.T, z *testbed.Zabbix, host, key, value string, at time.Time) {
+	t.Helper()
+	data := map[string]any{"host": host, "key": key, "value": value, "clock": at.Unix()}
+	body, err := json.Marshal(map[string]any{"request": "sender data", "data": []any{data}})
+	require.NoError(t, err)
+	connection, err := net.Dial("tcp", z.Address())
+	require.NoError(t, err)
+	defer connection.Close()
+	header := binary.LittleEndian.AppendUint64([]byte("ZBXD\x01"), uint64(len(body)))
+	_, err = connection.Write(append(header, body...))
+	require.NoError(t, err)
+	answer, err := io.ReadAll(connection)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "processed: 1; failed: 0")
 }
 
 // untagged returns the metrics without tags: in Zabbix, the host says which operation it is.
