@@ -295,7 +295,9 @@ func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
 		w.Table(testbed.Near)+"[[inputs.internal]]\ninterval = \"1s\"\n", "INFLUX_URL="+db.URL())
 	rule := ruleOf(t, "Quota spent")
 	tg.Start()
-	tg.Await("the alert", func() bool { return slices.Equal(series(rule.firingBy(t, db, "now()")), []string{"wv0001.wolkvox.com"}) })
+	tg.Await("the alert", func() bool {
+		return slices.Equal(series(rule.firingBy(t, db, "now()")), []string{"wv0001.wolkvox.com"})
+	})
 }
 
 // The contracted minutes of a month stand in one place.
