@@ -53,7 +53,7 @@ function provide(dashboard) {
   const { query: type } = dashboard.templating.list.find((v) => v.type === 'datasource');
   const source = new Database(type, uid);
   sceneUtils.registerRuntimeDataSource({ dataSource: source });
-  const name = { influxdb: 'InfluxDB', prometheus: 'VictoriaMetrics' }[type] ?? 'PostgreSQL';
+  const name = { influxdb: 'InfluxDB', 'grafana-postgresql-datasource': 'PostgreSQL', prometheus: 'VictoriaMetrics' }[type];
   const settings = { uid, name, type, meta: source.meta, isDefault: true };
   runtime.setDataSourceSrv({ get: async () => source, getList: () => [settings], getInstanceSettings: () => settings });
   runtime.setRunRequest((dataSource, request) => {
@@ -113,7 +113,10 @@ function Stat({ data: results, fieldConfig, options, height, width, timeZone, re
 }
 
 // As graphs make room for bars by adding to what they are given, it is a copy. Frames without rows are left out, as Grafana does.
-const copied = (frames) => frames.filter(({ length }) => length > 0).map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: [...field.values] })) }));
+const copied = (frames) =>
+  frames
+    .filter(({ length }) => length > 0)
+    .map((frame) => ({ ...frame, fields: frame.fields.map((field) => ({ ...field, values: [...field.values] })) }));
 
 function Graph({ data: results, options, height, width, timeZone, timeRange, fields }) {
   return (
@@ -142,20 +145,21 @@ function Text({ options }) {
 
 const panels = { stat: Stat, timeseries: Graph, trend: Trend, table: Table, text: Text };
 
-// The time range of a panel that has its own.
-function panelTimeRange({ timeFrom, timeShift }, timeZone) {
-  const { from, to, invalid } = data.rangeUtil.describeTextRange(timeFrom);
-  if (invalid || (timeShift && data.rangeUtil.describeTextRange(timeShift).invalid)) {
+// The time range of a panel that has its own. Grafana gives it an absolute one of the dashboard's instead, and shifts both.
+function panelTimeRange({ timeFrom, timeShift }, time, timeZone) {
+  const own = data.rangeUtil.describeTextRange(timeFrom);
+  if (own.invalid || (timeShift && data.rangeUtil.describeTextRange(timeShift).invalid)) {
     throw new Error(`no time range: ${timeFrom}, ${timeShift}`);
   }
+  const { from, to } = data.rangeUtil.isRelativeTimeRange(time) ? own : time;
   const shifted = (at, roundUp) => {
-    const parsed = data.dateMath.parse(at, roundUp, timeZone);
+    const parsed = data.dateMath.toDateTime(at, { timezone: timeZone });
     return timeShift ? data.dateMath.parseDateMath('-' + timeShift, parsed, roundUp) : parsed;
   };
   return new scenes.SceneTimeRange({ from: shifted(from, false).toISOString(), to: shifted(to, true).toISOString(), timeZone });
 }
 
-function vizPanel(panel, timeZone) {
+function vizPanel(panel, time, timeZone) {
   const queries =
     panel.targets &&
     new scenes.SceneQueryRunner({
@@ -168,7 +172,7 @@ function vizPanel(panel, timeZone) {
     description: panel.description,
     options: panel.options,
     fieldConfig: panel.fieldConfig ?? { defaults: {}, overrides: [] },
-    $timeRange: panel.timeFrom && panelTimeRange(panel, timeZone),
+    $timeRange: panel.timeFrom && panelTimeRange(panel, time, timeZone),
     $data: panel.transformations ? new scenes.SceneDataTransformer({ $data: queries, transformations: panel.transformations }) : queries,
   });
 }
@@ -211,7 +215,7 @@ function shown(panel) {
   const frames = results ? panel.applyFieldConfig(results).series : [];
   const element = document.querySelector(`[data-viz-panel-key="${panel.state.key}"]`);
   return {
-    title: panel.state.title,
+    title: panel.interpolate(panel.state.title, undefined, 'text'),
     type: panel.state.pluginId,
     state,
     errors: errors.map((error) => error.message),
@@ -232,9 +236,10 @@ window.show = async (dashboard, language, mode, timeZone, chosen) => {
   Object.assign(runtime.config, { theme2: theme, bootData: { user: { timezone: timeZone, language: 'en-US' }, settings: {}, navTree: [] } });
   data.setTimeZoneResolver(() => timeZone);
   provide(dashboard);
-  const vizPanels = dashboard.panels.map((panel) => vizPanel(panel, timeZone));
+  const time = chosen.time ?? dashboard.time;
+  const vizPanels = dashboard.panels.map((panel) => vizPanel(panel, time, timeZone));
   const scene = new scenes.EmbeddedScene({
-    $timeRange: new scenes.SceneTimeRange({ ...dashboard.time, timeZone }),
+    $timeRange: new scenes.SceneTimeRange({ ...time, timeZone }),
     $variables: new scenes.SceneVariableSet({ variables: dashboard.templating.list.map((v) => variable(v, chosen)) }),
     controls: [new scenes.VariableValueSelectors({}), new scenes.SceneControlsSpacer(), new scenes.SceneTimePicker({})],
     body: new scenes.SceneGridLayout({
@@ -259,11 +264,11 @@ window.show = async (dashboard, language, mode, timeZone, chosen) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await document.fonts.ready;
-  // Until the last panel is drawn: tables come late.
-  const drawn = () => document.querySelector(linked);
-  for (const start = Date.now(); !drawn() && Date.now() - start < 10_000; ) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  // Tables and graphs are drawn late: until two looks in a row see the same.
+  const look = () => vizPanels.map(shown);
+  for (let before, now = JSON.stringify(look()); before !== now || !document.querySelector(linked); ) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    [before, now] = [now, JSON.stringify(look())];
   }
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  return vizPanels.map(shown);
+  return look();
 };

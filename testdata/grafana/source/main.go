@@ -1,5 +1,6 @@
-// Command source makes the dashboard's files, one for each data source and language, of one source. In it an object with the
-// languages as its keys is a text, and one with data sources as its keys is what differs between these. $uid is the dashboard's own.
+// Command source makes the dashboard's files from dashboard.json, one for each database and language. There, an object whose keys are
+// languages is a text in each language, and one whose keys are databases has a value for each database. $uid stands for the dashboard's uid,
+// and $shown for the condition that selects the chosen servers and operations.
 package main
 
 import (
@@ -25,7 +26,7 @@ type dataSource struct {
 	name     string // in the source, and of the folder
 	plugin   string // of Grafana
 	title    string
-	shown    string // what $shown stands for: the condition for the chosen sources and operations
+	shown    string // what $shown stands for
 	queryKey string
 	// valueName is that of a table's values, if the query can't name them. With several queries in a panel, the source has to rename them.
 	valueName string
@@ -100,8 +101,8 @@ func fileName(dataSource, language string) string {
 	return filepath.Join(dataSource, name)
 }
 
-// choose returns a value of the source with one of the keys chosen, wherever these are an object's only keys. An element of an array that has
-// no such choice is left out, and so is a query.
+// choose replaces each object that has no other keys than these by its value for one key. An element of an array that has no value for that
+// key is left out.
 func choose(value any, keys []string, key string) any {
 	switch v := value.(type) {
 	case []any:

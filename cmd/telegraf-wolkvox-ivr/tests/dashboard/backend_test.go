@@ -261,13 +261,10 @@ func (vm victoriaMetrics) query(q target, queries int, v *view) (frames []frame)
 		}
 		frames = append(frames, fr)
 	}
-	switch {
-	case q.Format == "time_series":
+	if q.Format == "time_series" {
 		return frames
-	case table.rows() == 0:
-		return nil
 	}
-	return []frame{table}
+	return []frame{table} // also without rows
 }
 
 var labelValues = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)

@@ -32,6 +32,12 @@ type drawing struct {
 	Chosen   map[string]any `json:"chosen,omitempty"`
 }
 
+// timeRange is an absolute one, which is chosen instead of today.
+type timeRange struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
 // drawn is one that it has drawn.
 type drawn struct {
 	drawing
@@ -72,6 +78,12 @@ func TestDashboardRendering(t *testing.T) {
 	if _, err := os.Stat(modules); err != nil {
 		testbed.LeaveOut(t, "nothing that draws the dashboard, which `make bin/dashboard` fetches by npm")
 	}
+	pictures, zone := os.Getenv("DASHBOARD_PICTURES"), testbed.Afternoon()
+	if pictures != "" {
+		zone = bogota // which the guides name
+	}
+	lastMonth := time.Now().AddDate(0, -1, -3).Truncate(time.Hour)
+	zoomed := timeRange{lastMonth, lastMonth.Add(3 * time.Hour)}
 	for name, drawings := range map[string][]drawing{
 		"InfluxDB 1.8": {
 			{"influxdb/wolkvox_ivr.json", "en", "light", contract}, {"influxdb/wolkvox_ivr.json", "en", "dark", contract},
@@ -79,6 +91,7 @@ func TestDashboardRendering(t *testing.T) {
 		},
 		"PostgreSQL": {
 			{"postgresql/wolkvox_ivr.json", "en", "light", nil},
+			{"postgresql/wolkvox_ivr.json", "en", "dark", map[string]any{"time": zoomed, "price": contract["price"]}},
 			{"postgresql/wolkvox_ivr.es.json", "es", "dark", map[string]any{"operation": []string{oddName}}},
 		},
 		"VictoriaMetrics": {
@@ -88,12 +101,6 @@ func TestDashboardRendering(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pictures, zone := os.Getenv("DASHBOARD_PICTURES"), testbed.Afternoon()
-			if pictures != "" {
-				zone = bogota // which the guides name
-			}
-			location, err := time.LoadLocation(zone)
-			require.NoError(t, err)
 			operations := map[string]simulator.Operation{
 				"Ventas":  {Server: "0001", Token: "invented-token-1", PeakCalls: 400, Timezone: zone},
 				"Soporte": {Server: "0002", Token: "invented-token-2", PeakCalls: 150, Timezone: zone},
@@ -113,7 +120,7 @@ func TestDashboardRendering(t *testing.T) {
 			e.gathered(t, w, tables...)
 			points := e.points()
 
-			server := httptest.NewServer(serve(t, e.db, location))
+			server := httptest.NewServer(serve(t, e.db, location(t, zone)))
 			t.Cleanup(server.Close)
 			folder := t.TempDir()
 			arguments, err := json.Marshal(drawings)
@@ -133,11 +140,17 @@ func TestDashboardRendering(t *testing.T) {
 			require.Len(t, all, len(drawings))
 			for i, d := range all {
 				d.drawing = drawings[i]
-				d.requireNothingAmiss(t)
-				v := &view{now: time.Now(), zone: location}
+				v := &view{now: time.Now(), zone: location(t, zone)}
 				if chosen, ok := d.Chosen["operation"]; ok {
 					v.operation = chosen.([]string)
 				}
+				if zoomed, ok := d.Chosen["time"].(timeRange); ok {
+					v.from, v.to, v.absolute = zoomed.From, zoomed.To, true
+				} else {
+					v.from = v.midnight(v.now)
+					v.to = v.from.AddDate(0, 0, 1).Add(-time.Millisecond)
+				}
+				d.requireNothingAmiss(t, v)
 				d.requireFigures(t, v, points, e.byClock)
 			}
 		})
@@ -145,13 +158,14 @@ func TestDashboardRendering(t *testing.T) {
 }
 
 // requireNothingAmiss requires every panel of the file to have been drawn, without a complaint.
-func (d *drawn) requireNothingAmiss(t *testing.T) {
+func (d *drawn) requireNothingAmiss(t *testing.T, v *view) {
 	t.Helper()
 	require.Empty(t, d.Complaints, d.drawing)
 	panels := readDashboard(t, d.File).Panels
 	require.Len(t, d.Panels, len(panels))
 	for i, p := range d.Panels {
-		require.Equal(t, panels[i].Title, p.Title)
+		own := v.of(t, panels[i])
+		require.Equal(t, strings.NewReplacer("${__from}", own.from.Format(time.DateTime), "${__to}", own.to.Format(time.DateTime)).Replace(panels[i].Title), p.Title)
 		require.Empty(t, p.Errors, p.Title)
 		require.Contains(t, p.Text, p.Title)
 		if p.Type == "text" {
@@ -159,7 +173,7 @@ func (d *drawn) requireNothingAmiss(t *testing.T) {
 			continue
 		}
 		require.Equal(t, "Done", p.State, p.Title)
-		require.True(t, len(p.Fields) > 0 || panels[i].ID == runningHour, p.Title) // in the running hour no call may have ended yet
+		require.True(t, len(p.Fields) > 0 || panels[i].ID == panelRunningHour, p.Title) // in the running hour no call may have ended yet
 		if p.Type == "timeseries" || p.Type == "trend" {
 			require.Greater(t, p.Ink, 5_000, p.Title)
 		} else {
@@ -191,9 +205,6 @@ func (d *drawn) fields(t *testing.T, id int) map[string][]any {
 // requireFigures requires what the panels' own transformations make to be what it should.
 func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, byClock func(int) bool) {
 	t.Helper()
-	local := v.now.In(v.zone)
-	v.from = time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, v.zone)
-	v.to = v.from.AddDate(0, 0, 1).Add(-time.Millisecond)
 	file := readDashboard(t, d.File)
 	expected := func(id int) figures {
 		p := file.panel(t, id)
@@ -214,7 +225,7 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 		require.InDelta(t, expected, actual, 1e-6*max(1, expected), append(what, d.drawing)...)
 	}
 
-	shown, day := d.fields(t, usualDay), expected(usualDay)
+	shown, day := d.fields(t, panelUsualDay), expected(panelUsualDay)
 	for row, hour := range shown["hour"] {
 		tag := fmt.Sprintf("%02.f", hour)
 		before := weeks(day, tag)
@@ -226,31 +237,36 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 			equal(day["running "+tag], shown["running"][row], "running", tag)
 		}
 	}
-	require.Len(t, shown["hour"], 24)
+	require.Len(t, shown["hour"], map[bool]int{false: 24, true: 4}[v.absolute])
 
-	against := expected(againstUsual)
+	against := expected(panelAgainstUsual)
 	usual := mean(weeks(against, ""))
-	equal((against["today"]-usual)/usual, d.fields(t, againstUsual)["difference"][0])
+	equal((against["today"]-usual)/usual, d.fields(t, panelAgainstUsual)["difference"][0])
 
-	minutes := expected(month)
+	minutes := expected(panelMonth)
 	soFar, end := minutes["so_far"], minutes["so_far"]+minutes["rest"]
-	equal(soFar, d.fields(t, month)["so_far"][0])
-	equal(end, d.fields(t, month)["month"][0])
-	contracted := d.fields(t, plan)
-	if d.Chosen["price"] != nil {
-		equal(soFar/included, contracted["plan"][0])
-		equal(end/included, contracted["plan_month"][0])
-		equal(max(0, soFar-included)*price, contracted["cost"][0])
-		equal(max(0, end-included)*price, contracted["cost_month"][0])
+	equal(soFar, d.fields(t, panelMonth)["so_far"][0])
+	equal(end, d.fields(t, panelMonth)["month"][0])
+	contracted, unknown := d.fields(t, panelPlan), 0
+	free := 0.0
+	if d.Chosen["included"] != nil {
+		free = included
+		equal(free, contracted["included"][0])
+		equal(soFar/free, contracted["plan"][0])
+		equal(end/free, contracted["plan_month"][0])
 	} else {
-		for i, p := range file.Panels {
-			if p.ID == plan {
-				require.Equal(t, 4, strings.Count(d.Panels[i].Text, "–"), d.Panels[i].Text)
-			}
-		}
+		unknown += 3
 	}
+	if d.Chosen["price"] != nil {
+		equal(max(0, soFar-free)*price, contracted["cost"][0])
+		equal(max(0, end-free)*price, contracted["cost_month"][0])
+	} else {
+		unknown += 2
+	}
+	i := slices.IndexFunc(file.Panels, func(p *panel) bool { return p.ID == panelPlan })
+	require.Equal(t, unknown, strings.Count(strings.TrimPrefix(d.Panels[i].Text, d.Panels[i].Title), "–"), d.Panels[i].Text)
 
-	table, operations := d.fields(t, byOperation), expected(byOperation)
+	table, operations := d.fields(t, panelByOperation), expected(panelByOperation)
 	require.Equal(t, len(v.operation) == 1, len(table["operation"]) == 1)
 	for row, operation := range table["operation"] {
 		group := fmt.Sprint(table["source"][row], " ", operation)
@@ -265,7 +281,7 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 	}
 
 	for i, p := range file.Panels {
-		if p.ID != byOperation {
+		if p.ID != panelByOperation {
 			continue
 		}
 		require.Len(t, d.Panels[i].Links, 2*len(table["operation"]))
@@ -281,22 +297,22 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 		}
 	}
 
-	days, byDays := d.fields(t, byDay), expected(byDay)
-	require.Len(t, days["Time"], 35)
+	days, byDays := d.fields(t, panelByDay), expected(panelByDay)
+	require.Len(t, days["Time"], map[bool]int{false: 35, true: 1}[v.absolute])
 	for row, at := range days["Time"] {
 		day := time.UnixMilli(int64(at.(float64))).In(v.zone)
 		require.Equal(t, "00:00", day.Format("15:04"))
 		equal(byDays["calls "+day.Format(time.DateOnly)], days["calls (sum)"][row], day)
 		equal(byDays["minutes "+day.Format(time.DateOnly)], days["minutes (sum)"][row], day)
 	}
-	months, byMonths := d.fields(t, byMonth), expected(byMonth)
-	require.GreaterOrEqual(t, len(months["Time"]), 3)
+	months, byMonths := d.fields(t, panelByMonth), expected(panelByMonth)
+	require.GreaterOrEqual(t, len(months["Time"]), map[bool]int{false: 3, true: 1}[v.absolute])
 	for row, at := range months["Time"] {
 		equal(byMonths["calls "+at.(string)], months["calls (sum)"][row], at)
 		equal(byMonths["minutes "+at.(string)]/byMonths["calls "+at.(string)], months["mean"][row], at)
 	}
 
-	week, usualHours := d.fields(t, usualWeek), expected(usualWeek)
+	week, usualHours := d.fields(t, panelUsualWeek), expected(panelUsualWeek)
 	require.Equal(t, []any{"1", "2", "3", "4", "5", "6", "7"}, week[`Time\hour`])
 	for weekday := range 7 {
 		for hour := range 24 {

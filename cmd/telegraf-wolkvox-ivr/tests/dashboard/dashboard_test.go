@@ -30,6 +30,8 @@ type edition struct {
 	write   func(points []telegraf.Metric)
 	lines   func(lineProtocol string)
 	byClock func(panel int) bool // weeks before are taken by the local clock, not in days of 24 hours
+	// relativeWeek is whether the usual week needs a relative time range.
+	relativeWeek bool
 }
 
 func never(int) bool { return false }
@@ -64,9 +66,9 @@ var editions = map[string]func(t *testing.T) *edition{
 		return &edition{
 			file: "victoriametrics/wolkvox_ivr.json", db: victoriaMetrics{t, db}, recipe: "victoriametrics.conf",
 			env:    []string{"VICTORIAMETRICS_URL=" + db.URL()},
-			points: func() []telegraf.Metric { db.Flush(); return db.Metrics() }, byClock: func(panel int) bool { return panel == byOperation },
+			points: func() []telegraf.Metric { db.Flush(); return db.Metrics() }, byClock: func(panel int) bool { return panel == panelByOperation },
 			write: func(points []telegraf.Metric) { db.Write(lineProtocol(t, points)) },
-			lines: db.Write,
+			lines: db.Write, relativeWeek: true,
 		}
 	},
 }
@@ -108,7 +110,7 @@ func (e *edition) gathered(t *testing.T, w *testbed.Wolkvox, tables ...string) {
 	tg.Await("one more gather", func() bool { return len(w.Ledger()) > gathers+1 })
 	d := readDashboard(t, e.file)
 	tg.Await("the time of a reading", func() bool {
-		return len(e.figures(t, d.panel(t, lastReading), &view{now: time.Now(), from: time.Now(), to: time.Now(), zone: time.UTC})) > 0
+		return len(e.figures(t, d.panel(t, panelLastReading), &view{now: time.Now(), from: time.Now(), to: time.Now(), zone: time.UTC})) > 0
 	})
 	// A stop does not wait for rows that Telegraf has not taken yet: they would come at the next start.
 	tg.Await("all rows of the history", func() bool { return complete(e.points()) == len(tables) })
@@ -145,7 +147,7 @@ func (e *edition) figures(t *testing.T, p *panel, v *view) figures {
 func (e *edition) requireQueries(t *testing.T, v *view, points []telegraf.Metric, name string) {
 	t.Helper()
 	for _, p := range readDashboard(t, e.file).Panels {
-		if p.ID == lastReading || p.ID == limits {
+		if p.ID == panelLastReading || p.ID == panelLimits || p.ID == panelUsualWeek && v.absolute && e.relativeWeek {
 			continue
 		}
 		own := v.of(t, p)
@@ -176,9 +178,7 @@ func TestDashboard(t *testing.T) {
 			settled := slices.DeleteFunc(testbed.Between(points, from, to), func(m telegraf.Metric) bool { return m.Fields()["calls"] == int64(0) })
 			testutil.RequireMetricsEqual(t, truth, settled, testutil.SortMetrics())
 
-			zone, err := time.LoadLocation(bogota)
-			require.NoError(t, err)
-			now := time.Now()
+			zone, now := location(t, bogota), time.Now()
 			local := now.In(zone)
 			today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, zone)
 			tomorrow := today.AddDate(0, 0, 1).Add(-time.Millisecond)
@@ -194,7 +194,7 @@ func TestDashboard(t *testing.T) {
 				v.now, v.zone = now, zone
 				e.requireQueries(t, &v, points, name)
 			}
-			require.Greater(t, len(e.figures(t, readDashboard(t, e.file).panel(t, usualWeek), &view{
+			require.Greater(t, len(e.figures(t, readDashboard(t, e.file).panel(t, panelUsualWeek), &view{
 				from: now.AddDate(0, 0, -29), to: now, now: now, zone: zone})), 6*24, "so that not all rests on the test's own sums")
 
 			variables := make(map[string][]string)
@@ -207,36 +207,44 @@ func TestDashboard(t *testing.T) {
 			}
 			require.Equal(t, map[string][]string{"source": {"wv0001.wolkvox.com", "wv0002.wolkvox.com"}, "operation": {"support"}}, variables)
 
-			read := e.figures(t, readDashboard(t, e.file).panel(t, lastReading), &view{from: today, to: tomorrow, now: time.Now(), zone: zone})
+			read := e.figures(t, readDashboard(t, e.file).panel(t, panelLastReading), &view{from: today, to: tomorrow, now: time.Now(), zone: zone})
 			require.InDelta(t, float64(start.Unix()), read["reading"], time.Since(start).Seconds()+60)
 		})
 	}
 }
 
-// TestDashboardAtOtherTimes: midnight, the first of a month, and days of 23 and 25 hours, with names that mean something in queries.
+// TestDashboardAtOtherTimes: midnight, the first of a month, days of 23 and 25 hours and the weeks before these, time zones that differ from
+// the operations', absolute time ranges, and names that mean something in queries.
 //
 //promise:dashboard
 func TestDashboardAtOtherTimes(t *testing.T) {
 	t.Parallel()
 	moments := make(map[string]time.Time) // by the source that is seen then
+	operationZones := map[string]*time.Location{"elsewhere": location(t, "Europe/Madrid")}
 	for source, moment := range map[string]struct{ zone, at string }{
-		"midnight":     {bogota, "2026-04-01 00:30"},
-		"spring":       {"Europe/Madrid", "2026-03-29 12:20"},
-		"after-spring": {"Europe/Madrid", "2026-04-01 09:10"},
-		"autumn":       {"Europe/Madrid", "2026-10-25 12:20"},
-		"half-hours":   {"Asia/Kolkata", "2026-07-15 14:40"},
-		"on-the-hour":  {bogota, "2026-05-05 15:00"},
+		"midnight":      {bogota, "2026-04-01 00:30"},
+		"before-spring": {"Europe/Madrid", "2026-03-10 09:10"},
+		"spring":        {"Europe/Madrid", "2026-03-29 12:20"},
+		"after-spring":  {"Europe/Madrid", "2026-04-01 09:10"},
+		"autumn":        {"Europe/Madrid", "2026-10-25 12:20"},
+		"long-day":      {"Europe/Madrid", "2026-10-25 23:30"},
+		"half-hours":    {"Asia/Kolkata", "2026-07-15 14:40"},
+		"elsewhere":     {bogota, "2026-07-15 14:40"},
+		"on-the-hour":   {bogota, "2026-05-05 15:00"},
 	} {
-		zone, err := time.LoadLocation(moment.zone)
-		require.NoError(t, err)
-		moments[source], err = time.ParseInLocation("2006-01-02 15:04", moment.at, zone)
+		var err error
+		moments[source], err = time.ParseInLocation("2006-01-02 15:04", moment.at, location(t, moment.zone))
 		require.NoError(t, err)
 	}
 	names := []string{"", "Ventas/Sur (1+1)", `back\slash "quoted" it's`, "Ventas/Sur (1+1) 2"}
 	random := rand.New(rand.NewPCG(1, 2))
 	var points []telegraf.Metric
 	for source, now := range moments {
-		for at := now.Add(-time.Duration(now.Minute()) * time.Minute); at.After(now.Add(-history)); at = at.Add(-time.Hour) {
+		local := now
+		if zone := operationZones[source]; zone != nil {
+			local = now.In(zone)
+		}
+		for at := local.Add(-time.Duration(local.Minute()) * time.Minute); at.After(now.Add(-history)); at = at.Add(-time.Hour) {
 			for _, name := range names {
 				tags := map[string]string{"source": source, "hour": at.Format("15")}
 				if name != "" {
@@ -245,6 +253,9 @@ func TestDashboardAtOtherTimes(t *testing.T) {
 				n := random.Int64N(30) * random.Int64N(3)
 				if age := now.Sub(at).Truncate(time.Hour); source == "midnight" && age < 4*time.Hour { // the newest hour has no calls
 					n = int64(age / (3 * time.Hour))
+				}
+				if source == "autumn" && name != "" { // only the operation without a name has calls
+					n = 0
 				}
 				points = append(points, metric.New("wolkvox_ivr", tags, map[string]any{"calls": n, "minutes": float64(n) * 2.25}, at))
 			}
@@ -263,6 +274,9 @@ func TestDashboardAtOtherTimes(t *testing.T) {
 					v.operation = chosen
 					e.requireQueries(t, &v, points, fmt.Sprint(source, chosen))
 				}
+				zoomed := view{from: today.AddDate(0, -1, -2).Add(9 * time.Hour), absolute: true, now: now, zone: now.Location(), sources: []string{source}}
+				zoomed.to = zoomed.from.Add(5 * time.Hour)
+				e.requireQueries(t, &zoomed, points, source+", zoomed")
 			}
 		})
 	}
@@ -314,7 +328,7 @@ func TestDashboardLastReading(t *testing.T) {
 			}
 			e.lines(lines.String())
 			v := &view{from: now, to: now, now: time.Now(), zone: time.UTC}
-			found := e.figures(t, readDashboard(t, e.file).panel(t, lastReading), v)
+			found := e.figures(t, readDashboard(t, e.file).panel(t, panelLastReading), v)
 			require.InDelta(t, float64(now.Add(-45*time.Minute).Unix()), found["reading"], 15)
 		})
 	}

@@ -21,24 +21,32 @@ type view struct {
 	now                time.Time
 	zone               *time.Location
 	sources, operation []string // those chosen; all of them if there are none
+	absolute           bool     // a time range of two moments, such as a zoomed one
 }
 
-// of returns what a panel makes of it, as some have a time range of their own.
+// of returns what a panel makes of it, as some have a time range of their own. Grafana widens an absolute one to whole days or months.
 func (v *view) of(t *testing.T, p *panel) *view {
 	t.Helper()
-	own, local := *v, v.now.In(v.zone)
-	month := time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, v.zone)
-	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, v.zone)
+	own, from, to := *v, v.from.In(v.zone), v.to.In(v.zone)
+	if !v.absolute {
+		from, to = v.now.In(v.zone), v.now.In(v.zone)
+	}
+	day := func(at time.Time, days int) time.Time { return v.midnight(at).AddDate(0, 0, days) }
+	month := func(at time.Time, months int) time.Time { return day(at, 1-at.Day()).AddDate(0, months, 0) }
+	const last = -time.Millisecond
+	before := map[bool]int{false: 1}[v.absolute] // whether it begins before the day or month that it ends in
 	switch p.TimeFrom + " " + p.TimeShift {
 	case " ":
 	case "now/M 0M/M":
-		own.from, own.to = month, month.AddDate(0, 1, 0).Add(-time.Millisecond)
-	case "now-34d/d ":
-		own.from, own.to = today.AddDate(0, 0, -34), v.now
-	case "now-12M/M ":
-		own.from, own.to = month.AddDate(0, -12, 0), v.now
+		own.from, own.to = month(from, 0), month(to, 1).Add(last)
+	case "now-34d/d 0d/d":
+		own.from, own.to = day(from, -34*before), day(to, 1).Add(last)
+	case "now-12M/M 0M/M":
+		own.from, own.to = month(from, -12*before), month(to, 1).Add(last)
 	case "29d ":
-		own.from, own.to = local.AddDate(0, 0, -29), v.now
+		if !v.absolute {
+			own.from, own.to = from.AddDate(0, 0, -29), to
+		}
 	default:
 		require.FailNow(t, "a time range that this test does not know", "%s: %s %s", p.Title, p.TimeFrom, p.TimeShift)
 	}
@@ -79,18 +87,18 @@ func (v *view) shows(m telegraf.Metric) bool {
 		(len(v.operation) == 0 || slices.Contains(v.operation, m.Tags()["operation"]))
 }
 
-// current returns the start of the running hour.
-func (v *view) current() time.Time {
-	local := v.now.In(v.zone)
-	return v.now.Add(-time.Duration(local.Minute())*time.Minute - time.Duration(local.Second())*time.Second - time.Duration(local.Nanosecond()))
-}
-
 // before returns an instant so many weeks before: by the local clock or, where a database cannot know it, in whole days of 24 hours.
 func (v *view) before(at time.Time, weeks int, byClock bool) time.Time {
 	if byClock {
 		return at.In(v.zone).AddDate(0, 0, -7*weeks)
 	}
 	return at.Add(-time.Duration(weeks) * 7 * 24 * time.Hour)
+}
+
+// midnight returns the start of a day.
+func (v *view) midnight(at time.Time) time.Time {
+	at = at.In(v.zone)
+	return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, v.zone)
 }
 
 // figures are values of a panel's queries, each by its column and what it is grouped by: "week1 wv0001.wolkvox.com". Those of 0 are left out,
@@ -110,19 +118,19 @@ func (v *view) grouping(p *panel) func(at time.Time, source, operation, hour str
 		return func(at time.Time, _, _, _ string) string { return at.In(v.zone).Format(layout) }
 	}
 	switch p.ID {
-	case calls, minutes, minutesPerCall, runningHour, newestHour, lastReading, againstUsual, month, plan:
+	case panelCalls, panelMinutes, panelMinutesPerCall, panelRunningHour, panelNewestHour, panelLastReading, panelAgainstUsual, panelMonth, panelPlan:
 		return func(time.Time, string, string, string) string { return "" }
-	case usualDay:
+	case panelUsualDay:
 		return func(_ time.Time, _, _, hour string) string { return hour }
-	case byOperation:
+	case panelByOperation:
 		return func(_ time.Time, source, operation, _ string) string { return source + " " + operation }
-	case minutesByHour, minutesPerCallByHour:
+	case panelMinutesByHour, panelMinutesPerCallByHour:
 		return local(time.RFC3339)
-	case byDay:
+	case panelByDay:
 		return local(time.DateOnly)
-	case byMonth:
+	case panelByMonth:
 		return local("2006-01")
-	case usualWeek:
+	case panelUsualWeek:
 		return func(at time.Time, _, _, hour string) string { return fmt.Sprint(at.In(v.zone).Weekday(), " ", hour) }
 	}
 	return nil
@@ -130,36 +138,34 @@ func (v *view) grouping(p *panel) func(at time.Time, source, operation, hour str
 
 // The panels, by their IDs.
 const (
-	calls                = 1
-	minutes              = 2
-	minutesPerCall       = 3
-	runningHour          = 4
-	newestHour           = 5
-	lastReading          = 6
-	usualDay             = 7
-	month                = 8
-	byDay                = 9
-	minutesByHour        = 10
-	usualWeek            = 11
-	minutesPerCallByHour = 12
-	againstUsual         = 13
-	byOperation          = 14
-	byMonth              = 17
-	plan                 = 18
-	limits               = 19
+	panelCalls                = 1
+	panelMinutes              = 2
+	panelMinutesPerCall       = 3
+	panelRunningHour          = 4
+	panelNewestHour           = 5
+	panelLastReading          = 6
+	panelUsualDay             = 7
+	panelMonth                = 8
+	panelByDay                = 9
+	panelMinutesByHour        = 10
+	panelUsualWeek            = 11
+	panelMinutesPerCallByHour = 12
+	panelAgainstUsual         = 13
+	panelByOperation          = 14
+	panelByMonth              = 17
+	panelPlan                 = 18
+	panelLimits               = 19
 )
 
 // expected returns the figures that a panel's queries have to return, of these points.
 func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byClock bool) figures {
 	t.Helper()
-	f, group, current := make(figures), v.grouping(p), v.current()
+	f, group, hourAgo := make(figures), v.grouping(p), v.now.Add(-time.Hour)
 	type sums struct{ calls, minutes float64 }
 	byGroup := make(map[string]*sums)
 	within := func(at time.Time, weeks int) bool {
 		return !at.Before(v.before(v.from, weeks, byClock)) && !at.After(v.before(v.to, weeks, byClock))
 	}
-	local := v.now.In(v.zone)
-	today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, v.zone)
 	for _, m := range points {
 		if !v.shows(m) || m.Time().After(v.now) {
 			continue
@@ -168,7 +174,8 @@ func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byCloc
 		n, mins := float64(m.Fields()["calls"].(int64)), m.Fields()["minutes"].(float64)
 		g := group(at, tags["source"], tags["operation"], tags["hour"])
 		add := func(column string, value float64) { f.add(column, g, value) }
-		whole, running := at.Before(current), at.Equal(current)
+		running := at.After(hourAgo)
+		whole := !running
 		projection := func() {
 			if within(at, 0) {
 				add("so_far", mins)
@@ -183,53 +190,53 @@ func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byCloc
 			}
 		}
 		switch p.ID {
-		case calls, minutes, minutesPerCall, minutesByHour, minutesPerCallByHour, byDay, byMonth:
+		case panelCalls, panelMinutes, panelMinutesPerCall, panelMinutesByHour, panelMinutesPerCallByHour, panelByDay, panelByMonth:
 			if !within(at, 0) {
 				continue
 			}
 			switch {
-			case p.ID == calls:
+			case p.ID == panelCalls:
 				add("calls", n)
-			case p.ID == minutes:
+			case p.ID == panelMinutes:
 				add("minutes", mins)
-			case p.ID == byDay || p.ID == byMonth:
+			case p.ID == panelByDay || p.ID == panelByMonth:
 				add("calls", n)
 				add("minutes", mins)
-			case p.ID == minutesByHour && running:
+			case p.ID == panelMinutesByHour && running:
 				add("running", mins)
-			case p.ID == minutesByHour && whole:
+			case p.ID == panelMinutesByHour && whole:
 				add("minutes", mins)
 				add("lines", mins/60)
-			case p.ID == minutesPerCall || whole:
+			case p.ID == panelMinutesPerCall || whole:
 				if byGroup[g] == nil {
 					byGroup[g] = &sums{}
 				}
 				byGroup[g].calls += n
 				byGroup[g].minutes += mins
 			}
-		case runningHour:
+		case panelRunningHour:
 			if running {
 				add("running", n)
 			}
-		case newestHour:
+		case panelNewestHour:
 			newest("newest")
-		case againstUsual, usualDay:
+		case panelAgainstUsual, panelUsualDay:
 			if within(at, 0) && whole {
-				add(map[int]string{againstUsual: "today", usualDay: "calls"}[p.ID], n)
+				add(map[int]string{panelAgainstUsual: "today", panelUsualDay: "calls"}[p.ID], n)
 			}
-			if within(at, 0) && running && p.ID == usualDay {
+			if within(at, 0) && running && p.ID == panelUsualDay {
 				add("running", n)
 			}
 			for weeks := 1; weeks <= 4; weeks++ {
-				if within(at, weeks) && (p.ID == usualDay || at.Before(v.before(current, weeks, byClock))) {
+				if within(at, weeks) && (p.ID == panelUsualDay || !at.After(v.before(hourAgo, weeks, byClock))) {
 					add(fmt.Sprint("week", weeks), n)
 				}
 			}
-		case month, plan:
+		case panelMonth, panelPlan:
 			projection()
-		case byOperation:
+		case panelByOperation:
 			for weeks := 0; weeks <= 4; weeks++ {
-				if day := v.before(today, weeks, true); !at.Before(day) && at.Before(v.before(current, weeks, byClock)) {
+				if !at.Before(v.midnight(v.before(v.now, weeks, byClock))) && !at.After(v.before(hourAgo, weeks, byClock)) {
 					add([]string{"today", "week1", "week2", "week3", "week4"}[weeks], n)
 				}
 			}
@@ -238,8 +245,8 @@ func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byCloc
 			}
 			projection()
 			newest("newest")
-		case usualWeek:
-			if whole && !at.Before(current.Add(-28*24*time.Hour)) {
+		case panelUsualWeek:
+			if whole && at.After(hourAgo.Add(-28*24*time.Hour)) {
 				add("calls", n/4)
 			}
 		default:
@@ -249,7 +256,7 @@ func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byCloc
 	for g, s := range byGroup {
 		switch {
 		case s.calls == 0:
-		case p.ID == minutesPerCallByHour && s.calls < 10:
+		case p.ID == panelMinutesPerCallByHour && s.calls < 10:
 			f.add("few", g, s.minutes/s.calls)
 		default:
 			f.add("mean", g, s.minutes/s.calls)

@@ -112,12 +112,12 @@ func (db *PostgreSQL) queryIn(database, statements string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// Run runs a script of psql's, with UTC as time zone, and returns what it prints.
+// Run runs a script of psql's and returns what it prints. Its time zone changes clocks, on which no query may depend.
 func (db *PostgreSQL) Run(script string) string {
 	db.t.Helper()
 	cmd := db.command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", "telegraf", "--no-psqlrc", "--quiet",
 		"--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1")
-	cmd.Env, cmd.Stdin = append(os.Environ(), "PGTZ=UTC"), strings.NewReader(script)
+	cmd.Env, cmd.Stdin = append(os.Environ(), "PGTZ=Europe/Madrid"), strings.NewReader(script)
 	output, err := cmd.CombinedOutput()
 	require.NoError(db.t, err, "%.2000s\n%s", script, output)
 	return strings.TrimSpace(string(output))
