@@ -268,7 +268,7 @@ func TestProbes(t *testing.T) {
 	tg.Stop()
 
 	tg, status = start(strings.Replace(configMap["wolkvox_ivr.conf"], `"0001"`, `"?"`, 1))
-	tg.AwaitLog("server")
+	tg.AwaitLog("server has no digits")
 	require.Equal(t, http.StatusServiceUnavailable, status(), "it never ran")
 }
 

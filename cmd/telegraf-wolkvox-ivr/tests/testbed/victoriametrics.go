@@ -56,6 +56,7 @@ func (db *VictoriaMetrics) Flush() {
 	response, err := http.Get(db.URL() + "/internal/force_flush")
 	require.NoError(db.t, err)
 	require.NoError(db.t, response.Body.Close())
+	require.Equal(db.t, http.StatusOK, response.StatusCode)
 }
 
 // QueryRange returns the values of an expression for a single series at from and at each step up to to, by the seconds of their times.
