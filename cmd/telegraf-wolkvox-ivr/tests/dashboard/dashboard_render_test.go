@@ -165,7 +165,8 @@ func (d *drawn) requireNothingAmiss(t *testing.T, v *view) {
 	require.Len(t, d.Panels, len(panels))
 	for i, p := range d.Panels {
 		own := v.of(t, panels[i])
-		require.Equal(t, strings.NewReplacer("${__from}", own.from.Format(time.DateTime), "${__to}", own.to.Format(time.DateTime)).Replace(panels[i].Title), p.Title)
+		title := strings.NewReplacer("${__from}", own.from.Format(time.DateTime), "${__to}", own.to.Format(time.DateTime)).Replace(panels[i].Title)
+		require.Equal(t, title, p.Title)
 		require.Empty(t, p.Errors, p.Title)
 		require.Contains(t, p.Text, p.Title)
 		if p.Type == "text" {
