@@ -288,7 +288,7 @@ func TestAlertsAtTheLimits(t *testing.T) {
 func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	w := testbed.StartWolkvox(t, testbed.Near)
-	w.SetLatency(100*time.Millisecond, 100*time.Millisecond)
+	w.SetLatency(2*time.Second, 2*time.Second)
 	w.SetFaults(1, simulator.FaultQuota)
 	db := testbed.StartInfluxDB(t)
 	tg := testbed.NewRecipe(t, "influxdb.conf", "[agent]\nround_interval = false\n"+ // with whole seconds, the first two could be of the same one
