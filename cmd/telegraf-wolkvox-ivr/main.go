@@ -27,18 +27,18 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
-const usage = `telegraf-wolkvox-ivr collects wolkvox's hourly IVR report, for inputs.execd of Telegraf.
+const usage = `telegraf-wolkvox-ivr gathers wolkvox's hourly IVR report for Telegraf, which runs it with inputs.execd.
 
-  --config PATH               configuration file, or a directory of *.conf files; may be repeated
-  --poll_interval DURATION    interval of tables that set none, where [agent] sets none either (default 5m)
-  --poll_interval_disabled    gather only when a line comes on stdin: for signal = "STDIN"
-  --test                      gather once, print the metrics, and end
-  --check                     check what lies between the configuration and right metrics, step by step, and end
-  --status                    print which hours are complete by the state file, without a request or a change of any file, and end
-  --json                      with --check or --status: print the result as JSON
-  --sample-config             print a configuration with all options to start from
+  --config PATH               configuration file, or a directory of *.conf files; can be repeated
+  --poll_interval DURATION    interval of tables without one, if [agent] sets none either (default 5m)
+  --poll_interval_disabled    gather only when a line arrives on stdin, for signal = "STDIN"
+  --test                      gather once, print the metrics, and exit
+  --check                     test every step from the configuration to the metrics, explain how to fix what fails, and exit
+  --status                    print which hours are final according to the state file, and exit; makes no request and changes no file
+  --json                      with --check or --status: print JSON
+  --sample-config             print a sample configuration with all options
   --debug                     log debug messages
-  --unprotected               keep secrets in ordinary memory, where too little memory can be locked
+  --unprotected               keep secrets in ordinary memory, if too little memory can be locked
   --version                   print the version
 `
 
@@ -48,7 +48,7 @@ func sampleAgent() string {
 	if runtime.GOOS == "windows" {
 		path = `'C:\ProgramData\Telegraf\wolkvox_ivr.state'`
 	}
-	return "[agent]\n  ## Up to where hours are final. It has to outlive restarts.\n  statefile = " + path + "\n\n"
+	return "[agent]\n  ## Which hours are final. It must survive restarts.\n  statefile = " + path + "\n\n"
 }
 
 const sampleInternal = `
@@ -93,16 +93,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if err == nil && opts.PollInterval <= 0 {
-		err = errors.New("poll_interval must be above zero")
+		err = errors.New("--poll_interval must be positive")
 	}
 	if err == nil && asJSON && !checkOnly && !statusOnly {
-		err = errors.New("json is for check and status")
+		err = errors.New("--json requires --check or --status")
 	}
 	if err == nil && checkOnly && opts.Test {
-		err = errors.New("check and test exclude each other")
+		err = errors.New("--check and --test can't be combined")
 	}
 	if err == nil && statusOnly && (checkOnly || opts.Test) {
-		err = errors.New("status excludes check and test")
+		err = errors.New("--status can't be combined with --check or --test")
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):

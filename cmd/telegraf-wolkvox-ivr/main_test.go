@@ -12,7 +12,7 @@ import (
 
 //promise:flags
 func TestFlags(t *testing.T) {
-	sample := "[agent]\n  ## Up to where hours are final. It has to outlive restarts.\n  statefile = \"/var/lib/telegraf/wolkvox_ivr.state\"\n\n" +
+	sample := "[agent]\n  ## Which hours are final. It must survive restarts.\n  statefile = \"/var/lib/telegraf/wolkvox_ivr.state\"\n\n" +
 		inputs.Inputs["wolkvox_ivr"]().SampleConfig() +
 		"\n## The plugin's own statistics, for the dashboard and the alert rules\n[[inputs.internal]]\n  namepass = [\"internal_wolkvox_ivr\"]\n"
 	for _, tt := range []struct {
@@ -28,10 +28,10 @@ func TestFlags(t *testing.T) {
 		{"unknown", []string{"--interval", "5m"}, 2, "", "E! flag provided but not defined: -interval; see telegraf-wolkvox-ivr --help\n"},
 		{"no duration", []string{"--poll_interval", "5"}, 2, "",
 			"E! invalid value \"5\" for flag -poll_interval: parse error; see telegraf-wolkvox-ivr --help\n"},
-		{"zero", []string{"--poll_interval", "0s"}, 2, "", "E! poll_interval must be above zero; see telegraf-wolkvox-ivr --help\n"},
+		{"zero", []string{"--poll_interval", "0s"}, 2, "", "E! --poll_interval must be positive; see telegraf-wolkvox-ivr --help\n"},
 		{"argument", []string{"x.conf"}, 2, "", "E! unexpected argument \"x.conf\"; see telegraf-wolkvox-ivr --help\n"},
-		{"JSON of nothing", []string{"--json"}, 2, "", "E! json is for check and status; see telegraf-wolkvox-ivr --help\n"},
-		{"check and test", []string{"--check", "--test"}, 2, "", "E! check and test exclude each other; see telegraf-wolkvox-ivr --help\n"},
+		{"JSON of nothing", []string{"--json"}, 2, "", "E! --json requires --check or --status; see telegraf-wolkvox-ivr --help\n"},
+		{"check and test", []string{"--check", "--test"}, 2, "", "E! --check and --test can't be combined; see telegraf-wolkvox-ivr --help\n"},
 		{"no value", []string{"--config"}, 2, "", "E! flag needs an argument: -config; see telegraf-wolkvox-ivr --help\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -110,16 +110,16 @@ func readStatus(opts host.Options) *fileStatus {
 // readStates reads the state file. Its errors have what to do.
 func readStates(path string) (map[string][]byte, error) {
 	if path == "" {
-		return nil, errors.New(`no statefile, so no state is kept: name one in [agent], such as "/var/lib/telegraf/wolkvox_ivr.state"`)
+		return nil, errors.New(`no statefile, so no state is kept: set one in [agent], such as "/var/lib/telegraf/wolkvox_ivr.state"`)
 	}
 	states, err := host.ReadStates(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("no state yet: %s is written after the first gather of a service with this configuration", path)
+		return nil, fmt.Errorf("no state yet: the service writes %s after its first gather", path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: use --status as the user whom Telegraf runs as", err)
+		return nil, fmt.Errorf("%w: run --status as Telegraf's user", err)
 	case errors.Is(err, host.ErrDamaged):
-		return nil, fmt.Errorf("%s can't be read: %w. A service that starts with it sets it aside, and begins without", path, err)
+		return nil, fmt.Errorf("%s can't be read: %w. The service will set it aside and start without it", path, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s can't be read: %w. Check statefile in [agent]", path, err)
 	}
@@ -138,16 +138,16 @@ func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states
 	case input.Err != nil:
 		t.Error = redact.URLs(secrets.Redact(input.Err.Error()))
 	case !found:
-		t.Error = "no state yet: the file has none of this table, which is written after its first gather"
+		t.Error = "no state yet: the file has none of this table; its first gather writes it"
 	default:
 		status, err := plugin.Status(saved, plugin.Clock.Now())
 		if err != nil {
-			t.Error = err.Error() + ": a service that starts with it sets the file aside and begins without"
+			t.Error = err.Error() + ": the service will set the file aside and start without it"
 			break
 		}
 		t.fill(status)
 		if t.Timezone != plugin.Timezone {
-			t.Note = fmt.Sprintf("the configuration has timezone = %q: a service that starts with it reads all hours once more", plugin.Timezone)
+			t.Note = fmt.Sprintf("the configuration has timezone = %q: the service will read all hours again", plugin.Timezone)
 		}
 	}
 	return t
@@ -283,9 +283,9 @@ func (r *openRange) reason() string {
 		text += ", since " + r.Since.Format(minute)
 	}
 	if r.NextTry.IsZero() {
-		return text + "; next gathers"
+		return text + "; read by the next gathers"
 	}
-	return text + "; next try " + r.NextTry.Format(minute)
+	return text + "; next retry " + r.NextTry.Format(minute)
 }
 
 // printable replaces what no terminal should get: a file's name, or an option, may contain it.

@@ -148,7 +148,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "history is being read", options: `backfill = "72h"`, change: func(s *savedState) {
 			s.Started = time.Date(2026, 3, 31, 10, 0, 30, 0, s.Started.Location())
@@ -162,10 +162,10 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to none: 2026-03-28 10:00 is open
   final          2026-03-31 07:00 to 10:00
-  open           2026-03-28 10:00 to 2026-03-29 23:00  no reading yet, since 2026-03-31 10:00; next gathers
-  open           2026-03-30 00:00 to 02:00             read, the next reading has to agree, since 2026-03-31 14:00; next gathers
-  open           2026-03-30 03:00 to 2026-03-31 06:00  no reading yet, since 2026-03-31 10:00; next gathers
-  open           2026-03-31 11:00 to 14:00             at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-28 10:00 to 2026-03-29 23:00  no reading yet, since 2026-03-31 10:00; read by the next gathers
+  open           2026-03-30 00:00 to 02:00             read once; the next reading must agree, since 2026-03-31 14:00; read by the next gathers
+  open           2026-03-30 03:00 to 2026-03-31 06:00  no reading yet, since 2026-03-31 10:00; read by the next gathers
+  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "postponed hours", options: `backfill = "24h"`, change: func(s *savedState) {
 			s.Oldest = march(1, 6)
@@ -190,11 +190,11 @@ func TestStatus(t *testing.T) {
   final          2026-03-02 06:00 to 2026-03-04 23:00
   final          2026-03-06 00:00 to 2026-03-19 23:00
   final          2026-03-20 03:00 to 2026-03-31 10:00
-  postponed      2026-02-28 03:00 to 2026-03-01 05:00  EARLIER, since 2026-03-28 14:07; next try 2026-04-01 10:07
-  postponed      2026-03-02 05:00                      requests for a single hour fail, since 2026-03-30 08:07; next try 2026-03-31 15:07
-  postponed      2026-03-05 00:00 to 23:00             requests for a single hour fail, since 2026-03-31 13:07; next gathers
-  postponed      2026-03-20 00:00 to 02:00             DOUBTED, since 2026-03-28 14:07; next gathers
-  open           2026-03-31 11:00 to 14:00             at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  postponed      2026-02-28 03:00 to 2026-03-01 05:00  EARLIER, since 2026-03-28 14:07; next retry 2026-04-01 10:07
+  postponed      2026-03-02 05:00                      requests for a single hour fail, since 2026-03-30 08:07; next retry 2026-03-31 15:07
+  postponed      2026-03-05 00:00 to 23:00             requests for a single hour fail, since 2026-03-31 13:07; read by the next gathers
+  postponed      2026-03-20 00:00 to 02:00             DOUBTED, since 2026-03-28 14:07; read by the next gathers
+  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "paused since the night", change: func(s *savedState) {
 			s.Time, s.NewestAt, s.Newest = ago(10*time.Hour), ago(10*time.Hour), march(31, 3)
@@ -208,7 +208,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 00:00
   complete up to 2026-03-30 23:00
   final          2026-03-01 00:00 to 2026-03-30 23:00
-  open           2026-03-31 00:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 04:07; next gathers
+  open           2026-03-31 00:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 04:07; read by the next gathers
 `},
 		{name: "a pause that is over", change: func(s *savedState) { s.PausedUntil, s.PausedBy = ago(time.Minute), "overload" }, want: `
   timezone       America/Bogota
@@ -217,7 +217,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "an hour without a reading", change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(30, 8), To: march(30, 9)})
@@ -229,10 +229,10 @@ func TestStatus(t *testing.T) {
   complete up to 2026-03-30 07:00
   final          2026-03-01 00:00 to 2026-03-30 07:00
   final          2026-03-30 09:00 to 2026-03-31 10:00
-  open           2026-03-30 08:00           no reading yet, since 2026-03-30 08:00; next gathers
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-30 08:00           no reading yet, since 2026-03-30 08:00; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
-		{name: "days to be read once more", options: `reread = "2026-03-10"`, change: func(s *savedState) {
+		{name: "days waiting to be read again", options: `reread = "2026-03-10"`, change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(10, 0), To: march(11, 0)})
 			s.Again = hours.Set{{From: march(10, 0), To: march(11, 0)}}
 		}, want: `
@@ -243,8 +243,8 @@ func TestStatus(t *testing.T) {
   complete up to 2026-03-09 23:00
   final          2026-03-01 00:00 to 2026-03-09 23:00
   final          2026-03-11 00:00 to 2026-03-31 10:00
-  open           2026-03-10 00:00 to 23:00  to be read once more; next gathers
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-10 00:00 to 23:00  waiting to be read again; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "hours that an output may not have stored are final", change: func(s *savedState) {
 			s.Unacknowledged = []hours.Sending{{Window: hours.Window{From: march(31, 8), To: march(31, 11)}, At: ago(2 * time.Minute)}}
@@ -255,7 +255,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "no calls so far", change: func(s *savedState) {
 			s.Started = ago(time.Hour)
@@ -266,7 +266,7 @@ func TestStatus(t *testing.T) {
   newest calls   none yet
   watermark      none yet
   complete up to none: 2026-03-31 10:00 is open
-  open           2026-03-31 10:00 to 14:00  the report has shown no calls yet, since 2026-03-31 13:07; next gathers
+  open           2026-03-31 10:00 to 14:00  the report has shown no calls yet, since 2026-03-31 13:07; read by the next gathers
 `},
 		{name: "no gather so far", change: func(s *savedState) {
 			*s = savedState{State: hours.New(hours.Options{Calendar: hours.Calendar{Location: s.Started.Location()}}).Save(false)}
@@ -279,21 +279,21 @@ func TestStatus(t *testing.T) {
 `},
 		{name: "another time zone", options: `timezone = "Europe/Madrid"`, change: func(*savedState) {}, want: `
   timezone       America/Bogota
-  note           the configuration has timezone = "Europe/Madrid": a service that starts with it reads all hours once more
+  note           the configuration has timezone = "Europe/Madrid": the service will read all hours again
   last request   2026-03-31 14:05
   newest calls   2026-03-31 14:00
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := running(t)
 			tt.change(s)
 			status, printed := statusOf(t, statusAgent+statusTable(tt.options), func() { writeStates(t, map[string][]byte{idPlain: encode(t, s)}) })
-			want := strings.NewReplacer("EARLIER", "earlier than any known calls, which may be all there are",
-				"DOUBTED", "their silence in the report is not credible, or their rows can't be read").Replace(tt.want)
+			want := strings.NewReplacer("EARLIER", "earlier than any known calls",
+				"DOUBTED", "the report is inconclusive, or their rows can't be read").Replace(tt.want)
 			require.Equal(t, "[[inputs.wolkvox_ivr]] at x.conf:3 (server 0001)"+want, printed)
 			require.Zero(t, status, "open hours are no error")
 		})
@@ -317,12 +317,12 @@ func TestStatusOfSeveralTables(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  at or above the watermark until the report shows newer calls, since 2026-03-31 14:05; next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
 `
 	require.Equal(t, "[[inputs.wolkvox_ivr]] at x.conf:3 (server 0001)\n"+block+
 		"\n[[inputs.wolkvox_ivr]] at x.conf:8 (server 0001, operation sales)\n"+block+
 		"\n[[inputs.wolkvox_ivr]] at x.conf:12 (server 0001, operation new)\n"+
-		"  error          no state yet: the file has none of this table, which is written after its first gather\n", printed)
+		"  error          no state yet: the file has none of this table; its first gather writes it\n", printed)
 	require.Equal(t, 1, status)
 }
 
@@ -372,7 +372,7 @@ func TestStatusAsJSON(t *testing.T) {
           "first_hour": "2026-03-31T11:00:00-05:00",
           "last_hour": "2026-03-31T14:00:00-05:00",
           "postponed": false,
-          "why": "at or above the watermark until the report shows newer calls",
+          "why": "not before the watermark: waiting for newer calls in the report",
           "since": "2026-03-31T14:05:30-05:00"
         }
       ]
@@ -381,7 +381,7 @@ func TestStatusAsJSON(t *testing.T) {
       "at": "x.conf:7",
       "server": "0001",
       "operation": "<new>",
-      "error": "no state yet: the file has none of this table, which is written after its first gather",
+      "error": "no state yet: the file has none of this table; its first gather writes it",
       "final": [],
       "open": []
     }
@@ -393,7 +393,7 @@ func TestStatusAsJSON(t *testing.T) {
 
 	status, printed = statusOf(t, statusAgent+statusTable(""), func() {}, "--json")
 	require.JSONEq(t, `{"ok":false,"statefile":"x.state","tables":[],
-		"error":"no state yet: x.state is written after the first gather of a service with this configuration"}`, printed)
+		"error":"no state yet: the service writes x.state after its first gather"}`, printed)
 	require.Equal(t, 1, status)
 }
 
@@ -401,7 +401,7 @@ func TestStatusAsJSON(t *testing.T) {
 //
 //promise:status
 func TestStatusOfStatesThatAreRefused(t *testing.T) {
-	const advice = ": a service that starts with it sets the file aside and begins without"
+	const advice = ": the service will set the file aside and start without it"
 	for _, tt := range []struct {
 		name, options string
 		saved         func(s *savedState) any
@@ -417,7 +417,7 @@ func TestStatusOfStatesThatAreRefused(t *testing.T) {
 		{"from the future", "", func(s *savedState) any { s.Time = ago(-time.Hour); return s },
 			"state has times ahead of 2026-03-31T19:07:30Z, unless this machine's clock is behind" + advice},
 		{"of a table that can't be used", `lookback = "9999h"`, func(s *savedState) any { return s },
-			`lookback = "9999h0m0s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
+			`lookback = "9999h0m0s" is out of range: set it between "0s" and "720h"; use backfill for older hours`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, printed := statusOf(t, statusAgent+statusTable(tt.options), func() {
@@ -433,8 +433,8 @@ func TestStatusOfStatesThatAreRefused(t *testing.T) {
 func TestStatusThatCannotBeRead(t *testing.T) {
 	const (
 		advice  = ". Check statefile in [agent]\n"
-		damaged = ". A service that starts with it sets it aside, and begins without\n"
-		other   = "it is not a state file, and stays as it is: name another file, or move it away"
+		damaged = ". The service will set it aside and start without it\n"
+		other   = "it is not a state file and was not changed: use another file, or move it away"
 	)
 	write := func(content string) func() {
 		return func() { require.NoError(t, os.WriteFile("x.state", []byte(content), 0o600)) }
@@ -445,12 +445,12 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 		want         string
 	}
 	tests := []test{
-		{"missing", "", func() {}, "no state yet: x.state is written after the first gather of a service with this configuration\n"},
+		{"missing", "", func() {}, "no state yet: the service writes x.state after its first gather\n"},
 		{"cut off", "", write(`{"inputs.wolkvox_ivr wv0001.wolkvox.com":"eyJ2`), "x.state can't be read: it is damaged" + damaged},
 		{"null", "", write("null"), "x.state can't be read: " + other + advice},
-		{"a folder", "", func() { require.NoError(t, os.Mkdir("x.state", 0o700)) }, "x.state can't be read: it is no regular file" + advice},
+		{"a folder", "", func() { require.NoError(t, os.Mkdir("x.state", 0o700)) }, "x.state can't be read: it is not a regular file" + advice},
 		{"not configured", statusTable(""), func() {},
-			"no statefile, so no state is kept: name one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"\n"},
+			"no statefile, so no state is kept: set one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"\n"},
 		{"no such table", statusAgent + "[[inputs.internal]]\n", write("{}"), "the configuration has no table [[inputs.wolkvox_ivr]]\n"},
 		{"no configuration", "[agent]\nstatefil = \"x.state\"\n", func() {}, "x.conf:2: "},
 	}
@@ -504,10 +504,10 @@ func TestStatusFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--json"}, "json is for check and status"},
-		{[]string{"--status", "--check"}, "status excludes check and test"},
-		{[]string{"--status", "--test"}, "status excludes check and test"},
-		{[]string{"--status", "--test", "--json"}, "status excludes check and test"},
+		{[]string{"--json"}, "--json requires --check or --status"},
+		{[]string{"--status", "--check"}, "--status can't be combined with --check or --test"},
+		{[]string{"--status", "--test"}, "--status can't be combined with --check or --test"},
+		{[]string{"--status", "--test", "--json"}, "--status can't be combined with --check or --test"},
 	} {
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, 2, run(tt.args, &stdout, &stderr), tt.args)

@@ -62,7 +62,7 @@ const shown = 3
 // configuration returns the lines to paste, as TOML that can be used as it is.
 func configuration(operations []simulator.Operation, addr net.Addr) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "# A simulated wolkvox listens on %s; Ctrl-C ends it. For the plugin's configuration:\n", addr)
+	fmt.Fprintf(&text, "# A simulated wolkvox is listening on %s; press Ctrl-C to stop it. Paste into the plugin's configuration:\n", addr)
 	for _, o := range operations[:min(shown, len(operations))] {
 		fmt.Fprintf(&text, "\n[[inputs.wolkvox_ivr]]\n  server = %q\n  token = %q\n  url = \"http://%s/wv{server}\"\n", o.Server, o.Token, reachable(addr))
 		if o.Timezone != "" {
@@ -107,13 +107,13 @@ func parse(args []string) (*options, error) {
 	o := &options{flags: flag.NewFlagSet("wolkvox-simulator", flag.ContinueOnError), faults: simulator.Faults()}
 	f := o.flags
 	f.SetOutput(io.Discard) // errors and help are printed by run
-	f.StringVar(&o.addr, "addr", "127.0.0.1:8625", "listen on `host:port`; port 0 takes a free one")
-	f.IntVar(&o.operations, "operations", 1, "simulate so many operations, each on a server of its own: 0001, 0002, ...")
-	f.Uint64Var(&o.seed, "seed", 1, "the `number` that all calls and faults follow from")
-	f.StringVar(&o.timezone, "timezone", "", "the operations' time `zone`, e.g. Europe/Madrid (default America/Bogota)")
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8625", "listen on `host:port`; port 0 picks a free one")
+	f.IntVar(&o.operations, "operations", 1, "`number` of operations, each on its own server: 0001, 0002, ...")
+	f.Uint64Var(&o.seed, "seed", 1, "`number` that determines all calls and faults")
+	f.StringVar(&o.timezone, "timezone", "", "time `zone` of the operations, e.g. Europe/Madrid (default America/Bogota)")
 	f.Float64Var(&o.peakCalls, "peak-calls", 120, "mean `number` of calls in the busiest hour of the week")
-	f.IntVar(&o.licences, "licences", 1, "the daily quota of an operation is 1000 requests for each licence")
-	f.Func("since", "no calls began before this `date` (UTC), e.g. 2026-01-18 or 2026-01-18T19:00:00Z (default: always)", func(text string) (err error) {
+	f.IntVar(&o.licences, "licences", 1, "`number` of licences of an operation; each adds 1000 requests to its daily quota")
+	f.Func("since", "`date` of the first call (UTC), e.g. 2026-01-18 or 2026-01-18T19:00:00Z (default: no limit)", func(text string) (err error) {
 		for _, layout := range []string{time.DateOnly, time.RFC3339} {
 			if o.since, err = time.Parse(layout, text); err == nil {
 				return nil
@@ -121,11 +121,11 @@ func parse(args []string) (*options, error) {
 		}
 		return errors.New("not a date")
 	})
-	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "where daylight saving repeats an hour, report it `once|twice`")
-	f.StringVar(&o.form, "form", "default", "the `name` of the form of the answers, listed below, or mixed: each operation another")
-	f.DurationVar(&o.latency, "latency", 0, "wait so long before each answer, e.g. 300ms")
-	f.Float64Var(&o.faultRate, "fault-rate", 0, "the `share` of requests that meet a fault, from 0 to 1")
-	f.Func("faults", "draw from these faults only, listed below: `name,name,...` (default all)", func(list string) (err error) {
+	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "report an hour that daylight saving repeats `once|twice`")
+	f.StringVar(&o.form, "form", "default", "`name` of the responses' form, from the list below, or mixed: a different one for each operation")
+	f.DurationVar(&o.latency, "latency", 0, "delay before each response, e.g. 300ms")
+	f.Float64Var(&o.faultRate, "fault-rate", 0, "`share` of requests that fail, from 0 to 1")
+	f.Func("faults", "use only these faults, from the list below: `name,name,...` (default all)", func(list string) (err error) {
 		o.faults, err = simulator.ParseFaults(list)
 		return err
 	})
@@ -173,13 +173,14 @@ func (o *options) all() []simulator.Operation {
 }
 
 func (o *options) help(w io.Writer) {
-	fmt.Fprint(w, `wolkvox-simulator answers as wolkvox servers do: the report "IVR calls and minutes by time" (diagram_1_2) and token_info, over plain http.
+	fmt.Fprint(w, `wolkvox-simulator simulates wolkvox servers: it serves the report "IVR calls and minutes by time" (diagram_1_2) and token_info over plain
+http.
 
-Calls arrive by chance, more of them by day than by night and on weekdays than on weekends. A call counts in the hour in which it began
-as soon as it has ended. The same seed always gives the same calls, for any time past or present. The rules of the API hold: token,
-parameters, 31 days a query, 2 simultaneous requests a token, and the daily quota.
+Calls arrive at random: more by day than at night, and more on weekdays than on weekends. A call counts in the hour in which it began,
+once it has ended. The same seed always gives the same calls, for any time in the past or present. The simulator enforces the API's
+rules: token, parameters, 31 days per request, 2 simultaneous requests per token, and the daily quota.
 
-At start it prints the tables to paste into the plugin's configuration.
+At start it prints tables to paste into the plugin's configuration.
 
 Examples:
   wolkvox-simulator
@@ -192,7 +193,7 @@ Flags:
 `)
 	o.flags.SetOutput(w)
 	o.flags.PrintDefaults()
-	fmt.Fprint(w, "\nForms of the answers:\n")
+	fmt.Fprint(w, "\nForms of the responses:\n")
 	for _, p := range simulator.Presets() {
 		fmt.Fprintf(w, "  %-20s %s\n", p.Name, p.Help)
 	}

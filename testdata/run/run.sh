@@ -1,6 +1,6 @@
 #!/bin/sh
 # `make run`: a real Telegraf with the plugin under inputs.execd and a real InfluxDB, on the simulator or, with WOLKVOX_SERVER and
-# WOLKVOX_TOKEN set, on wolkvox. It shows a table of today's hours out of InfluxDB, and what a row is made of.
+# WOLKVOX_TOKEN set, on wolkvox. It shows a table of today's hours from InfluxDB and explains a row.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -49,13 +49,13 @@ printed() { sed -n "s/^ *$1 = \"\(.*\)\"/\1/p" "$dir/simulator"; }
 if [ -n "${WOLKVOX_SERVER:-}${WOLKVOX_TOKEN:-}" ]; then
 	export WOLKVOX_SERVER="${WOLKVOX_SERVER:?is empty, WOLKVOX_TOKEN is not}" WOLKVOX_TOKEN="${WOLKVOX_TOKEN:?is empty, WOLKVOX_SERVER is not}"
 	export WOLKVOX_URL='https://wv{server}.wolkvox.com' WOLKVOX_INTERVAL=5m
-	what="your wolkvox, with a request every 5 minutes"
+	what="your wolkvox, with one request every 5 minutes"
 else
 	# The simulator prints a configuration once it listens, and many calls keep even a night from having empty hours.
 	serve simulator bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 --licences 100
 	WOLKVOX_SERVER=$(printed server) WOLKVOX_TOKEN=$(printed token) WOLKVOX_URL=$(printed url) WOLKVOX_INTERVAL=400ms
 	export WOLKVOX_SERVER WOLKVOX_TOKEN WOLKVOX_URL WOLKVOX_INTERVAL
-	what="a simulated wolkvox, with some requests a second"
+	what="a simulated wolkvox, with several requests per second"
 fi
 
 export INFLUXDB_META_DIR="$dir/influxdb/meta" INFLUXDB_DATA_DIR="$dir/influxdb/data" INFLUXDB_DATA_WAL_DIR="$dir/influxdb/wal"
@@ -78,7 +78,7 @@ day() {
 }
 
 table() {
-	echo "Today against the same weekday last week, out of $(hours) hours in InfluxDB:"
+	echo "Today and the same weekday last week, from $(hours) hours in InfluxDB:"
 	echo
 	{ day '' ' + 1d' today; day ' - 7d' ' - 6d' past; } | awk -F, -v now="$(bogota +%H)" '
 		{ calls[$1, $2] = $4; minutes[$1, $2] = sprintf("%.1f", $5) }
@@ -88,25 +88,25 @@ table() {
 			for (i = 0; i < 24; i++) {
 				hour = sprintf("%02d", i)
 				printf "%s %11s %8s %8s %8s%s\n", hour, calls["today", hour], minutes["today", hour],
-					calls["past", hour], minutes["past", hour], hour == now ? "   running" : ""
+					calls["past", hour], minutes["past", hour], hour == now ? "   current" : ""
 			}
 		}'
 }
 
-# explain shows the row that came last, and its parts.
+# explain shows the latest row and its parts.
 explain() {
 	echo
-	echo "The row that came last, in line protocol, as Telegraf hands it to any output:"
+	echo "The latest row in line protocol, as Telegraf sends it to every output:"
 	echo
 	tail -n 1 "$LINES_FILE" | tee "$dir/line"
 	echo
 	sed 's/ /,/g' "$dir/line" | awk -F, '{
 		for (i = 1; i <= NF; i++) {
-			text = i == 1 ? "measurement" : "timestamp: when the hour began, in nanoseconds since 1970 (UTC)"
-			if ($i ~ /^hour=/) text = "tag: the hour of the day, in the operation\047s time zone"
-			if ($i ~ /^source=/) text = "tag: the host name of the operation\047s server"
-			if ($i ~ /^calls=/) text = "field: calls that began in the hour and have ended, an integer"
-			if ($i ~ /^minutes=/) text = "field: minutes that they consumed"
+			text = i == 1 ? "measurement" : "timestamp: the start of the hour, in nanoseconds since 1970 (UTC)"
+			if ($i ~ /^hour=/) text = "tag: hour of the day in the operation\047s time zone"
+			if ($i ~ /^source=/) text = "tag: host name of the operation\047s server"
+			if ($i ~ /^calls=/) text = "field: calls that began in the hour and have ended"
+			if ($i ~ /^minutes=/) text = "field: minutes that these calls consumed"
 			printf "  %-28s %s\n", $i, text
 		}
 	}'

@@ -80,9 +80,9 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	}
 	c.print("")
 	if ctx.Err() != nil {
-		c.add("check", fail, "interrupted: what is not listed above was not checked")
+		c.add("check", fail, "interrupted: steps not listed above were not checked")
 	}
-	c.print(fmt.Sprintf("%d request(s) made, which count in the quota. The state is unchanged, and no metric was sent.", c.result.Requests))
+	c.print(fmt.Sprintf("%d request(s) made, which count towards the quota. No metric was sent, and the state was not changed.", c.result.Requests))
 	if asJSON {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
@@ -169,7 +169,7 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 		c.add("configuration", warn, warning)
 	}
 	for _, file := range openSecrets(conf) {
-		c.add("configuration", warn, fmt.Sprintf("%s has a secret in it, and every user of this machine can read it: "+
+		c.add("configuration", warn, fmt.Sprintf("%s contains a secret, and every user of this machine can read it: "+
 			"sudo chgrp telegraf %s && sudo chmod 640 %s", file, file, file))
 	}
 	for _, input := range conf.Inputs {
@@ -179,19 +179,19 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 	}
 	if conf.Statefile == "" {
 		c.add("state", warn,
-			"no statefile: what is missed while the program is down is not caught up; name one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"")
+			"no statefile: hours missed while the program is down are not caught up; set one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"")
 		return
 	}
 	rootsFiles := host.LeftByRoot(conf.Statefile)
 	switch err := host.CheckStatefile(conf.Statefile); {
 	case err == nil && rootsFiles != "":
-		c.add("state", warn, "root has run this program before, and Telegraf's user can't use the files of then: sudo chown -h telegraf "+rootsFiles)
+		c.add("state", warn, "root has run this program before, and Telegraf's user can't use root's files: sudo chown -h telegraf "+rootsFiles)
 	case err == nil:
-		c.add("state", good, conf.Statefile+" can be kept by the user who runs this check")
+		c.add("state", good, conf.Statefile+" is writable for the user who runs this check")
 	case errors.Is(err, host.ErrHeld):
-		c.add("state", good, conf.Statefile+" is in use by a service that is running, which this check leaves alone")
+		c.add("state", good, conf.Statefile+" is in use by a running service, and is not touched by this check")
 	case errors.Is(err, host.ErrDamaged):
-		c.add("state", warn, conf.Statefile+" is damaged: a service that starts with it sets it aside, and begins without")
+		c.add("state", warn, conf.Statefile+" is damaged: the service will set it aside and start without it")
 	default:
 		c.add("state", fail, fmt.Sprintf("%s can't be used: %v", conf.Statefile, err))
 	}

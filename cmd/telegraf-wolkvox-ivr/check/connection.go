@@ -97,16 +97,16 @@ func (t *table) host() string {
 
 // addConnection adds what is known of a connection that works.
 func (t *table) addConnection(c connection) {
-	text := fmt.Sprintf("%s answers at %s", t.host(), c.dialed)
+	text := fmt.Sprintf("%s responds at %s", t.host(), c.dialed)
 	if proxy := t.proxy(); proxy != "" {
-		text = fmt.Sprintf("%s answers through the proxy %s", t.host(), proxy)
+		text = fmt.Sprintf("%s responds through the proxy %s", t.host(), proxy)
 	}
 	switch {
 	case c.tls == nil:
-		t.add("server", good, "%s, over plain http, as loopback addresses may", text)
+		t.add("server", good, "%s, over plain http, which is allowed for loopback addresses", text)
 		return
 	case t.plugin.InsecureSkipVerify:
-		t.add("server", warn, "%s, but its certificate is not verified, as insecure_skip_verify is set: name its CA in tls_ca instead", text)
+		t.add("server", warn, "%s, but its certificate is not verified because insecure_skip_verify is set: set tls_ca to its CA instead", text)
 		return
 	}
 	certificate := c.tls.PeerCertificates[0]
@@ -131,8 +131,8 @@ func namesOf(certificate *x509.Certificate) string {
 }
 
 // register is advice for where nothing responds: the API gives no response to addresses that it does not know (seen by clients).
-const register = "wolkvox answers registered addresses only, so register this machine's public address in the operation's firewall there, " +
-	"and let this machine reach it through your own firewall"
+const register = "wolkvox responds to registered addresses only, so register this machine's public address in the operation's firewall " +
+	"at wolkvox, and allow the connection in your own firewall"
 
 // explain describes what failed on the way to a response, with advice.
 func (t *table) explain(c connection, err error) string {
@@ -160,25 +160,25 @@ func (t *table) explain(c connection, err error) string {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s can't be resolved (%s): check this machine's DNS", dns.Name, dns.Err)
 	case failure.Class == wolkvox.FailedRedirect:
-		return to + " redirects, which is not followed: check url"
+		return to + " redirects; redirects are not followed: check url"
 	case errors.As(err, &record):
 		return fmt.Sprintf("%s does not speak TLS at %s: check url, and its port", to, c.dialed)
 	case isTimeout && !c.connected:
 		return fmt.Sprintf("no connection to %s at %s within %s: %s", to, c.dialed, t.client.Timeout, register)
 	case isTimeout:
-		return fmt.Sprintf("%s takes connections at %s, but gives no answer within %s: %s", to, c.dialed, t.client.Timeout, register)
+		return fmt.Sprintf("%s accepts connections at %s, but does not respond within %s: %s", to, c.dialed, t.client.Timeout, register)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "no connection can be made from this machine's address: check local_address"
 	case !c.connected && c.dialed == "":
-		return fmt.Sprintf("no connection to %s could be tried: check the proxy in http_proxy_url, HTTPS_PROXY and NO_PROXY", to)
+		return fmt.Sprintf("no connection to %s was attempted: check the proxy in http_proxy_url, HTTPS_PROXY and NO_PROXY", to)
 	case !c.connected:
 		return fmt.Sprintf("no connection to %s at %s (%s): check server and url; %s", to, c.dialed, reasonOf(err), register)
 	case c.isTLS && c.tls == nil:
 		return fmt.Sprintf("no trusted connection to %s (%s): check url, the tls_ options, and any proxy in between", to, reasonOf(err))
 	case failure.Class == wolkvox.FailedResponse:
-		return fmt.Sprintf("%s answers at %s, but not in proper HTTP (%s): check url, its port, and any proxy in between", to, c.dialed, reasonOf(err))
+		return fmt.Sprintf("%s responds at %s, but not with valid HTTP (%s): check url, its port, and any proxy in between", to, c.dialed, reasonOf(err))
 	}
-	return fmt.Sprintf("%s closes the connection without an answer (%s): try again; if it stays so, %s", to, reasonOf(err), register)
+	return fmt.Sprintf("%s closes the connection without a response (%s): run the check again; if it persists, %s", to, reasonOf(err), register)
 }
 
 // explainCertificate describes what is wrong with the server's certificate, or returns "".
@@ -190,14 +190,14 @@ func (t *table) explainCertificate(to string, err error) string {
 	switch {
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		return fmt.Sprintf("the certificate of %s is valid from %s to %s, and this machine's clock shows %s: set the clock if that is wrong; "+
-			"else the server's, or a proxy's, has to be renewed", to, expired.Cert.NotBefore.Format(layout),
+			"otherwise the certificate of the server or proxy must be renewed", to, expired.Cert.NotBefore.Format(layout),
 			expired.Cert.NotAfter.Format(layout), t.now.Format(layout))
 	case errors.As(err, &otherName):
-		return fmt.Sprintf("the certificate of %s is for %s: another server answers, so check server, url and tls_server_name, this machine's DNS, "+
+		return fmt.Sprintf("the certificate of %s is for %s: another server responds, so check server, url and tls_server_name, this machine's DNS, "+
 			"and any proxy in between", to, namesOf(otherName.Certificate))
 	case errors.As(err, &unknown):
-		return fmt.Sprintf("the certificate of %s comes from %s, which this machine does not trust: if that is your own proxy, name its CA in tls_ca; "+
-			"else install the system's CA certificates", to, issuerOf(unknown.Cert))
+		return fmt.Sprintf("the certificate of %s is issued by %s, which this machine does not trust: if that is your own proxy, set tls_ca to its CA; "+
+			"otherwise install the system's CA certificates", to, issuerOf(unknown.Cert))
 	}
 	return ""
 }
@@ -213,7 +213,7 @@ func explainProxy(c connection, proxy string, err error) string {
 	if !c.connected || isProxyConnect(err) {
 		return fmt.Sprintf("no connection to the proxy %s (%s): check http_proxy_url, or the environment's HTTPS_PROXY and NO_PROXY", proxy, reasonOf(err))
 	}
-	return fmt.Sprintf("the proxy %s makes no connection (%s): check its access rules, and the user and password in http_proxy_url", proxy, reasonOf(err))
+	return fmt.Sprintf("the proxy %s refuses the connection (%s): check its access rules, and the user and password in http_proxy_url", proxy, reasonOf(err))
 }
 
 func issuerOf(certificate *x509.Certificate) string {

@@ -60,9 +60,9 @@ func (t *table) checkReport(ctx context.Context) {
 	}
 	text := fmt.Sprintf("no rows for %s", empty.Window)
 	if failed != nil {
-		text += fmt.Sprintf("; asking for %s failed: %v", failed.Window, failed.err)
+		text += fmt.Sprintf("; requesting %s failed: %v", failed.Window, failed.err)
 	}
-	t.add("report", warn, "%s. If the operation's IVR had calls then, see that token and server are this operation's", text)
+	t.add("report", warn, "%s. If the operation's IVR had calls then, check that token and server belong to this operation", text)
 }
 
 // attempt is one request for the report.
@@ -103,7 +103,7 @@ func (t *table) addFailure(a *attempt) {
 	case wolkvox.FailedResponse:
 		shown = bugReport(wolkvox.Sample(a.response.Body))
 	}
-	t.add(step, fail, "asking for %s failed: %v%s", a.Window, a.err, shown)
+	t.add(step, fail, "requesting %s failed: %v%s", a.Window, a.err, shown)
 }
 
 // bugReport asks for a report of a form that is not known, if there is a sample of it.
@@ -111,7 +111,7 @@ func bugReport(sample string) string {
 	if sample == "" {
 		return ""
 	}
-	return ". If that goes on, report it with this sample of the answer, whose words are shortened: " + sample
+	return ". If it persists, report it with this shortened sample of the response: " + sample
 }
 
 // checkRows finds which rows there are, in which form.
@@ -127,7 +127,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 		text += "; no calls"
 	}
 	if r.Strays > 0 {
-		text += fmt.Sprintf("; %d row(s) of other hours are left out", r.Strays)
+		text += fmt.Sprintf("; %d row(s) of other hours are ignored", r.Strays)
 	}
 	if failed != nil || empty != nil {
 		s = warn
@@ -139,7 +139,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 			s = fail
 		}
 		p := r.Problems[0]
-		text += fmt.Sprintf("; %d row(s) can't be read, such as row %d: %s%s", r.Unreadable, p.Position, p.Reason,
+		text += fmt.Sprintf("; %d row(s) can't be read, for example row %d: %s%s", r.Unreadable, p.Position, p.Reason,
 			bugReport(wolkvox.SampleRow(a.response.Body, p.Position)))
 	}
 	t.add("report", s, "%s", text)
@@ -147,7 +147,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 
 // unavailable describes the windows that have failed, or were without rows, before one had rows.
 func unavailable(failed, empty *attempt) string {
-	text := fmt.Sprintf("; %s can't be had at once, which the plugin finds out by itself", cmp.Or(failed, empty).Window)
+	text := fmt.Sprintf("; %s can't be read in one request, so the plugin will use shorter windows", cmp.Or(failed, empty).Window)
 	if failed == nil {
 		return text
 	}
@@ -190,19 +190,19 @@ func (t *table) checkEmptyHours(r *wolkvox.Report) {
 			zeros++
 		}
 	}
-	effect := "get no point"
+	effect := "get no row"
 	if t.plugin.EmptyHours == wolkvox_ivr.ZeroEmpty {
-		effect = "become 0 calls"
+		effect = "are sent as 0 calls"
 	}
 	switch {
 	case absent == 0 && zeros == 0:
-		t.add("empty hours", good, "there were calls in each of the past %d hours, so it is open how the report writes hours without", past)
+		t.add("empty hours", good, "each of the past %d hours had calls, so how the report writes hours without calls is unknown", past)
 	case absent == 0:
-		t.add("empty hours", good, "the report lists them as zeros, %d of %d: they come as 0 calls, whatever empty_hours is", zeros, past)
+		t.add("empty hours", good, "the report lists %d of %d hours as zeros, which are sent as 0 calls whatever empty_hours is", zeros, past)
 	case zeros == 0:
-		t.add("empty hours", good, "the report leaves them out, %d of %d: with empty_hours = %q they %s", absent, past, t.plugin.EmptyHours, effect)
+		t.add("empty hours", good, "the report omits %d of %d hours: with empty_hours = %q they %s", absent, past, t.plugin.EmptyHours, effect)
 	default:
-		t.add("empty hours", good, "the report lists some as zeros, %d of %d, which come as 0 calls, and leaves out %d: with empty_hours = %q these %s",
+		t.add("empty hours", good, "the report lists %d of %d hours as zeros, which are sent as 0 calls, and omits %d: with empty_hours = %q these %s",
 			zeros, past, absent, t.plugin.EmptyHours, effect)
 	}
 }

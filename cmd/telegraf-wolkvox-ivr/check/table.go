@@ -138,15 +138,15 @@ func (t *table) check(ctx context.Context) {
 
 // checkOptions finds options that are right by themselves, but likely mistakes.
 func (t *table) checkOptions() {
-	s, texts := good, []string{fmt.Sprintf("a gather each %s, hours are final %s after their end",
+	s, texts := good, []string{fmt.Sprintf("gathers every %s; hours can be final %s after their end",
 		brief(t.input.Interval), brief(time.Duration(t.plugin.Lookback)))}
 	if t.input.Interval < wolkvox.LeastInterval {
 		s = warn
-		texts = append(texts, `interval is shorter than the 5 minutes that wolkvox asks for: set interval = "5m"`)
+		texts = append(texts, `interval is shorter than wolkvox's minimum of 5 minutes: set interval = "5m"`)
 	}
 	if t.plugin.Backfill > 0 && !t.hasState {
 		s = warn
-		texts = append(texts, "backfill without a statefile is read again at each start: name a statefile in [agent]")
+		texts = append(texts, "backfill without a statefile is read again at each start: set a statefile in [agent]")
 	}
 	t.add("options", s, "%s", strings.Join(texts, "; "))
 }
@@ -173,15 +173,15 @@ func (t *table) checkToken() bool {
 	origin := t.input.Origin("token")
 	switch quote := token[:1]; {
 	case (quote == `"` || quote == "'") && strings.HasSuffix(token, quote):
-		t.add("token", warn, "from %s: it stands in quotes (%s), which the API takes for a part of it. Files of environment variables for containers keep "+
-			"quotes: remove them there", origin.Name, quote)
+		t.add("token", warn, "from %s: it is in quotes (%s), which the API takes as part of it. Environment files of containers keep quotes: "+
+			"remove them there", origin.Name, quote)
 		return true
 	case origin.Replaced:
-		t.add("token", warn, "from %s: a part of it that begins with $ is replaced by the value of an environment variable. If it belongs to the token, "+
-			"write $$ for the $", origin.Name)
+		t.add("token", warn, "from %s: Telegraf has replaced a part that begins with $ by the value of an environment variable. If the $ belongs to "+
+			"the token, write $$", origin.Name)
 		return true
 	case t.twin != nil:
-		t.add("token", warn, "from %s: it is the token of %s, too. wolkvox tells operations apart by their tokens, so both get the same calls: "+
+		t.add("token", warn, "from %s: it is also the token of %s. wolkvox identifies operations by their tokens, so both get the same calls: "+
 			"give each its own", origin.Name, t.twin.title())
 		return true
 	case len(token) < shortToken:
@@ -207,7 +207,7 @@ func looks(token string) string {
 			kinds = append(kinds, k.name)
 		}
 	}
-	return fmt.Sprintf("%d characters, %s", len(token), strings.Join(kinds, " and "))
+	return fmt.Sprintf("%d characters (%s)", len(token), strings.Join(kinds, ", "))
 }
 
 // request makes a request. It returns how far its connection came, too.
@@ -250,7 +250,7 @@ func (t *table) addServer(r *wolkvox.Response, c connection) {
 func (t *table) checkClock(r *wolkvox.Response) {
 	date := r.Time()
 	if date.IsZero() {
-		t.add("clock", warn, "the response tells no time to compare this machine's clock with: see that it is right, as hours go by it")
+		t.add("clock", warn, "the response has no Date header to compare this machine's clock with: make sure it is right, because hours depend on it")
 		return
 	}
 	off := t.plugin.Clock.Now().Sub(date).Round(time.Second)
@@ -261,21 +261,21 @@ func (t *table) checkClock(r *wolkvox.Response) {
 	}
 	switch size := off.Abs(); {
 	case size <= slightlyOff:
-		t.add("clock", good, "this machine's is within two minutes of the server's")
+		t.add("clock", good, "this machine's clock is within two minutes of the server's")
 	case size <= farOff:
-		t.add("clock", warn, "this machine's is %s %s the server's: set it. The plugin goes by the server's time", size, side)
+		t.add("clock", warn, "this machine's clock is %s %s the server's: set it. The plugin uses the server's time", size, side)
 	default:
-		t.add("clock", fail, "this machine's is %s %s the server's: set it. The plugin goes by the server's time, but TLS and Telegraf do not", size, side)
+		t.add("clock", fail, "this machine's clock is %s %s the server's: set it. The plugin uses the server's time, but TLS and Telegraf do not", size, side)
 	}
 }
 
 // addUnknownQuota compares the planned requests with the quota of one licence.
 func (t *table) addUnknownQuota(detail string) {
 	if t.perDay > wolkvox.QuotaPerLicence {
-		t.add("quota", warn, "this API does not tell it%s. %s, which takes more than one licence's %d", detail, t.planned(), wolkvox.QuotaPerLicence)
+		t.add("quota", warn, "the API does not report it%s. %s, more than the %d of one licence", detail, t.planned(), wolkvox.QuotaPerLicence)
 		return
 	}
-	t.add("quota", good, "this API does not tell it%s. %s of the %d that each licence has", detail, t.planned(), wolkvox.QuotaPerLicence)
+	t.add("quota", good, "the API does not report it%s. %s; each licence has %d", detail, t.planned(), wolkvox.QuotaPerLicence)
 }
 
 // checkQuota finds what is left of the day's requests. It returns false if none are.
@@ -294,15 +294,15 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 	case !found:
 		t.addUnknownQuota(fmt.Sprintf(" (HTTP status %d)", status))
 	case q.Available <= 0:
-		t.add("quota", fail, "%s: nothing is read until it is renewed. %s; if this comes again, set a longer interval or find which other clients use it",
+		t.add("quota", fail, "%s: nothing is read until the quota resets. %s; if this happens again, set a longer interval, or find out which other clients use it",
 			q, planned)
 		return false
 	case t.perDay > q.Limit:
-		t.add("quota", fail, "%s. %s, which is more than there are: set a longer interval", q, planned)
+		t.add("quota", fail, "%s. %s, more than the quota: set a longer interval", q, planned)
 	case t.untilMidnight() > q.Available:
-		t.add("quota", warn, "%s. %s, %d of them until midnight: other clients have used too many today for it to last", q, planned, t.untilMidnight())
+		t.add("quota", warn, "%s. %s, %d of them until midnight: not sufficient for today, because other clients use the quota too", q, planned, t.untilMidnight())
 	default:
-		t.add("quota", good, "%s. %s: it lasts", q, planned)
+		t.add("quota", good, "%s. %s: sufficient", q, planned)
 	}
 	return true
 }
@@ -311,9 +311,9 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 func (t *table) planned() string {
 	own := t.gathersPerDay()
 	if t.perDay > own {
-		return fmt.Sprintf("This table makes %d requests a day, all tables of this operation %d", own, t.perDay)
+		return fmt.Sprintf("This table makes %d requests per day, all tables of this operation %d", own, t.perDay)
 	}
-	return fmt.Sprintf("This table makes %d requests a day", own)
+	return fmt.Sprintf("This table makes %d requests per day", own)
 }
 
 // untilMidnight returns how many requests all tables of the operation make until then.

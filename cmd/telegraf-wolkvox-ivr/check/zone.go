@@ -33,24 +33,24 @@ func (t *table) checkZone(r *wolkvox.Report) {
 	fitting, missed := fittingZone(zone, t.now, -ahead), e.usualSince(e.newest)
 	switch {
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)) && e.newest == e.window.To-1:
-		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls up to the end of the day there, at least %d hour(s) ahead of now. "+
-			"Check again after midnight there, to see which zone fits", zone, ahead)
+		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls up to the end of its day, at least %d hour(s) in the future. "+
+			"Run the check again after midnight in that zone, to see which zone fits", zone, ahead)
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)):
-		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) ahead of now: %s", zone, ahead, adviseZone(fitting))
+		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) in the future: %s", zone, ahead, adviseZone(fitting))
 	case missed >= significantCalls && fitting == "":
-		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, though %.0f would be usual since. Hours come when it shows them",
+		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, although %.0f calls are usual since then. The plugin sends hours once the report shows them",
 			-ahead, missed)
 	case missed >= significantCalls:
-		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, though %.0f would be usual "+
-			"since. Compare its hours with wolkvox's own report of today. If they agree, it is late, and newer calls come when it shows them. If they "+
+		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, although %.0f calls are "+
+			"usual since then. Compare its hours with today's report in wolkvox. If they agree, the report is late, and no action is needed. If they "+
 			"differ, %s",
 			zone, -ahead, missed, adviseZone(fitting))
 	case e.newest == running && e.usualAhead() >= significantCalls && !t.isTimeKnown:
-		t.add("time zone", warn, "timezone = %q fits if this machine's clock is right: the report shows calls of the running hour, and none ahead of now", zone)
+		t.add("time zone", warn, "timezone = %q fits if this machine's clock is right: the report shows calls in the current hour and none in the future", zone)
 	case e.newest == running && e.usualAhead() >= significantCalls:
-		t.add("time zone", good, "timezone = %q fits: the report shows calls of the running hour, and none ahead of now", zone)
+		t.add("time zone", good, "timezone = %q fits: the report shows calls in the current hour and none in the future", zone)
 	default:
-		t.add("time zone", warn, "whether timezone = %q fits can't be seen now: %s", zone, e.whenToCheck())
+		t.add("time zone", warn, "can't tell yet whether timezone = %q fits: %s", zone, e.whenToCheck())
 	}
 }
 
@@ -100,7 +100,7 @@ func (e *zoneEvidence) whenToCheck() string {
 	running := e.calendar.HourAt(e.now)
 	if !e.window.Contains(running + 1) {
 		if running.Of() < 23 {
-			return "this API shows no hours ahead of now. Compare today's hours with wolkvox's own report"
+			return "the API shows no future hours. Compare today's hours with the report in wolkvox"
 		}
 		running++
 	}
@@ -110,19 +110,19 @@ func (e *zoneEvidence) whenToCheck() string {
 			continue
 		}
 		if at := starts[0].Add(late); at.After(e.now) {
-			return fmt.Sprintf("check again at %s, when %.0f calls an hour are usual", at.In(e.calendar.Location).Format("2006-01-02 15:04 -07:00"), e.usual(h))
+			return fmt.Sprintf("check again at %s, when %.0f calls per hour are usual", at.In(e.calendar.Location).Format("2006-01-02 15:04 -07:00"), e.usual(h))
 		}
 	}
-	return "there are too few calls at any time of the day. Compare today's hours with wolkvox's own report"
+	return "there are too few calls all day. Compare today's hours with the report in wolkvox"
 }
 
 // adviseZone says what to do about a wrong time zone, where another one fits, or none.
 func adviseZone(fitting string) string {
 	if fitting == "" {
-		return "no time zone is so far off, check this machine's clock"
+		return "no time zone is that far off, so check this machine's clock"
 	}
-	return fmt.Sprintf("set timezone = %q, or what the operation's is at that distance from UTC. Rows that were written under the wrong hours stay in the "+
-		`database: see "Correcting the time zone" on the page of destinations`, fitting)
+	return fmt.Sprintf("set timezone = %q, or the operation's own zone with the same offset from UTC. Rows under the wrong hours stay in the "+
+		`database: see "Correcting the time zone" in the destinations guide`, fitting)
 }
 
 // fittingZone names a time zone that is so many hours to the west of the one given, "" if there is none.

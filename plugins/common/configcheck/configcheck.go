@@ -201,7 +201,7 @@ func (f *File) syntaxError(err error) error {
 	for line := min(last, len(lines)); line > max(0, last-maxStatement); line-- {
 		if _, err := toml.Parse(bytes.Join(lines[:line-1], nil)); err == nil {
 			if quote := typographic.Find(lines[line-1]); quote != nil {
-				return fmt.Errorf("%s: invalid TOML syntax: %q is a typographic character: write \" around texts, and plain blanks", f.At(line), quote)
+				return fmt.Errorf("%s: invalid TOML syntax: %q is a typographic character: use plain quotes and spaces", f.At(line), quote)
 			}
 			return fmt.Errorf("%s: invalid TOML syntax: a quote, a bracket or an equals sign is missing, "+
 				"or a backslash in double quotes is not doubled", f.At(line))
@@ -247,7 +247,7 @@ func Read(path string) (*File, error) {
 	f := &File{Path: redact.URLs(path), Content: inUTF8(content), tables: make(map[string][]*ast.Table)}
 	for n, line := range bytes.Split(f.Content, []byte("\n")) {
 		if !utf8.Valid(line) {
-			return nil, fmt.Errorf("%s: a character that is not of UTF-8: save the file as UTF-8 text", f.At(1+n))
+			return nil, fmt.Errorf("%s: invalid UTF-8: save the file as UTF-8 text", f.At(1+n))
 		}
 	}
 	root, err := toml.Parse(f.Content)
@@ -271,7 +271,7 @@ const maxRedirects = 10
 // checkEncrypted returns an error if a configuration would come by plain http from another machine.
 func checkEncrypted(u *url.URL) error {
 	if u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
-		return fmt.Errorf("%s would come over the network unencrypted, secrets included: use https", redact.URLs(u.String()))
+		return fmt.Errorf("%s would be fetched over the network unencrypted, secrets included: use https", redact.URLs(u.String()))
 	}
 	return nil
 }
@@ -324,7 +324,7 @@ func (f *File) checkTopLevel(name string, node any) {
 		}
 	case "outputs", "processors", "aggregators":
 		for plugin, node := range tbl.Fields {
-			f.report(lineOf(node), "[[%s.%s]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]", name, plugin)
+			f.report(lineOf(node), "[[%s.%s]] belongs in Telegraf's own configuration, beside [[inputs.execd]]", name, plugin)
 		}
 	default:
 		switch _, isInput := inputs.Inputs[name]; {
@@ -333,9 +333,9 @@ func (f *File) checkTopLevel(name string, node any) {
 		case isInput:
 			f.report(lineOf(node), "unknown table %q: did you mean [[inputs.%s]]?", name, name)
 		case len(tablesOf(node)) == 0 && slices.Contains(agentOptions, name) && !slices.Contains(optionNames(&inputOptions{}), name):
-			f.report(lineOf(node), "option %q stands outside of any table: move it below [agent]", name)
+			f.report(lineOf(node), "option %q is outside any table: move it below [agent]", name)
 		case len(tablesOf(node)) == 0:
-			f.report(lineOf(node), "option %q stands outside of any table: move it below [agent] or an [[inputs.NAME]]", name)
+			f.report(lineOf(node), "option %q is outside any table: move it below [agent] or an [[inputs.NAME]]", name)
 		default:
 			f.report(lineOf(node), "unknown table %q%s", name, nearest(name, []string{"agent", "global_tags", "inputs", "secretstores"}))
 		}
@@ -351,7 +351,7 @@ func (f *File) checkAgent(tbl *ast.Table) {
 	}
 	if len(idle) > 0 {
 		slices.Sort(idle)
-		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: without effect in this [agent], as they belong in Telegraf's own configuration: %s",
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: no effect in this [agent], set them in Telegraf's own configuration: %s",
 			f.At(tbl.Line), strings.Join(idle, ", ")))
 	}
 	f.checkOptions("[agent]", tbl, &config.AgentConfig{})
@@ -481,7 +481,7 @@ func (f *File) checkStrings(root *ast.Table) {
 			switch {
 			case !strings.Contains(s.Value, "${"+match[1]+"}"): // it is a "$" of another meaning, or "${NAME:+…}"
 			case isSecret && !variable.MatchString(s.Value): // what looks as a name may be a part of the secret
-				f.report(f.lineOfString(s), "an environment variable that is a part of %q is not set: write $$ for a $ of the text itself", key)
+				f.report(f.lineOfString(s), "an environment variable in %q is not set: write $$ for a literal $", key)
 			default:
 				f.report(f.lineOfString(s), "environment variable %s is not set", match[1])
 			}
@@ -503,7 +503,7 @@ func LoaderError(err error, files ...*File) error {
 			reason = inner.Error()
 		}
 	case strings.HasPrefix(reason, "unknown secret store"):
-		reason += ": put its [[secretstores.NAME]] here, as those of Telegraf's own configuration are not seen here"
+		reason += ": put its [[secretstores.NAME]] here, because those in Telegraf's own configuration are not available"
 	}
 	if strings.Contains(reason, "is in conflict with") {
 		reason += ": write each table and each option once"

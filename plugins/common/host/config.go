@@ -59,12 +59,12 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 			return nil, nil, configcheck.LoaderError(err, f)
 		}
 		if cfg.Agent.Interval <= 0 {
-			return nil, nil, fmt.Errorf("%s: the interval of [agent] must be above zero", f.Path)
+			return nil, nil, fmt.Errorf("%s: interval in [agent] must be positive", f.Path)
 		}
 		slices.SortFunc(instances[before:], func(a, b *instance) int { return a.line - b.line })
 	}
 	if len(instances) == 0 {
-		return nil, nil, fmt.Errorf("%s: no input: add a table [[inputs.NAME]], NAME being one of %s",
+		return nil, nil, fmt.Errorf("%s: no input: add a table [[inputs.NAME]], where NAME is one of %s",
 			strings.Join(paths, ", "), strings.Join(slices.Sorted(maps.Keys(inputs.Inputs)), ", "))
 	}
 	if err := cfg.LoadAll(); err != nil { // of no more files: this links the secrets to their stores
@@ -120,7 +120,7 @@ func checkLockable(secrets uint64) error {
 	// Three pages for the key, and two for each secret while it is in use.
 	size := (3 + 2*int(secrets)) * os.Getpagesize()
 	if err := lockMemory(size); err != nil {
-		return fmt.Errorf("protecting %d secret(s) takes %d KiB of locked memory, which this process does not get (%w): raise the limit "+
+		return fmt.Errorf("protecting %d secret(s) takes %d KiB of locked memory, more than this process may lock (%w): raise the limit "+
 			"(LimitMEMLOCK= in the systemd unit, ulimit -l in a shell), or run with --unprotected", secrets, size/1024, err)
 	}
 	return nil

@@ -39,9 +39,9 @@ func TestConfigErrors(t *testing.T) {
 	t.Setenv("HOST_TEST_NEGATIVE", "-5m")
 	const syntax = "invalid TOML syntax: a quote, a bracket or an equals sign is missing, or a backslash in double quotes is not doubled"
 	for _, tt := range []struct{ name, conf, want string }{
-		{"nothing at all", "", `FILE: no input: add a table [[inputs.NAME]], NAME being one of internal, plain, probe`},
+		{"nothing at all", "", `FILE: no input: add a table [[inputs.NAME]], where NAME is one of internal, plain, probe`},
 		{"only comments", "# [[inputs.probe]]\n# server = \"${HOST_TEST_UNSET}\"",
-			`FILE: no input: add a table [[inputs.NAME]], NAME being one of internal, plain, probe`},
+			`FILE: no input: add a table [[inputs.NAME]], where NAME is one of internal, plain, probe`},
 		{"no TOML", "[agent\n", "FILE:1: " + syntax},
 		{"no TOML at the end", "[agent]\n[[inputs.probe]]\nserver", "FILE:3: " + syntax},
 		{"unclosed text", "[[inputs.probe]]\nserver = \"a\n\n[[inputs.probe]]\n", "FILE:2: " + syntax},
@@ -54,13 +54,13 @@ func TestConfigErrors(t *testing.T) {
 		{"unknown table", "[agents]\n", `FILE:1: unknown table "agents": did you mean "agent"?`},
 		{"nothing like it", "\n[[things.x]]\n", `FILE:2: unknown table "things"`},
 		{"forgotten inputs", "\n[[probe]]\n", `FILE:2: unknown table "probe": did you mean [[inputs.probe]]?`},
-		{"outside of tables", "interval = \"5m\"\n", `FILE:1: option "interval" stands outside of any table: move it below [agent] or an [[inputs.NAME]]`},
+		{"outside of tables", "interval = \"5m\"\n", `FILE:1: option "interval" is outside any table: move it below [agent] or an [[inputs.NAME]]`},
 		{"output", "[[inputs.plain]]\n[[outputs.file]]\n",
-			`FILE:2: [[outputs.file]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]`},
+			`FILE:2: [[outputs.file]] belongs in Telegraf's own configuration, beside [[inputs.execd]]`},
 		{"processor", "[[processors.dedup]]",
-			`FILE:1: [[processors.dedup]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]`},
+			`FILE:1: [[processors.dedup]] belongs in Telegraf's own configuration, beside [[inputs.execd]]`},
 		{"aggregator", "[[aggregators.x]]",
-			`FILE:1: [[aggregators.x]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]`},
+			`FILE:1: [[aggregators.x]] belongs in Telegraf's own configuration, beside [[inputs.execd]]`},
 		{"value for agent", "agent = 5", `FILE: invalid configuration, error parsing agent table`},
 		{"array for agent", "[[agent]]", `FILE: invalid configuration, error parsing agent table`},
 		{"value for inputs", "inputs = 5", `FILE: invalid configuration, error parsing field "inputs" as table`},
@@ -87,14 +87,14 @@ func TestConfigErrors(t *testing.T) {
 
 		{"agent, misspelt", "[agent]\nintervall = \"5m\"", `FILE:2: unknown option "intervall" in [agent]: did you mean "interval"?`},
 		{"agent, type", "[agent]\ndebug = \"yes\"", `FILE:2: invalid "debug" in [agent]: cannot unmarshal TOML string into bool`},
-		{"agent, interval", "[[inputs.plain]]\n[agent]\ninterval = \"0s\"", `FILE: the interval of [agent] must be above zero`},
+		{"agent, interval", "[[inputs.plain]]\n[agent]\ninterval = \"0s\"", `FILE: interval in [agent] must be positive`},
 
 		{"wrong type", "[[inputs.probe]]\nserver = 1234", `FILE:2: invalid "server" in [[inputs.probe]]: cannot unmarshal TOML integer into string`},
 		{"wrong duration", "[[inputs.probe]]\ntimeout = \"1 hour\"",
 			`FILE:2: invalid "timeout" in [[inputs.probe]]: time: unknown unit " hour" in duration "1 hour": write it as "90m", "12h" or "365d"`},
 		{"option of the agent", "[[inputs.plain]]\nstatefile = \"x\"",
 			`FILE:2: unknown option "statefile" in [[inputs.plain]]: it belongs in the table [agent]`},
-		{"option of the agent outside of tables", "statefile = \"x\"\n", `FILE:1: option "statefile" stands outside of any table: move it below [agent]`},
+		{"option of the agent outside of tables", "statefile = \"x\"\n", `FILE:1: option "statefile" is outside any table: move it below [agent]`},
 		{"half of a name", "[[inputs.prob]]", `FILE:1: unknown input plugin "prob": did you mean "probe"?`},
 		{"common, type", "[[inputs.plain]]\nalias = 5", `FILE:2: invalid "alias" in [[inputs.plain]]: cannot unmarshal TOML integer into string`},
 		{"common, no duration", "[[inputs.plain]]\ninterval = 300", `FILE:2: invalid "interval" in [[inputs.plain]]: want a duration such as "5m"`},
@@ -114,7 +114,7 @@ func TestConfigErrors(t *testing.T) {
 		{"unset variable in text", "[[inputs.probe]]\ntoken = \"é\"\nserver = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
 			`FILE:3: environment variable HOST_TEST_UNSET is not set`},
 		{"unset variable in a secret", "[[inputs.probe]]\nserver = \"é\"\ntoken = \"a${HOST_TEST_SET}${HOST_TEST_UNSET}\"",
-			`FILE:3: an environment variable that is a part of "token" is not set: write $$ for a $ of the text itself`},
+			`FILE:3: an environment variable in "token" is not set: write $$ for a literal $`},
 		{"required variable", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?say which}\"",
 			`FILE:2: environment variable HOST_TEST_UNSET is not set: say which`},
 		{"required variable, no reason", "[[inputs.probe]]\nserver = \"${HOST_TEST_UNSET:?}\"", `FILE:2: environment variable HOST_TEST_UNSET is not set`},
@@ -130,18 +130,18 @@ func TestConfigErrors(t *testing.T) {
 			`FILE: error parsing plain, line 2:{17 66}: error parsing duration: time: invalid duration "five"`},
 
 		{"negative interval from a variable", "[[inputs.plain]]\ninterval = \"${HOST_TEST_NEGATIVE}\"",
-			`[inputs.plain] FILE:1: interval must not be below zero`},
+			`[inputs.plain] FILE:1: interval must not be negative`},
 		{"negative jitter from a variable", "[[inputs.plain]]\ncollection_jitter = \"${HOST_TEST_NEGATIVE}\"",
-			`[inputs.plain] FILE:1: collection_jitter must not be below zero`},
+			`[inputs.plain] FILE:1: collection_jitter must not be negative`},
 
 		{"name of a comment", "[[inputs.plain]]\nname_override = \"#x\"",
-			`[inputs.plain] FILE:1: a name that begins with # makes comments of the lines that Telegraf reads`},
+			`[inputs.plain] FILE:1: a name that begins with # turns its rows into comments`},
 		{"prefix of a comment", "[[inputs.plain]]\nname_prefix = \"# \"",
-			`[inputs.plain] FILE:1: a name that begins with # makes comments of the lines that Telegraf reads`},
+			`[inputs.plain] FILE:1: a name that begins with # turns its rows into comments`},
 
 		{"loader, filter", "[[inputs.plain]]\n\n[[inputs.plain]]\nmetricpass = \"(\"", `FILE: error parsing plain, `},
 		{"unknown store's secret", "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{keep:token}\"", `FILE: unknown secret store for "@{keep:token}": ` +
-			"put its [[secretstores.NAME]] here, as those of Telegraf's own configuration are not seen here"},
+			"put its [[secretstores.NAME]] here, because those in Telegraf's own configuration are not available"},
 		{"init", "[[inputs.plain]]\n\n[[inputs.probe]]\n[[inputs.probe]]\nserver = \"a\"", "[inputs.probe] FILE:3: server is\nrequired"},
 		{"init, the second", "[[inputs.probe]]\nserver = \"a\"\n\n[[inputs.probe]]\nalias = \"b\"", "[inputs.probe::b] FILE:4: server is\nrequired"},
 		{"init, time source", "[[inputs.probe]]\nserver = \"a\"\nstartup_error_behavior = \"shrug\"",
@@ -289,7 +289,7 @@ func TestAgentOptionsWithoutMeaning(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 10*time.Second, cfg.Agent.Interval)
 	require.Contains(t, out.String(),
-		"W! "+path+":2: without effect in this [agent], as they belong in Telegraf's own configuration: logfile, metric_batch_size\n")
+		"W! "+path+":2: no effect in this [agent], set them in Telegraf's own configuration: logfile, metric_batch_size\n")
 }
 
 // Tables of one input that take different parts of what it gathers are no mistake.
@@ -401,7 +401,7 @@ func TestConfigurationByHTTP(t *testing.T) {
 		for _, host := range []string{"192.0.2.1", "config.example.org", "127.0.0.1.example.org", "[2001:db8::1]:8080"} {
 			_, err := loadConf(t, scheme+"://somebody:invented@"+host+"/a.conf?key=invented")
 			require.EqualError(t, err, "reading the configuration failed: http://…@"+host+
-				"/a.conf?… would come over the network unencrypted, secrets included: use https")
+				"/a.conf?… would be fetched over the network unencrypted, secrets included: use https")
 		}
 	}
 

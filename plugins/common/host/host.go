@@ -90,19 +90,19 @@ func run(opts *Options, logs *logWriter) error {
 		h.once, path = true, ""
 		h.stdin = strings.NewReader("") // there may be nobody to close stdin
 	case isatty.IsTerminal(os.Stdin.Fd()):
-		log.Warn("Started by hand: Telegraf starts this program by inputs.execd. It gathers and prints metrics until Ctrl-C, and leaves the state alone. " +
-			"To gather once, use --test; to check the configuration, --check")
+		log.Warn("Started by hand: Telegraf normally starts this program through inputs.execd. It gathers and prints metrics until Ctrl-C, and does " +
+			"not change the state. Use --test to gather once, or --check to check the configuration")
 		path = ""
 	case err != nil:
-		log.Debugf("Whether Telegraf only tests cannot be told: %v", err)
+		log.Debugf("Cannot tell whether Telegraf runs with --test or --once: %v", err)
 	case flag != "":
-		log.Infof("Telegraf runs with %s: gathering once, and leaving the state alone", flag)
+		log.Infof("Telegraf runs with %s: gathering once, without changing the state", flag)
 		h.once, path = true, ""
 	default:
 		h.service = true
 	}
 	if h.service && path == "" && isStateful(instances) {
-		log.Warn("No statefile in [agent]: what is missed while this program is down is not caught up, and a backfill is read again at each start")
+		log.Warn("No statefile in [agent]: hours missed while this program is down are not caught up, and backfill is read again at each start")
 	}
 	if h.states, err = openStateFile(path); err != nil {
 		return fmt.Errorf("the state file %s cannot be used: %w", path, explainStatefile(path, err))
@@ -325,7 +325,7 @@ func (h *host) end() {
 				if len(busy) == 0 {
 					busy = []string{"stdout and the state file"}
 				}
-				log.Warnf("Ending without waiting any longer for %s", strings.Join(busy, ", "))
+				log.Warnf("Stopping without waiting any longer for %s", strings.Join(busy, ", "))
 			})
 		})
 	})

@@ -42,11 +42,11 @@ func (i *instance) configure(defaults *config.AgentConfig) error {
 		"interval": i.Config.Interval, "collection_jitter": i.Config.CollectionJitter, "precision": i.Config.Precision,
 	} {
 		if d < 0 {
-			return fmt.Errorf("%s must not be below zero", name)
+			return fmt.Errorf("%s must not be negative", name)
 		}
 	}
 	if strings.HasPrefix(i.Config.MeasurementPrefix+cmp.Or(i.Config.NameOverride, i.Config.Name), "#") {
-		return errors.New("a name that begins with # makes comments of the lines that Telegraf reads")
+		return errors.New("a name that begins with # turns its rows into comments")
 	}
 	either := func(own time.Duration, set bool, other config.Duration) time.Duration {
 		if set || own != 0 {

@@ -39,7 +39,7 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 			f, openErr := openStateFile(path)
 			switch suffix {
 			case "":
-				const refusal = "/state is a link that belongs to nobody, which is not followed: name the file that it stands for"
+				const refusal = "/state is a link that belongs to nobody and is not followed: use the path of its target"
 				require.ErrorContains(t, err, refusal)
 				require.ErrorContains(t, openErr, refusal)
 			case tempSuffix:
@@ -52,8 +52,8 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 				require.NoError(t, err)
 				require.JSONEq(t, `{"inputs.probe a":"MQ=="}`, string(content))
 			default:
-				require.ErrorContains(t, err, "/state.lock is no regular file: remove it")
-				require.ErrorContains(t, openErr, "/state.lock is no regular file: remove it")
+				require.ErrorContains(t, err, "/state.lock is not a regular file: remove it")
+				require.ErrorContains(t, openErr, "/state.lock is not a regular file: remove it")
 			}
 			content, err := os.ReadFile(target)
 			if dangling {
@@ -105,7 +105,7 @@ func TestLinksThatAreExchanged(t *testing.T) {
 //promise:state-safe
 func TestStateFilesThatAreFIFOs(t *testing.T) {
 	for suffix, expected := range map[string]string{
-		"": "it is no regular file", tempSuffix: "", lockPath(""): "state.lock is no regular file: remove it",
+		"": "it is not a regular file", tempSuffix: "", lockPath(""): "state.lock is not a regular file: remove it",
 	} {
 		path := filepath.Join(t.TempDir(), "state")
 		require.NoError(t, unix.Mkfifo(path+suffix, 0600))

@@ -44,7 +44,7 @@ func (h *host) writeMetric(serializer *influx.Serializer, m telegraf.Metric) err
 		return nil
 	}
 	if _, err := h.stdout.Write(line); err != nil {
-		return fmt.Errorf("stdout is broken, the rows since have not been written: %w", err)
+		return fmt.Errorf("stdout is broken, and the latest rows were not written: %w", err)
 	}
 	m.Accept()
 	return nil

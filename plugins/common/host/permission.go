@@ -22,7 +22,7 @@ func explainStatefile(path string, err error) error {
 	folder, me := folderOf(path), nameOf(os.Getuid())
 	if _, missing := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
 		if strings.HasPrefix(path, "~") {
-			return fmt.Errorf("%w: ~ is not expanded, write the whole path", err)
+			return fmt.Errorf("%w: ~ is not expanded, use the full path", err)
 		}
 		return fmt.Errorf("%w: the folder %s is missing: sudo install -d -o %s -m 750 %s", err, folder, me, quoted(folder))
 	}
@@ -31,11 +31,11 @@ func explainStatefile(path string, err error) error {
 	}
 	if others := filesOfOthers(path, os.Getuid()); len(others) > 0 {
 		owner, _ := ownerOf(others[0])
-		return fmt.Errorf("%w: %s belongs to %s, as %s has run this program before, and this is %s. If that is Telegraf's user: sudo chown -h %s %s",
+		return fmt.Errorf("%w: %s belongs to %s, because %s has run this program before, and this process runs as %s. If that is Telegraf's user: sudo chown -h %s %s",
 			err, others[0], nameOf(owner), nameOf(owner), me, me, quoted(others...))
 	}
 	if owner, known := ownerOf(folder); known {
-		return fmt.Errorf("%w: %s belongs to %s, and this is %s. If that is Telegraf's user, name a statefile in a folder that it may write to: "+
+		return fmt.Errorf("%w: %s belongs to %s, and this process runs as %s. If that is Telegraf's user, use a statefile in a folder that it can write to: "+
 			"sudo install -d -o %s -m 750 %s", err, folder, nameOf(owner), me, me, quoted(filepath.Join(folder, "wolkvox_ivr")))
 	}
 	return err

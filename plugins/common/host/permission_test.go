@@ -65,7 +65,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 			status, _, logged := startChild(t, "", Options{Config: []string{conf}}, asNobody(t, dir)).end()
 			require.Equal(t, 1, status)
 			file := state + tt.says[len("STATE"):]
-			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, as root has run this program before, and this is nobody. "+
+			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, because root has run this program before, and this process runs as nobody. "+
 				"If that is Telegraf's user: sudo chown -h nobody "+file)
 			require.Equal(t, file, LeftByRoot(state))
 
@@ -87,8 +87,8 @@ func TestStateFolderOfAnotherUser(t *testing.T) {
 	require.NoError(t, os.WriteFile(conf, []byte("[agent]\nstatefile = \"state\"\n[[inputs.plain]]\n"), 0644)) //nolint:gosec // G306: likewise
 	status, _, logged := startChild(t, "", Options{Config: []string{conf}}, asNobody(t, dir)).end()
 	require.Equal(t, 1, status)
-	require.Contains(t, logged[len(logged)-1], "permission denied: . belongs to root, and this is nobody. If that is Telegraf's user, "+
-		"name a statefile in a folder that it may write to: sudo install -d -o nobody -m 750 wolkvox_ivr")
+	require.Contains(t, logged[len(logged)-1], "permission denied: . belongs to root, and this process runs as nobody. If that is Telegraf's user, "+
+		"use a statefile in a folder that it can write to: sudo install -d -o nobody -m 750 wolkvox_ivr")
 }
 
 //promise:state-user
@@ -124,8 +124,8 @@ func TestStartedByHand(t *testing.T) {
 	require.NoError(t, c.Process.Signal(syscall.SIGINT))
 	status, _, logged := c.end()
 	require.Zero(t, status, logged)
-	require.Contains(t, strings.Join(logged, "\n"), "W! Started by hand: Telegraf starts this program by inputs.execd. "+
-		"It gathers and prints metrics until Ctrl-C, and leaves the state alone.")
+	require.Contains(t, strings.Join(logged, "\n"), "W! Started by hand: Telegraf normally starts this program through inputs.execd. "+
+		"It gathers and prints metrics until Ctrl-C, and does not change the state.")
 	require.NoFileExists(t, state)
 	require.NoFileExists(t, lockPath(state))
 }
@@ -136,6 +136,6 @@ func TestNoStatefile(t *testing.T) {
 		c := startChild(t, conf, Options{})
 		require.NoError(t, c.in.Close())
 		_, _, logged := c.end()
-		require.Equal(t, warnings, strings.Count(strings.Join(logged, "\n"), "W! No statefile in [agent]: what is missed while this program is down"), logged)
+		require.Equal(t, warnings, strings.Count(strings.Join(logged, "\n"), "W! No statefile in [agent]: hours missed while this program is down"), logged)
 	}
 }

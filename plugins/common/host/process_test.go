@@ -151,9 +151,9 @@ func TestStop(t *testing.T) {
 		{"stdin during a gather", "hang", closeStdin, 0, ""},
 		{"SIGTERM during a gather", "hang", send(syscall.SIGTERM), 0, ""},
 		{"state changes at the stop", "count stop", closeStdin, 0, ""},
-		{"gather does not let go", "deaf", closeStdin, 1, "W! Ending without waiting any longer for [inputs.probe::busy] FILE:6"},
-		{"gather does not let go of SIGTERM", "deaf", send(syscall.SIGTERM), 1, "W! Ending without waiting any longer for [inputs.probe::busy] FILE:6"},
-		{"stop does not return", "deaf stop", closeStdin, 1, "W! Ending without waiting any longer for [inputs.probe::busy] FILE:6"},
+		{"gather does not let go", "deaf", closeStdin, 1, "W! Stopping without waiting any longer for [inputs.probe::busy] FILE:6"},
+		{"gather does not let go of SIGTERM", "deaf", send(syscall.SIGTERM), 1, "W! Stopping without waiting any longer for [inputs.probe::busy] FILE:6"},
+		{"stop does not return", "deaf stop", closeStdin, 1, "W! Stopping without waiting any longer for [inputs.probe::busy] FILE:6"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +245,7 @@ func TestSignalDuringStart(t *testing.T) {
 	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
 	status, _, logged := c.end()
 	require.Equal(t, 1, status)
-	require.Regexp(t, `Ending without waiting any longer for \[inputs\.probe\] \S+:1$`, logged[len(logged)-1])
+	require.Regexp(t, `Stopping without waiting any longer for \[inputs\.probe\] \S+:1$`, logged[len(logged)-1])
 }
 
 // If one input does not start, what the others have sent is written, and they are stopped within a second.
@@ -449,7 +449,7 @@ func TestLockedMemory(t *testing.T) {
 	status, rows, logged := run("16", false)
 	require.Equal(t, 1, status)
 	require.Empty(t, rows)
-	require.Equal(t, []string{"E! protecting 1 secret(s) takes 20 KiB of locked memory, which this process does not get (cannot allocate memory): " +
+	require.Equal(t, []string{"E! protecting 1 secret(s) takes 20 KiB of locked memory, more than this process may lock (cannot allocate memory): " +
 		"raise the limit (LimitMEMLOCK= in the systemd unit, ulimit -l in a shell), or run with --unprotected"}, logged)
 
 	status, rows, logged = run("16", true)

@@ -277,7 +277,7 @@ func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 		require.JSONEq(t, `{"gathers":6}`, kept(), "a row has not been written")
 		require.Error(t, h.ctx.Err(), "the host goes on without a stdout")
 		h.prompt()
-		require.ErrorContains(t, h.stop(), "stdout is broken, the rows since have not been written: broken")
+		require.ErrorContains(t, h.stop(), "stdout is broken, and the latest rows were not written: broken")
 		require.JSONEq(t, `{"gathers":6}`, kept())
 	})
 }

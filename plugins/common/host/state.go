@@ -47,8 +47,8 @@ const (
 )
 
 var (
-	errNoStates   = errors.New("it is not a state file, and stays as it is: name another file, or move it away")
-	errNotRegular = errors.New("it is no regular file")
+	errNoStates   = errors.New("it is not a state file and was not changed: use another file, or move it away")
+	errNotRegular = errors.New("it is not a regular file")
 
 	// ErrDamaged says that a state file can't be read. A service that starts with it sets it aside, and begins without.
 	ErrDamaged = errors.New("it is damaged")
@@ -104,7 +104,7 @@ func followLinks(path string) (string, error) {
 			return path, nil //nolint:nilerr // it is no link
 		}
 		if owner > 0 && owner != os.Getuid() {
-			return "", fmt.Errorf("%s is a link that belongs to %s, which is not followed: name the file that it stands for", path, nameOf(owner))
+			return "", fmt.Errorf("%s is a link that belongs to %s and is not followed: use the path of its target", path, nameOf(owner))
 		}
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(filepath.Dir(path), target)
@@ -122,7 +122,7 @@ func newLock(path string, flags int) *flock.Flock {
 // explainLock returns why the lock of a state file can't be had, with the error of trying, or nil.
 func explainLock(path string, err error) error {
 	if info, statErr := os.Lstat(lockPath(path)); statErr == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file: remove it", lockPath(path))
+		return fmt.Errorf("%s is not a regular file: remove it", lockPath(path))
 	}
 	return err
 }
@@ -165,7 +165,7 @@ func (f *stateFile) read() error {
 		return err
 	}
 	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // a full disk is told of by the next save
-		return fmt.Errorf("it cannot be replaced, as each save does; if it is mounted into a container, mount its folder instead: %w", err)
+		return fmt.Errorf("it cannot be replaced, which each save does; if it is mounted into a container, mount its folder instead: %w", err)
 	}
 	return nil
 }
@@ -236,10 +236,10 @@ func (f *stateFile) restore(instances []*instance) {
 		f.setAside(errors.Join(refused...))
 	case !f.existed || len(missing) == 0:
 	case restored == 0:
-		log.Warnf("State file %s has no state of any input here, so they start afresh. If another program writes it too, as Telegraf does "+
-			"where its own [agent] names the same statefile, give each a file of its own", f.path)
+		log.Warnf("State file %s has no state of any input here, so all of them start fresh. If another program also writes it, such as "+
+			"a Telegraf whose own [agent] names the same statefile, give each its own file", f.path)
 	default:
-		log.Infof("State file %s has no state of %q yet: starting afresh", f.path, missing)
+		log.Infof("State file %s has no state of %q yet: starting fresh", f.path, missing)
 	}
 }
 
@@ -262,10 +262,10 @@ func (f *stateFile) setAside(reason error) {
 	if f.aside == "" {
 		f.aside = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
 		if err := os.Rename(f.path, f.aside); err != nil {
-			f.aside = fmt.Sprintf("to be overwritten, as it could not be renamed (%v)", err)
+			f.aside = fmt.Sprintf("to be overwritten, because it could not be renamed (%v)", err)
 		}
 	}
-	log.Warnf("State file %s is not usable, starting without; it is now %s: %v", f.path, f.aside, reason)
+	log.Warnf("State file %s can't be used, starting without it; it is now %s: %v", f.path, f.aside, reason)
 	f.existed = false
 	f.changed = len(f.states) > 0
 }

@@ -88,7 +88,7 @@ func TestUnusableStateFiles(t *testing.T) {
 			content, err := os.ReadFile(aside[0])
 			require.NoError(t, err)
 			require.Equal(t, tt.content, string(content))
-			require.Equal(t, fmt.Sprintf("W! State file %s is not usable, starting without; it is now %s: %s\n", path, aside[0], tt.reason), out.String())
+			require.Equal(t, fmt.Sprintf("W! State file %s can't be used, starting without it; it is now %s: %s\n", path, aside[0], tt.reason), out.String())
 
 			f.save()
 			left, err := os.ReadFile(path)
@@ -157,7 +157,7 @@ func TestStatesThatGathersReject(t *testing.T) {
 		require.JSONEq(t, old, string(content))
 		var log strings.Builder
 		for _, id := range []string{"probe 0", "probe 1"} {
-			fmt.Fprintf(&log, "W! State file %s is not usable, starting without; it is now %s: state of %q: gathers of tomorrow\n", path, aside[0], id)
+			fmt.Fprintf(&log, "W! State file %s can't be used, starting without it; it is now %s: state of %q: gathers of tomorrow\n", path, aside[0], id)
 		}
 		require.Equal(t, log.String(), out.String())
 		stopHost(t, h)
@@ -199,7 +199,7 @@ func TestReadStates(t *testing.T) {
 	_, err := ReadStates("state")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = ReadStates(".")
-	require.EqualError(t, err, "it is no regular file")
+	require.EqualError(t, err, "it is not a regular file")
 	require.NoError(t, os.WriteFile("damaged", []byte(`{"inputs.probe`), 0600))
 	_, err = ReadStates("damaged")
 	require.ErrorIs(t, err, ErrDamaged)
@@ -237,7 +237,7 @@ func TestOtherFileAsStatefile(t *testing.T) {
 				func(path string) error { _, err := ReadStates(path); return err },
 				CheckStatefile,
 			} {
-				require.EqualError(t, use(path), "it is not a state file, and stays as it is: name another file, or move it away")
+				require.EqualError(t, use(path), "it is not a state file and was not changed: use another file, or move it away")
 				after, err := os.ReadFile(path)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal([]byte(content), after))
@@ -263,7 +263,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	defer socket.Close()
 	for _, path := range []string{dir, filepath.Join(dir, "socket")} {
 		_, err = openStateFile(path)
-		require.EqualError(t, err, "it is no regular file; without statefile no state is kept")
+		require.EqualError(t, err, "it is not a regular file; without statefile no state is kept")
 		require.NoFileExists(t, path+".lock")
 	}
 
@@ -278,12 +278,12 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 
 //promise:state-damaged
 func TestStatesThatAreMissingAreSaid(t *testing.T) {
-	const warning = "W! State file PATH has no state of any input here, so they start afresh. If another program writes it too, as Telegraf does " +
-		"where its own [agent] names the same statefile, give each a file of its own\n"
+	const warning = "W! State file PATH has no state of any input here, so all of them start fresh. If another program also writes it, such as a Telegraf " +
+		"whose own [agent] names the same statefile, give each its own file\n"
 	for _, tt := range []struct{ name, content, want string }{
 		{"no file", "", ""},
 		{"all there", `{"a":"e30=","b":"e30=","other":"e30="}`, ""},
-		{"one is new", `{"a":"e30="}`, "I! State file PATH has no state of [\"b\"] yet: starting afresh\n"},
+		{"one is new", `{"a":"e30="}`, "I! State file PATH has no state of [\"b\"] yet: starting fresh\n"},
 		{"wiped by Telegraf", `{}`, warning},
 		{"Telegraf's", `{"other":"e30="}`, warning},
 	} {

@@ -21,7 +21,7 @@ import (
 func trial() (flag string, err error) {
 	command, err := telegrafCommand()
 	if err != nil {
-		return "", fmt.Errorf("the command line of Telegraf is not to be had: %w", err)
+		return "", fmt.Errorf("Telegraf's command line can't be read: %w", err)
 	}
 	return trialFlag(command[1:]), nil
 }
@@ -37,7 +37,7 @@ func telegrafCommand() ([]string, error) {
 	}
 	parent, err := p.CmdlineSliceWithContext(ctx)
 	if err == nil && len(parent) == 0 {
-		err = fmt.Errorf("process %d tells none", p.Pid)
+		err = fmt.Errorf("process %d has none", p.Pid)
 	}
 	if err != nil {
 		return nil, err

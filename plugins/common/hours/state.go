@@ -111,7 +111,7 @@ func (o *OpenHours) UnmarshalJSON(content []byte) error {
 	for _, run := range runs {
 		for i, rows := range run.Rows {
 			if len(rows) > 4 || len(rows)%2 != 0 {
-				return errors.New("an open hour must have calls and minutes of two rows at most")
+				return errors.New("an open hour must have the calls and minutes of at most two rows")
 			}
 			var figures [2]Figures
 			for n := range len(rows) / 2 {
@@ -199,7 +199,7 @@ func (s *State) validate() error {
 	postponed := 0
 	for _, p := range s.Postponed {
 		if p == nil || p.FailingFrom < p.From || p.FailingFrom >= p.To || p.Pause <= 0 || p.Tries < 0 {
-			return errors.New("state has postponed hours that are not in order")
+			return errors.New("state has postponed hours out of order")
 		}
 		if postponed += p.window().Hours(); postponed > maxPostponed {
 			return errors.New("state has too many postponed hours")
@@ -209,15 +209,15 @@ func (s *State) validate() error {
 	case len(hours) > maxHours:
 		return fmt.Errorf("state names more than %d hours", maxHours)
 	case slices.ContainsFunc(hours, func(h Hour) bool { return !IsKnown(h) }):
-		return errors.New("state has hours of other years than 2000 to 2200")
+		return errors.New("state has hours outside the years 2000 to 2200")
 	case t != TooWide{} && (t.Hours < 2*Day || t.Hours > longestWindow+Day || t.Pause <= 0):
-		return fmt.Errorf("state has too wide windows of %d hours, which must be %d to %d", t.Hours, 2*Day, longestWindow+Day)
+		return fmt.Errorf("state has a window limit of %d hours, which must be %d to %d", t.Hours, 2*Day, longestWindow+Day)
 	case s.Width < 1 || s.GoodWidth < 1 || max(s.Width, s.GoodWidth) > longestWindow:
 		return fmt.Errorf("state has a width of %d or %d hours, which must be 1 to %d", s.Width, s.GoodWidth, longestWindow)
 	case s.WidestRun < 0 || s.LongestGap < 0 || s.Newest < s.Oldest:
-		return errors.New("state has hours that are not in order")
+		return errors.New("state has hours out of order")
 	case !s.Final.isValid() || !s.Again.isValid() || !s.Reopened.isValid() || !s.Shown.isValid():
-		return errors.New("state has windows that are not in order")
+		return errors.New("state has windows out of order")
 	}
 	return nil
 }

@@ -24,13 +24,13 @@ type OpenRange struct {
 // Reasons of open hours.
 const (
 	whyUnread  = "no reading yet"
-	whyAgain   = "to be read once more"
-	whyOnce    = "read, the next reading has to agree"
-	whyNewer   = "at or above the watermark until the report shows newer calls"
+	whyAgain   = "waiting to be read again"
+	whyOnce    = "read once; the next reading must agree"
+	whyNewer   = "not before the watermark: waiting for newer calls in the report"
 	whyNever   = "the report has shown no calls yet"
 	whyFails   = "requests for a single hour fail"
-	whyDoubted = "their silence in the report is not credible, or their rows can't be read"
-	whyEarlier = "earlier than any known calls, which may be all there are"
+	whyDoubted = "the report is inconclusive, or their rows can't be read"
+	whyEarlier = "earlier than any known calls"
 )
 
 // StatusOf returns the status at now of a saved state as it is: it does not have hours read once more that an output may not have stored,

@@ -42,7 +42,7 @@ func (w *Window) UnmarshalJSON(content []byte) error {
 		return err
 	}
 	if len(ends) != 2 || ends[0] >= ends[1] {
-		return errors.New("a window must have two hours in order")
+		return errors.New("a window must have two hours, the earlier one first")
 	}
 	w.From, w.To = ends[0], ends[1]
 	return nil

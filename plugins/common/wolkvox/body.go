@@ -27,7 +27,7 @@ var (
 
 var (
 	errTooLong = fmt.Errorf("longer than %d MiB", maxBody>>20)
-	errHeldUp  = errors.New("it had to wait for large responses of other operations")
+	errHeldUp  = errors.New("waited too long for large responses of other operations")
 )
 
 // readBody reads the body, which may have to wait for larger ones of other operations.

@@ -151,7 +151,7 @@ func RefuseRedirect(*http.Request, []*http.Request) error {
 }
 
 // ErrRedirect is the error of RefuseRedirect.
-var ErrRedirect = errors.New("redirected, which was refused")
+var ErrRedirect = errors.New("redirect refused")
 
 func (r *Response) isSuccess() bool {
 	return r.HTTP.StatusCode >= 200 && r.HTTP.StatusCode <= 299

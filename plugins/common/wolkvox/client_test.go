@@ -418,11 +418,11 @@ func TestTokenChanges(t *testing.T) {
 	}
 	require.NoError(t, CheckToken("~"))
 	for token, expected := range map[string]string{
-		"two words":        "the token has blanks or characters that no wolkvox-token has",
+		"two words":        "the token has spaces or characters that are never part of a token",
 		" ":                "token is empty",
-		"${WOLKVOX_TOKEN}": "the environment variable that token names isn't set",
-		"$WOLKVOX_TOKEN":   "the environment variable that token names isn't set",
-		"té":               "the token has blanks or characters",
+		"${WOLKVOX_TOKEN}": "the environment variable in token is not set",
+		"$WOLKVOX_TOKEN":   "the environment variable in token is not set",
+		"té":               "the token has spaces or characters",
 	} {
 		require.NoError(t, c.Token.Set([]byte(token)))
 		_, err := c.Report(t.Context(), testDay)

@@ -240,7 +240,7 @@ func TestFailureText(t *testing.T) {
 		require.ErrorContains(t, err, c.expected, c.name)
 	}
 	_, err := inUTC().Parse(respond(502, "<html>", html...), newYear)
-	require.EqualError(t, err, `the server failed (HTTP status 502, content type "text/<token>"): the hours missed are read later`)
+	require.EqualError(t, err, `the server failed (HTTP status 502, content type "text/<token>"): the missing hours are read later`)
 
 	_, err = inUTC().Parse(respond(403, `{"code": "200", "error": "TOKEN LIMIT EXCEEDED", "msg": "", "data": null}`), newYear)
 	requireClass(t, FailedQuota, err)
@@ -259,7 +259,7 @@ func TestPHPNotice(t *testing.T) {
 	t.Parallel()
 	const (
 		tagged = "<br />\n<b>Notice</b>:  Undefined index: x in <b>/var/www/x.php</b> on line <b>3</b><br />\n"
-		quoted = `HTTP status 200, "Notice: Undefined index: x in /var/www/x.php on line 3"): this is a fault of wolkvox's server`
+		quoted = `HTTP status 200, "Notice: Undefined index: x in /var/www/x.php on line 3"): this is a fault in wolkvox's server`
 	)
 	plain := anyTag.ReplaceAllString(tagged, "")
 	for _, c := range []struct{ name, body, expected string }{
@@ -358,5 +358,5 @@ func TestErrorThatRepeatsTheStatus(t *testing.T) {
 	_, err := inUTC().Parse(respond(404, `{"code":"404","error":"404","msg":"Validate dates entered","data":null}`), newYear)
 	require.NoError(t, err)
 	_, err = inUTC().Parse(respond(404, `{"code":"404","error":"404","msg":"No such report","data":null}`), newYear)
-	require.ErrorContains(t, err, `there is no such report or server (HTTP status 404, "No such report")`)
+	require.ErrorContains(t, err, `the report or server does not exist (HTTP status 404, "No such report")`)
 }

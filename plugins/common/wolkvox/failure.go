@@ -24,36 +24,36 @@ type Class struct {
 
 // The classes of failures.
 var (
-	FailedToken = &Class{Name: "token", What: "the token was not accepted", General: true,
-		Advice: "check that token is the operation's valid wolkvox-token and that server is that operation's server"}
+	FailedToken = &Class{Name: "token", What: "the token was rejected", General: true,
+		Advice: "check that token is valid and belongs to the operation on server"}
 	FailedQuota = &Class{Name: "quota", What: "the operation's daily quota of API calls is spent", General: true,
-		Advice: "nothing is lost, the hours are read when it is renewed; " +
-			"if this happens often, set a longer interval or find which other clients use the operation's tokens"}
-	FailedBusy = &Class{Name: "busy", What: "the token is being used by another client at the same time", General: true,
-		Advice: "give Telegraf a token of its own"}
+		Advice: "the missing hours are read after the quota resets; " +
+			"if this happens often, set a longer interval, or find out which other clients use the operation's tokens"}
+	FailedBusy = &Class{Name: "busy", What: "another client is using the token at the same time", General: true,
+		Advice: "give Telegraf its own token"}
 	FailedDisabled = &Class{Name: "disabled", What: "the API is temporarily disabled or refuses access",
-		Advice: "wolkvox does so for maintenance and backups: the hours missed are read later"}
-	FailedRequest = &Class{Name: "request", What: "the API does not accept the request",
+		Advice: "wolkvox does this for maintenance and backups; the missing hours are read later"}
+	FailedRequest = &Class{Name: "request", What: "the API rejected the request",
 		Advice: "check url if it is set, and whether there is a newer version of this plugin"}
-	FailedNotFound = &Class{Name: "not_found", What: "there is no such report or server",
+	FailedNotFound = &Class{Name: "not_found", What: "the report or server does not exist",
 		Advice: "check server, and url if it is set"}
-	FailedOverload = &Class{Name: "overload", What: "the API has too many requests", General: true,
-		Advice: "the hours missed are read later; if this happens often, set a longer interval or collection_jitter"}
+	FailedOverload = &Class{Name: "overload", What: "too many requests to the API", General: true,
+		Advice: "the missing hours are read later; if this happens often, set a longer interval or collection_jitter"}
 	FailedServer = &Class{Name: "server", What: "the server failed",
-		Advice: "the hours missed are read later"}
+		Advice: "the missing hours are read later"}
 	FailedResponse = &Class{Name: "response", What: "the response is not a report",
-		Advice: "check url and any proxy in between; if they are right, wait: the hours missed are read later"}
+		Advice: "check url and any proxy in between; if they are right, wait: the missing hours are read later"}
 	FailedPHP = &Class{Name: "php", What: "the server wrote a PHP notice into its response",
-		Advice: "this is a fault of wolkvox's server: wait, the hours missed are read later; if it lasts, tell wolkvox's support"}
+		Advice: "this is a fault in wolkvox's server; the missing hours are read later; if it persists, report it to wolkvox's support"}
 	// FailedConnection means that there was no connection at all. One that ends without a response is of FailedServer, as it may depend on
 	// the request.
 	FailedConnection = &Class{Name: "connection", What: "the server can't be reached", General: true,
 		Advice: "check the network, proxy settings, and that this machine's public address is registered in the operation's firewall at wolkvox"}
 	FailedTimeout = &Class{Name: "timeout", What: "no complete response in time",
-		Advice: "check that this machine's public address is registered in the operation's firewall at wolkvox; the hours missed are read later"}
+		Advice: "check that this machine's public address is registered in the operation's firewall at wolkvox; the missing hours are read later"}
 	FailedTLS = &Class{Name: "tls", What: "no trusted connection to the server", General: true,
 		Advice: "check this machine's clock and its certificates, tls_ca, and any proxy in between"}
-	FailedRedirect = &Class{Name: "redirect", What: "the server redirects, which is not followed", General: true,
+	FailedRedirect = &Class{Name: "redirect", What: "the server redirects; redirects are not followed", General: true,
 		Advice: "check url"}
 
 	// Classes are all classes of failures.

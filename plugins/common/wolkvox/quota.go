@@ -25,7 +25,7 @@ type Quota struct {
 
 // String returns the quota for messages.
 func (q Quota) String() string {
-	return fmt.Sprintf("%d requests a day, %d used today (%d with this token), %d left", q.Limit, q.Used, q.ByToken, q.Available)
+	return fmt.Sprintf("%d requests per day, %d used today (%d with this token), %d left", q.Limit, q.Used, q.ByToken, q.Available)
 }
 
 // FindQuota looks for the names of the quota in whatever form they come: no response with them has been published.

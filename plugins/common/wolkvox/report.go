@@ -86,12 +86,12 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	case report.Listed > maxRows:
 		return nil, r.newFailure(FailedResponse, fmt.Sprintf("more than %d rows", maxRows))
 	case f.isDateless && w.From.Of()+w.Hours() > hours.Day:
-		return nil, r.newFailure(FailedResponse, "its rows have an hour without a date, which can be read if a single day is requested, not several")
+		return nil, r.newFailure(FailedResponse, "its rows have an hour without a date, which can be read only in windows of one day")
 	case report.Unreadable > 0 && len(report.Rows)+report.Strays+f.ignored == 0:
 		p := report.Problems[0]
-		return nil, r.newFailure(FailedResponse, fmt.Sprintf("none of its %d row(s) can be read, such as row %d: %s", report.Listed, p.Position, p.Reason))
+		return nil, r.newFailure(FailedResponse, fmt.Sprintf("none of its %d row(s) can be read, for example row %d: %s", report.Listed, p.Position, p.Reason))
 	case len(report.Rows)+report.Unreadable == 0 && report.Strays > 0:
-		return nil, r.newFailure(FailedResponse, fmt.Sprintf("all of its %d row(s) are of hours that were not requested, such as %s", report.Strays, f.stray))
+		return nil, r.newFailure(FailedResponse, fmt.Sprintf("all of its %d row(s) are for hours that were not requested, such as %s", report.Strays, f.stray))
 	}
 	return report, nil
 }
@@ -228,7 +228,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 	if l.field == "hour" {
 		of, ok := parseClock(l.text)
 		if !ok {
-			return 0, f.describe(l.field, l.value, "hour of the day such as 08 or 08:00")
+			return 0, f.describe(l.field, l.value, "an hour of the day such as 08 or 08:00")
 		}
 		f.isDateless = true
 		from := f.report.Window.From
@@ -239,7 +239,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		of, isClock := parseClock(l.clock)
 		switch {
 		case ok && isClock && of != hour.Of():
-			return 0, f.describe(l.field, l.value, "hour that agrees with "+Quote(l.clock, maxClock)+` in field "hour"`)
+			return 0, f.describe(l.field, l.value, "an hour that agrees with "+Quote(l.clock, maxClock)+` in field "hour"`)
 		case ok: // it needs no other
 			l.clock = ""
 		case isClock:
@@ -248,7 +248,7 @@ func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
 		}
 	}
 	if !l.isText || !ok {
-		return 0, f.describe(l.field, l.value, "hour such as 2026-01-18-19")
+		return 0, f.describe(l.field, l.value, "an hour such as 2026-01-18-19")
 	}
 	return hour, ""
 }
@@ -261,7 +261,7 @@ func (f *filing) add(content gjson.Result) {
 	r := f.report
 	if !content.IsObject() {
 		r.Undated = true
-		r.problem(r.Listed, "it is no object")
+		r.problem(r.Listed, "it is not an object")
 		return
 	}
 	raw := readRow(content)
@@ -303,7 +303,7 @@ func (f *filing) file(row filed, reason string, isZero bool) {
 	case most == 0 && isZero:
 		f.ignored++
 	case most == 0:
-		f.report.problem(f.report.Listed, fmt.Sprintf("hour %s doesn't exist in %s, where clocks were set forward then", row.Hour, f.calendar.Location))
+		f.report.problem(f.report.Listed, fmt.Sprintf("hour %s does not exist in %s: clocks were set forward", row.Hour, f.calendar.Location))
 	case s.count < most:
 		s.rows[s.count] = row
 		s.count++
@@ -338,14 +338,14 @@ func (f *filing) figures(raw *rawRow) (row Row, reason string) {
 	f.commas.see(text, row.Calls)
 	if !ok {
 		f.commas.seeCalls(calls)
-		return Row{}, f.describe("calls", raw.calls, "whole number of calls")
+		return Row{}, f.describe("calls", raw.calls, "a whole number of calls")
 	}
 	if isText {
 		row.Minutes, isText = parseMinutes(text, f.isDecimal)
 		isText = isText && !(f.refusesPoints && isPointOfThousands(text))
 	}
 	if !isText {
-		return Row{}, f.describe("ivr_minutes", raw.minutes, "number of minutes or HH:MM:SS")
+		return Row{}, f.describe("ivr_minutes", raw.minutes, "a number of minutes or HH:MM:SS")
 	}
 	row.NoMinutes = row.Calls > 0 && isPlaceholder(text)
 	return row, ""
@@ -368,7 +368,7 @@ func (f *filing) describe(field string, v gjson.Result, wanted string) string {
 	case v.IsArray():
 		is = "a list"
 	}
-	return fmt.Sprintf("field %q is %s, which is no %s", field, is, wanted)
+	return fmt.Sprintf("field %q is %s, expected %s", field, is, wanted)
 }
 
 // maxCompared bounds the JSON of the rows of a report that are compared by their columns, in bytes: a month that is listed twice has half

@@ -85,20 +85,20 @@ func TestParse(t *testing.T) {
 			{"hour": "23", "calls": 9, "ivr_minutes": 9}, {"hour": "24", "calls": 9, "ivr_minutes": 9}`, Report{Listed: 6, Strays: 1,
 			Rows: []Row{{Hour: at(0), Figures: hours.Figures{Calls: 3, Minutes: 4}}, {Hour: at(1), Figures: hours.Figures{Calls: 5, Minutes: 6}},
 				{Hour: at(2), Figures: hours.Figures{Calls: 7, Minutes: 8}}, {Hour: at(3), Figures: first.Figures}},
-			Unreadable: 1, Undated: true, Problems: []Problem{{6, `field "hour" is "24", which is no hour of the day such as 08 or 08:00`}}}},
+			Unreadable: 1, Undated: true, Problems: []Problem{{6, `field "hour" is "24", expected an hour of the day such as 08 or 08:00`}}}},
 		{"date and hour", `{"date": "2026-01-01", "hour": "1", "calls": 3, "ivr_minutes": 4},
 			{"day": 20260101, "hour": "00:00", "calls": 1, "ivr_minutes": 2.5},
 			{"date": "2026-01-02", "hour": "00", "calls": 9, "ivr_minutes": 9}`, Report{Listed: 3, Strays: 1, Rows: []Row{first, second}}},
 		{"date with an hour, and hour", `{"date": "2026010100", "hour": "00", "calls": 1, "ivr_minutes": 2.5}, {"date": "2026010101", "hour": "x",
 			"calls": 3, "ivr_minutes": 4}, {"date": "2026-01-01 00:00:00", "hour": "08", "calls": 9, "ivr_minutes": 9}`, Report{Listed: 3,
 			Rows: []Row{first, second}, Unreadable: 1, Undated: true, Problems: []Problem{
-				{3, `field "date" is "2026-01-01 00:00:00", which is no hour that agrees with "08" in field "hour"`}}}},
+				{3, `field "date" is "2026-01-01 00:00:00", expected an hour that agrees with "08" in field "hour"`}}}},
 		{"placeholder of an hour", one + `, {"date": "", "hour": "-", "calls": "", "ivr_minutes": ""}`, Report{Listed: 2, Rows: []Row{first}}},
 		{"strays", one + `, {"date": "2026010104", "calls": "x"}, {"date": "2025123123", "calls": 1, "ivr_minutes": 1}`,
 			Report{Listed: 3, Rows: []Row{first}, Strays: 2}},
 		{"strays and unreadable", `{"date": "2026010100", "calls": "x"}, {"date": "2025123123", "calls": 1, "ivr_minutes": 1}`,
 			Report{Listed: 2, Rows: make([]Row, 0), Strays: 1, Unreadable: 1, UnreadableHours: []hours.Hour{at(0)},
-				Problems: []Problem{{1, `field "calls" is "x", which is no whole number of calls`}}}},
+				Problems: []Problem{{1, `field "calls" is "x", expected a whole number of calls`}}}},
 		{"keys in other cases", `{"Date": "2026010101", "date": "2026010100", "calls": "1", "CALLS": "9", "ivr_minutes": "2.5", "Ivr_Minutes": 1}`,
 			Report{Listed: 1, Rows: []Row{first}}},
 		{"keys twice", `{"calls": "x", "date": "?", "date": "2026010100", "calls": "1", "ivr_minutes": [], "ivr_minutes": "2.5"}`,
@@ -121,8 +121,8 @@ func TestParse(t *testing.T) {
 			Report{Listed: 3, Rows: []Row{second}, Unreadable: 1, UnreadableHours: []hours.Hour{at(0)},
 				Problems: []Problem{{2, "hour 2026-01-01 00:00 is listed more than once with different columns"}}}},
 		{"unreadable beside readable", `{"date": "2026010100", "calls": "x"}, ` + one + "," + other, Report{Listed: 3, Rows: []Row{second},
-			Unreadable: 1, UnreadableHours: []hours.Hour{at(0)}, Problems: []Problem{{1, `field "calls" is "x", which is no whole number of calls`}}}},
-		{"undated", one + `, 7`, Report{Listed: 2, Rows: []Row{first}, Unreadable: 1, Undated: true, Problems: []Problem{{2, "it is no object"}}}},
+			Unreadable: 1, UnreadableHours: []hours.Hour{at(0)}, Problems: []Problem{{1, `field "calls" is "x", expected a whole number of calls`}}}},
+		{"undated", one + `, 7`, Report{Listed: 2, Rows: []Row{first}, Unreadable: 1, Undated: true, Problems: []Problem{{2, "it is not an object"}}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,11 +139,11 @@ func TestParse(t *testing.T) {
 func TestNoUsableRow(t *testing.T) {
 	t.Parallel()
 	for rows, expected := range map[string]string{
-		`{"date": "soon", "calls": 1, "ivr_minutes": 2}, 7`: `the response is not a report (none of its 2 row(s) can be read, such as row 1: ` +
-			`field "date" is "soon", which is no hour such as 2026-01-18-19): ` + FailedResponse.Advice,
+		`{"date": "soon", "calls": 1, "ivr_minutes": 2}, 7`: `the response is not a report (none of its 2 row(s) can be read, for example row 1: ` +
+			`field "date" is "soon", expected an hour such as 2026-01-18-19): ` + FailedResponse.Advice,
 		`{"date": "2026010100", "calls": 1, "ivr_minutes": 2, "skill": "a"}, {"date": "2026010100", "calls": 1, "ivr_minutes": 2}`: "none of its " +
-			"2 row(s) can be read, such as row 2: hour 2026-01-01 00:00 is listed more than once with different columns",
-		`{"date": "2025123123", "calls": 1, "ivr_minutes": 2}`: "all of its 1 row(s) are of hours that were not requested, such as 2025-12-31 23:00",
+			"2 row(s) can be read, for example row 2: hour 2026-01-01 00:00 is listed more than once with different columns",
+		`{"date": "2025123123", "calls": 1, "ivr_minutes": 2}`: "all of its 1 row(s) are for hours that were not requested, such as 2025-12-31 23:00",
 	} {
 		report, err := parseRows(rows)
 		require.Nil(t, report)
@@ -161,9 +161,9 @@ func TestNoUsableRow(t *testing.T) {
 func TestUnreadableRow(t *testing.T) {
 	t.Parallel()
 	const (
-		hour    = "which is no hour such as 2026-01-18-19"
-		calls   = "which is no whole number of calls"
-		minutes = "which is no number of minutes or HH:MM:SS"
+		hour    = "expected an hour such as 2026-01-18-19"
+		calls   = "expected a whole number of calls"
+		minutes = "expected a number of minutes or HH:MM:SS"
 	)
 	cases := []struct{ row, expected string }{
 		{`{"calls": 1, "ivr_minutes": 2}`, `field "date" is missing`},
@@ -194,10 +194,10 @@ func TestUnreadableRow(t *testing.T) {
 		{`{"date": "2026010100", "calls": "\u0069nvented-token-1", "ivr_minutes": 2}`, `field "calls" is "<token>", ` + calls},
 		{`{"date": "2026010100", "calls": 1}`, `field "ivr_minutes" is missing`},
 		{`{"date": "2026010100", "calls": 1, "ivr_minutes": "1e309"}`, `field "ivr_minutes" is "1e309", ` + minutes},
-		{`null`, "it is no object"},
+		{`null`, "it is not an object"},
 		{`{}`, `field "date" is missing`},
-		{`[]`, `it is no object`},
-		{`"2026010100"`, `it is no object`},
+		{`[]`, `it is not an object`},
+		{`"2026010100"`, `it is not an object`},
 	}
 	for _, c := range cases {
 		report, err := parseRows(`{"date": "2026010101", "calls": 3, "ivr_minutes": 4}, ` + c.row + `, {"date": "2026010103", "calls": 5, "ivr_minutes": 6}`)
@@ -276,7 +276,7 @@ func TestClockChanges(t *testing.T) {
 		{"date": "2026032902", "calls": 7, "ivr_minutes": 1}]}`), day(2026, 3, 29))
 	require.NoError(t, err)
 	require.Len(t, report.Rows, 1)
-	require.Equal(t, []Problem{{2, "hour 2026-03-29 02:00 doesn't exist in Europe/Madrid, where clocks were set forward then"}}, report.Problems)
+	require.Equal(t, []Problem{{2, "hour 2026-03-29 02:00 does not exist in Europe/Madrid: clocks were set forward"}}, report.Problems)
 	require.Empty(t, report.UnreadableHours, "no hour of the operation can't be read")
 }
 

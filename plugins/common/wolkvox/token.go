@@ -33,11 +33,11 @@ func (c *Client) CurrentToken() (string, error) {
 func CheckToken(token string) error {
 	switch {
 	case token == "":
-		return errors.New(`token is empty: set it to the operation's wolkvox-token, e.g. by token = "${WOLKVOX_TOKEN}"`)
+		return errors.New(`token is empty: set it to the operation's wolkvox-token, e.g. token = "${WOLKVOX_TOKEN}"`)
 	case unsetVariable.MatchString(token):
-		return errors.New("the environment variable that token names isn't set: set it where Telegraf is started")
+		return errors.New("the environment variable in token is not set: set it in Telegraf's environment")
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("the token has blanks or characters that no wolkvox-token has: copy it again")
+		return errors.New("the token has spaces or characters that are never part of a token: copy it again")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	case w.ctx.Err() != nil:
 		return nil
 	case now.Before(earliestNow):
-		return fmt.Errorf("%s: this machine's clock shows %s: set it, as hours go by it", w.name(), now.Format(time.RFC3339))
+		return fmt.Errorf("%s: this machine's clock shows %s: set it, because hours depend on it", w.name(), now.Format(time.RFC3339))
 	case w.pause.holds(now):
 		w.Log.Debugf("Pausing until %s", w.pause.until.Format(time.RFC3339))
 		w.mu.Lock()
@@ -47,7 +47,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 		w.mu.Unlock()
 		return w.outage.fail(now, w.pause.err)
 	case w.isTooEarly(now):
-		w.Log.Debugf("The last request was made %s ago: skipping this gather", now.Sub(w.requested).Round(time.Second))
+		w.Log.Debugf("Skipping this gather: the last request was %s ago", now.Sub(w.requested).Round(time.Second))
 		return nil
 	}
 	w.mu.Lock()

@@ -347,8 +347,8 @@ func TestQuotaPauses(t *testing.T) {
 	plugin := api.plugin(nil)
 	_, err := api.gather(plugin)
 	require.EqualError(t, err, `requesting wv0001.wolkvox.com, hours 2026-11-22 00:00 to 2026-11-22 23:00, failed: the operation's daily quota of API `+
-		`calls is spent (HTTP status 403, "TOKEN LIMIT EXCEEDED"): nothing is lost, the hours are read when it is renewed; `+
-		`if this happens often, set a longer interval or find which other clients use the operation's tokens; pausing until 2026-11-23T00:00:00-05:00`)
+		`calls is spent (HTTP status 403, "TOKEN LIMIT EXCEEDED"): the missing hours are read after the quota resets; `+
+		`if this happens often, set a longer interval, or find out which other clients use the operation's tokens; pausing until 2026-11-23T00:00:00-05:00`)
 	for n := range 24 {
 		if n == 12 { // a restart does not end the pause
 			plugin = api.plugin(saved(t, plugin))
@@ -581,7 +581,7 @@ func TestClockBefore2015(t *testing.T) {
 	api := newFakeAPI(t)
 	api.clock = newClock(t, "1970-01-01T00:05:00Z")
 	_, err := api.gather(api.plugin(nil))
-	require.EqualError(t, err, "wv0001.wolkvox.com: this machine's clock shows 1970-01-01T00:05:00Z: set it, as hours go by it")
+	require.EqualError(t, err, "wv0001.wolkvox.com: this machine's clock shows 1970-01-01T00:05:00Z: set it, because hours depend on it")
 	require.Empty(t, api.taken())
 }
 
@@ -597,8 +597,8 @@ func TestSetStateRefuses(t *testing.T) {
 		{`"version":3`, `"version":2`}:          "state has version 2, this program reads version 3",
 		{`"width":744`, `"width":0`}:            "state has a width of 0 or 744 hours, which must be 1 to 744",
 		{`"good_width":744`, `"good_width":-1`}: "state has a width of 744 or -1 hours, which must be 1 to 744",
-		{`"newest":"2026`, `"newest":"2025`}:    "state has hours that are not in order",
-		{`"newest":"2026`, `"newest":"1999`}:    "state has hours of other years than 2000 to 2200",
+		{`"newest":"2026`, `"newest":"2025`}:    "state has hours out of order",
+		{`"newest":"2026`, `"newest":"1999`}:    "state has hours outside the years 2000 to 2200",
 	} {
 		require.Contains(t, good, change[0])
 		require.EqualError(t, setState(t, plugin, []byte(strings.Replace(good, change[0], change[1], 1))), expected)
@@ -693,8 +693,8 @@ func TestReread(t *testing.T) {
 	require.Contains(t, metrics, "11-15 00")
 	require.Contains(t, metrics, "11-21 23")
 	require.NotContains(t, metrics, "11-14 23")
-	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: hours 2026-11-15 00:00 to 2026-11-21 23:00 are read once more"))
-	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: days from 2026-11-22 on are read once more when they have settled"))
+	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: reading hours 2026-11-15 00:00 to 2026-11-21 23:00 again"))
+	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: days from 2026-11-22 on follow once their hours are before the watermark"))
 
 	plugin.Stop()
 	plugin = api.plugin(saved(t, plugin), withBackfill(240*time.Hour), func(w *WolkvoxIVR) { w.Reread = "2026-11-15/2026-11-23" })
@@ -784,7 +784,7 @@ func TestStandstillIsLogged(t *testing.T) {
 		return sevenCalls(hour)
 	}
 	api.run(plugin, 6*time.Hour)
-	require.Equal(t, 1, api.logged(hoursLevel, "the report has shown no newer calls than those of 2026-11-24 02:00"))
+	require.Equal(t, 1, api.logged(hoursLevel, "the report has shown no calls after hour 2026-11-24 02:00"))
 	api.row = sevenCalls
 	metrics, _ := api.run(plugin, 2*time.Hour)
 	require.Contains(t, metrics, "11-24 03")
@@ -802,7 +802,7 @@ func TestOperationWithoutCallsIsLogged(t *testing.T) {
 	require.Zero(t, api.logged(hoursLevel, ""))
 	api.run(plugin, 5*time.Hour)
 	require.Zero(t, api.logged(testutil.LevelInfo, "hours are final"), "their silence is not credible")
-	require.Equal(t, 1, api.logged(hoursLevel, "the report has not shown a single call since 2026-11-22T14:20:00-05:00: check that server, token and timezone"))
+	require.Equal(t, 1, api.logged(hoursLevel, "the report has shown no calls at all since 2026-11-22T14:20:00-05:00: check that server, token and timezone"))
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
@@ -813,7 +813,7 @@ func TestCallsAheadOfNowAreLogged(t *testing.T) {
 	api.skew = 0
 	plugin := api.plugin(nil, func(w *WolkvoxIVR) { w.Timezone = "America/Tijuana" })
 	api.run(plugin, 2*time.Hour)
-	require.Equal(t, 1, api.logged(hoursLevel, `the report shows calls in hour 2026-11-22 14:00, which is ahead of now, 11:20 in timezone = "America/Tijuana"`))
+	require.Equal(t, 1, api.logged(hoursLevel, `the report shows calls in hour 2026-11-22 14:00, which is in the future: it is 11:20 in timezone = "America/Tijuana"`))
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
@@ -833,7 +833,7 @@ func TestPostponedHoursAreLogged(t *testing.T) {
 	require.Contains(t, metrics, "11-12 11")
 	require.NotContains(t, metrics, "11-12 10")
 	require.Equal(t, 1, api.logged(hoursLevel, `hours 2026-11-12 10:00 to 2026-11-12 10:00 are postponed: requests for a single hour fail (the server failed `+
-		`(HTTP status 500, "CORRUPT")). They are retried at increasing intervals, up to a day`))
+		`(HTTP status 500, "CORRUPT")). They are retried at increasing intervals of up to a day`))
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 	require.EqualValues(t, 1, plugin.stats.postponed.Get())
 	require.Zero(t, plugin.stats.backlog.Get())
@@ -858,7 +858,7 @@ func TestCallsWithoutMinutes(t *testing.T) {
 	metrics, _ = api.run(plugin, 3*time.Hour)
 	require.Contains(t, metrics, "11-22 12")
 	require.Contains(t, metrics, "11-22 13")
-	require.Equal(t, 1, api.logged(hoursLevel, "hour 2026-11-22 12:00 has 7 calls, but no minutes: sent with 0 minutes"))
+	require.Equal(t, 1, api.logged(hoursLevel, "hour 2026-11-22 12:00 has 7 calls but no minutes: sending 0 minutes"))
 	require.Equal(t, 1, api.logged(hoursLevel, ""))
 }
 
@@ -893,8 +893,8 @@ func TestIntervalWarning(t *testing.T) {
 		0:               nil,
 		5 * time.Minute: nil,
 		// A day has 12342.9 times 7 seconds.
-		7 * time.Second: {"W! [wolkvox_ivr] interval is shorter than the 5m0s that wolkvox asks for: 12342 requests a day, for which the " +
-			"daily quota of 1000 calls a licence, shared by all tokens of an operation, lasts with 13 licence(s) or more"},
+		7 * time.Second: {"W! [wolkvox_ivr] interval is shorter than wolkvox's minimum of 5m0s: 12342 requests per day take the quota " +
+			"of 13 licence(s). Each licence has 1000 requests per day, shared by all tokens of the operation"},
 	} {
 		api := newFakeAPI(t)
 		api.plugin(nil, func(w *WolkvoxIVR) { w.Interval = config.Duration(interval) })

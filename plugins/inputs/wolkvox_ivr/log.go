@@ -41,18 +41,18 @@ func (w *WolkvoxIVR) warnOfShortInterval() {
 		return
 	}
 	requests := int(24 * time.Hour / time.Duration(w.Interval))
-	w.Log.Warnf("interval is shorter than the %s that wolkvox asks for: %d requests a day, for which the daily quota of %d calls "+
-		"a licence, shared by all tokens of an operation, lasts with %d licence(s) or more",
-		wolkvox.LeastInterval, requests, wolkvox.QuotaPerLicence, (requests+wolkvox.QuotaPerLicence-1)/wolkvox.QuotaPerLicence)
+	w.Log.Warnf("interval is shorter than wolkvox's minimum of %s: %d requests per day take the quota of %d licence(s). Each licence has %d requests "+
+		"per day, shared by all tokens of the operation",
+		wolkvox.LeastInterval, requests, (requests+wolkvox.QuotaPerLicence-1)/wolkvox.QuotaPerLicence, wolkvox.QuotaPerLicence)
 }
 
 func (w *WolkvoxIVR) logReread(reread hours.Window) {
 	if !reread.IsEmpty() {
-		w.Log.Infof("%s: reread: hours %s are read once more", w.name(), reread)
+		w.Log.Infof("%s: reread: reading hours %s again", w.name(), reread)
 	}
 	if w.planner.Rereading != nil && !w.log.isRereading {
 		w.log.isRereading = true
-		w.Log.Infof("%s: reread: days from %s on are read once more when they have settled", w.name(), w.planner.Rereading.From.Format(time.DateOnly))
+		w.Log.Infof("%s: reread: days from %s on follow once their hours are before the watermark", w.name(), w.planner.Rereading.From.Format(time.DateOnly))
 	}
 }
 
@@ -66,7 +66,7 @@ func (w *WolkvoxIVR) logClock() {
 	case offset > 0:
 		text = "behind"
 	}
-	w.Log.Warnf("%s: this machine's clock is %s %s the API's. Hours go by the API's; set the clock", w.name(), w.time.offset.Abs().Round(time.Second), text)
+	w.Log.Warnf("%s: this machine's clock is %s %s the API's: set it. Until then, hours follow the API's clock", w.name(), w.time.offset.Abs().Round(time.Second), text)
 }
 
 // logReport logs rows that can't be read, each once for as long as it comes back, and how the others are written.
@@ -103,7 +103,7 @@ func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report,
 	}
 	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.time.isInDoubt && !w.log.isAhead {
 		w.log.isAhead = true
-		w.Log.Warnf("%s: the report shows calls in hour %s, which is ahead of now, %s in timezone = %q: check timezone with --check",
+		w.Log.Warnf("%s: the report shows calls in hour %s, which is in the future: it is %s in timezone = %q. Find the right time zone with --check",
 			w.name(), newest, now.In(w.options.Calendar.Location).Format("15:04"), w.Timezone)
 	}
 }
@@ -130,10 +130,10 @@ func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.
 		case starts[row.Hour] == 0:
 		case row.NoMinutes && row.Hour > w.log.noMinutes:
 			w.log.noMinutes = row.Hour
-			w.Log.Warnf("%s: hour %s has %d calls, but no minutes: sent with 0 minutes", w.name(), row.Hour, row.Calls)
+			w.Log.Warnf("%s: hour %s has %d calls but no minutes: sending 0 minutes", w.name(), row.Hour, row.Calls)
 		case starts[row.Hour] == 1 && row.Hour < running && row.Hour > w.log.repeated && len(w.options.Calendar.Starts(row.Hour)) == 2:
 			w.log.repeated = row.Hour
-			w.Log.Infof("%s: hour %s comes twice, as clocks are set back, but the report lists it once: sent as the first of the two", w.name(), row.Hour)
+			w.Log.Infof("%s: hour %s occurs twice because clocks are set back, but the report lists it once: sent as the first of the two", w.name(), row.Hour)
 		}
 	}
 }
@@ -151,8 +151,8 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	switch {
 	case l.hidings >= hidingGathers && !l.isHiding:
 		l.isHiding = true
-		w.Log.Warnf("%s: the report no longer shows %d hour(s) whose calls it has shown before. They keep the figures that were sent, and other hours stay "+
-			"open, until it shows them again", w.name(), result.Hidden)
+		w.Log.Warnf("%s: the report no longer shows %d hour(s) that had calls before. Their figures are kept, and other hours stay open "+
+			"until the report shows them again", w.name(), result.Hidden)
 	case l.isHiding && l.hidings == 0 && now.Sub(l.hidAt) >= calmTime:
 		l.isHiding = false
 		w.Log.Infof("%s: the report shows all known calls again", w.name())
@@ -162,8 +162,8 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	switch {
 	case isUnusual && !l.isStalled && !l.isHiding:
 		l.isStalled = true
-		w.Log.Warnf("%s: the report has shown no newer calls than those of %s, %d hours ago, which is unusually long for this operation. If there were "+
-			"calls, wolkvox's report is late: hours stay open until it shows them", w.name(), w.planner.Newest, age)
+		w.Log.Warnf("%s: the report has shown no calls after hour %s, %d hours ago, which is unusual for this operation. If there were calls, "+
+			"the report is late: hours stay open until it shows them", w.name(), w.planner.Newest, age)
 	case !isUnusual && l.isStalled:
 		l.isStalled = false
 		w.Log.Infof("%s: the report shows newer calls again, up to %s", w.name(), w.planner.Newest)
@@ -172,7 +172,7 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	switch {
 	case w.planner.Newest == 0 && now.Sub(w.planner.Started) >= patience && !l.isNever:
 		l.isNever = true
-		w.Log.Warnf("%s: the report has not shown a single call since %s: check that server, token and timezone are this operation's",
+		w.Log.Warnf("%s: the report has shown no calls at all since %s: check that server, token and timezone belong to this operation",
 			w.name(), w.planner.Started.In(w.options.Calendar.Location).Format(time.RFC3339))
 	case w.planner.Newest != 0:
 		l.isNever = false
@@ -222,8 +222,8 @@ func (w *WolkvoxIVR) logPostponed(now time.Time) {
 			why = fmt.Sprintf("%s (%s)", why, l.probeFailure.Summary())
 		}
 		if w.planner.Oldest != 0 && r.To <= w.planner.Oldest && !r.Fails {
-			why = "the report shows no calls before " + w.planner.Oldest.String() + ": the operation may be younger, or wolkvox keeps no more"
+			why = "the report shows no calls before " + w.planner.Oldest.String() + ": the operation may be newer, or wolkvox may not keep older reports"
 		}
-		w.Log.Warnf("%s: hours %s are postponed: %s. They are retried at increasing intervals, up to a day", w.name(), r.Window, why)
+		w.Log.Warnf("%s: hours %s are postponed: %s. They are retried at increasing intervals of up to a day", w.name(), r.Window, why)
 	}
 }

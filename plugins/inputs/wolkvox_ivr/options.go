@@ -68,11 +68,11 @@ func serverName(option string) (string, error) {
 	case option == "":
 		return "", errors.New(`server is empty: set it to the operation's server, e.g. "0001" for wv0001.wolkvox.com`)
 	case unsetVariable.MatchString(option):
-		return "", fmt.Errorf("the environment variable of server = %q isn't set: set it where Telegraf is started", option)
+		return "", fmt.Errorf("an environment variable in server = %q is not set: set it in Telegraf's environment", option)
 	case digits.MatchString(name) && len(name) < 4:
-		return "", fmt.Errorf("server = %q has fewer than four digits: a number without quotes loses its zeros, write server = \"%04s\"", option, name)
+		return "", fmt.Errorf("server = %q has fewer than four digits: a number loses its leading zeros without quotes, so write server = \"%04s\"", option, name)
 	case !digits.MatchString(name): // which may be the token, and isn't quoted
-		return "", errors.New(`server has no digits of a server: write those of wvNNNN in the address that the browser shows after login at ` +
+		return "", errors.New(`server has no digits: use those of wvNNNN in the address that the browser shows after login at ` +
 			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`)
 	}
 	return name, nil
@@ -81,18 +81,18 @@ func serverName(option string) (string, error) {
 // baseURL returns the URL before /api, without a slash at its end.
 func baseURL(option, server string) (string, error) {
 	if unsetVariable.MatchString(option) {
-		return "", fmt.Errorf("the environment variable of url = %q isn't set: set it where Telegraf is started", option)
+		return "", fmt.Errorf("an environment variable in url = %q is not set: set it in Telegraf's environment", option)
 	}
 	u, err := url.Parse(strings.ReplaceAll(option, "{server}", server))
 	switch {
 	case err != nil:
-		return "", errors.New(`url can't be read: write one such as "https://wv{server}.wolkvox.com"`)
+		return "", errors.New(`url is invalid: use one such as "https://wv{server}.wolkvox.com"`)
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("url has a user, a query or a fragment: leave them out, as the token alone gives access")
+		return "", errors.New("url has a user, a query or a fragment: remove them, because the token is the only credential")
 	case u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("url = %q is no URL of a server: write one such as \"https://wv{server}.wolkvox.com\"", option)
+		return "", fmt.Errorf("url = %q is not the URL of a server: use one such as \"https://wv{server}.wolkvox.com\"", option)
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return "", fmt.Errorf("url = %q would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)",
+		return "", fmt.Errorf("url = %q would send the token over the network unencrypted: use https (plain http is allowed for loopback addresses only)",
 			u.String())
 	}
 	return strings.TrimRight(u.String(), "/"), nil
@@ -105,7 +105,7 @@ func isLoopback(host string) bool {
 func loadLocation(option string) (*time.Location, error) {
 	location, err := time.LoadLocation(option)
 	if err != nil || option == "" || option == "Local" { // which a container and its host disagree about
-		return nil, fmt.Errorf("timezone = %s is unknown: write the name that the IANA database gives the operation's time zone, "+
+		return nil, fmt.Errorf("timezone = %s is unknown: use the IANA name of the operation's time zone, "+
 			`such as "America/Bogota", or "Etc/GMT+5" for five hours behind UTC`, wolkvox.Quote(option, 80))
 	}
 	return location, nil
@@ -114,11 +114,11 @@ func loadLocation(option string) (*time.Location, error) {
 func checkOperation(option string) error {
 	switch {
 	case unsetVariable.MatchString(option):
-		return fmt.Errorf("the environment variable of operation = %q isn't set: set it where Telegraf is started", option)
+		return fmt.Errorf("an environment variable in operation = %q is not set: set it in Telegraf's environment", option)
 	case option != strings.TrimSpace(option) || strings.ContainsFunc(option, unicode.IsControl):
-		return fmt.Errorf("operation = %q has blanks around it or control characters: write a plain name", option)
+		return fmt.Errorf("operation = %q has leading or trailing spaces, or control characters: use a plain name", option)
 	case strings.HasSuffix(option, `\`): // line protocol can't write it at the end of a tag
-		return fmt.Errorf("operation = %q ends with a backslash, which would be lost: write a plain name", option)
+		return fmt.Errorf("operation = %q ends with a backslash, which would be lost: use a plain name", option)
 	}
 	return nil
 }
@@ -127,14 +127,14 @@ func (w *WolkvoxIVR) checkRanges() error {
 	_, isMode := modes[w.Hours]
 	switch {
 	case w.Lookback < 0 || time.Duration(w.Lookback) > maxLookback:
-		return fmt.Errorf("lookback = \"%s\" is out of range: set it between \"0s\" and \"720h\"; for older hours there is backfill",
+		return fmt.Errorf("lookback = \"%s\" is out of range: set it between \"0s\" and \"720h\"; use backfill for older hours",
 			time.Duration(w.Lookback))
 	case w.Lookback > 0 && time.Duration(w.Lookback) < time.Minute:
-		return fmt.Errorf("lookback = \"%s\" is less than a minute: a number alone counts seconds, write hours as \"3h\"", time.Duration(w.Lookback))
+		return fmt.Errorf("lookback = \"%s\" is less than a minute: a number without a unit is in seconds, so write hours as \"3h\"", time.Duration(w.Lookback))
 	case w.Backfill > 0 && time.Duration(w.Backfill) < time.Hour:
-		return fmt.Errorf("backfill = \"%s\" is less than an hour: a number alone counts seconds, write days as \"365d\"", time.Duration(w.Backfill))
+		return fmt.Errorf("backfill = \"%s\" is less than an hour: a number without a unit is in seconds, so write days as \"365d\"", time.Duration(w.Backfill))
 	case w.Backfill < 0 || time.Duration(w.Backfill) > maxBackfill:
-		return fmt.Errorf("backfill = \"%s\" is out of range: set it between \"0s\" and ten years, e.g. \"365d\" for one",
+		return fmt.Errorf("backfill = \"%s\" is out of range: set it between \"0s\" and ten years, e.g. \"365d\" for one year",
 			time.Duration(w.Backfill))
 	case w.Timeout <= 0:
 		return fmt.Errorf("timeout = \"%s\" is out of range: set it above \"0s\", e.g. \"60s\"", time.Duration(w.Timeout))
@@ -184,14 +184,14 @@ func parseDays(option string) (hours.Window, error) {
 	last, errLast := time.Parse(time.DateOnly, strings.TrimSpace(to))
 	switch {
 	case errFirst != nil || errLast != nil:
-		return hours.Window{}, fmt.Errorf(`reread = %s can't be read: write a day or the first and the last of several, such as "2026-03-01/2026-03-15"`,
+		return hours.Window{}, fmt.Errorf(`reread = %s is invalid: use a day, or the first and last of several, such as "2026-03-01/2026-03-15"`,
 			wolkvox.Quote(option, 80))
 	case last.Before(first):
 		return hours.Window{}, fmt.Errorf("reread = %q ends before it begins: write the earlier day first", option)
 	case !hours.IsKnown(dayOf(first)) || !hours.IsKnown(dayOf(last)):
-		return hours.Window{}, fmt.Errorf("reread = %q is not of the years 2000 to 2200: write days of reports", option)
+		return hours.Window{}, fmt.Errorf("reread = %q is outside the years 2000 to 2200: use days that have reports", option)
 	case last.Sub(first) > maxBackfill:
-		return hours.Window{}, fmt.Errorf("reread = %q is longer than ten years: write a shorter range", option)
+		return hours.Window{}, fmt.Errorf("reread = %q is longer than ten years: use a shorter range", option)
 	}
 	return hours.Window{From: dayOf(first), To: dayOf(last) + hours.Day}, nil
 }
@@ -224,8 +224,8 @@ func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 		// Telegraf's error would have the password in it.
 		u, err := url.Parse(w.HTTPProxyURL)
 		if err != nil || u.Scheme == "" || u.Hostname() == "" {
-			return nil, errors.New(`http_proxy_url can't be read: write one such as "http://proxy.example.org:3128", in which special characters of a ` +
-				`password are written as %23 and the like`)
+			return nil, errors.New(`http_proxy_url is invalid: use one such as "http://proxy.example.org:3128", and percent-encode special characters of a ` +
+				`password, such as %23 for #`)
 		}
 	}
 	transport, err := w.CreateTransport()

@@ -27,16 +27,16 @@ import (
 //promise:leaks
 //promise:options
 func TestInitFail(t *testing.T) {
-	const days = `: write a day or the first and the last of several, such as "2026-03-01/2026-03-15"`
+	const days = `: use a day, or the first and last of several, such as "2026-03-01/2026-03-15"`
 	const (
-		noURL  = `: write one such as "https://wv{server}.wolkvox.com"`
-		noZone = ` is unknown: write the name that the IANA database gives the operation's time zone, such as "America/Bogota", ` +
+		noURL  = `: use one such as "https://wv{server}.wolkvox.com"`
+		noZone = ` is unknown: use the IANA name of the operation's time zone, such as "America/Bogota", ` +
 			`or "Etc/GMT+5" for five hours behind UTC`
-		noBlank  = "the token has blanks or characters that no wolkvox-token has: copy it again"
-		noPlain  = ` would send the token over the network unencrypted: use https (plain http is for loopback addresses alone)`
-		noServer = `server has no digits of a server: write those of wvNNNN in the address that the browser shows after login at ` +
+		noBlank  = "the token has spaces or characters that are never part of a token: copy it again"
+		noPlain  = ` would send the token over the network unencrypted: use https (plain http is allowed for loopback addresses only)`
+		noServer = `server has no digits: use those of wvNNNN in the address that the browser shows after login at ` +
 			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`
-		unset = " isn't set: set it where Telegraf is started"
+		unset = " is not set: set it in Telegraf's environment"
 	)
 	cases := []struct {
 		name     string
@@ -45,13 +45,13 @@ func TestInitFail(t *testing.T) {
 	}{
 		{"server empty", func(w *WolkvoxIVR) { w.Server = "" },
 			`server is empty: set it to the operation's server, e.g. "0001" for wv0001.wolkvox.com`},
-		{"server unset", func(w *WolkvoxIVR) { w.Server = "${WOLKVOX_SERVER}" }, `the environment variable of server = "${WOLKVOX_SERVER}"` + unset},
-		{"server unset, in part", func(w *WolkvoxIVR) { w.Server = "wv${N}" }, `the environment variable of server = "wv${N}"` + unset},
-		{"server unset, short form", func(w *WolkvoxIVR) { w.Server = "$WOLKVOX_SERVER" }, `the environment variable of server = "$WOLKVOX_SERVER"` + unset},
+		{"server unset", func(w *WolkvoxIVR) { w.Server = "${WOLKVOX_SERVER}" }, `an environment variable in server = "${WOLKVOX_SERVER}"` + unset},
+		{"server unset, in part", func(w *WolkvoxIVR) { w.Server = "wv${N}" }, `an environment variable in server = "wv${N}"` + unset},
+		{"server unset, short form", func(w *WolkvoxIVR) { w.Server = "$WOLKVOX_SERVER" }, `an environment variable in server = "$WOLKVOX_SERVER"` + unset},
 		{"server without its zeros", func(w *WolkvoxIVR) { w.Server = "1" },
-			`server = "1" has fewer than four digits: a number without quotes loses its zeros, write server = "0001"`},
+			`server = "1" has fewer than four digits: a number loses its leading zeros without quotes, so write server = "0001"`},
 		{"server wv42", func(w *WolkvoxIVR) { w.Server = "wv42" },
-			`server = "wv42" has fewer than four digits: a number without quotes loses its zeros, write server = "0042"`},
+			`server = "wv42" has fewer than four digits: a number loses its leading zeros without quotes, so write server = "0042"`},
 		{"server URL", func(w *WolkvoxIVR) { w.Server = "https://wv0001.wolkvox.com" },
 			noServer},
 		{"server before login", func(w *WolkvoxIVR) { w.Server = "manager.wolkvox.com" }, noServer},
@@ -62,22 +62,22 @@ func TestInitFail(t *testing.T) {
 		{"server with a line", func(w *WolkvoxIVR) { w.Server = "0001\r\nx" },
 			noServer},
 		{"token empty", func(w *WolkvoxIVR) { w.Token = config.Secret{} },
-			`token is empty: set it to the operation's wolkvox-token, e.g. by token = "${WOLKVOX_TOKEN}"`},
+			`token is empty: set it to the operation's wolkvox-token, e.g. token = "${WOLKVOX_TOKEN}"`},
 		{"token blank", func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte(" \n")) },
-			`token is empty: set it to the operation's wolkvox-token, e.g. by token = "${WOLKVOX_TOKEN}"`},
+			`token is empty: set it to the operation's wolkvox-token, e.g. token = "${WOLKVOX_TOKEN}"`},
 		{"token unset", func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte("${WOLKVOX_TOKEN}")) },
-			"the environment variable that token names" + unset},
+			"the environment variable in token" + unset},
 		{"token with a blank", func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte("invented token")) }, noBlank},
 		{"token with a line", func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte("invented\r\ntoken")) }, noBlank},
 		{"token with a zero", func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte("invented\x00token")) }, noBlank},
 		{"token with a letter of another script", func(w *WolkvoxIVR) { w.Token = config.NewSecret([]byte("inventedé")) }, noBlank},
-		{"operation unset", func(w *WolkvoxIVR) { w.Operation = "${OPERATION}" }, `the environment variable of operation = "${OPERATION}"` + unset},
+		{"operation unset", func(w *WolkvoxIVR) { w.Operation = "${OPERATION}" }, `an environment variable in operation = "${OPERATION}"` + unset},
 		{"operation with a blank", func(w *WolkvoxIVR) { w.Operation = "sales " },
-			`operation = "sales " has blanks around it or control characters: write a plain name`},
+			`operation = "sales " has leading or trailing spaces, or control characters: use a plain name`},
 		{"operation with a line", func(w *WolkvoxIVR) { w.Operation = "sa\nles" },
-			`operation = "sa\nles" has blanks around it or control characters: write a plain name`},
+			`operation = "sa\nles" has leading or trailing spaces, or control characters: use a plain name`},
 		{"operation with a backslash at its end", func(w *WolkvoxIVR) { w.Operation = `sales\` },
-			`operation = "sales\\" ends with a backslash, which would be lost: write a plain name`},
+			`operation = "sales\\" ends with a backslash, which would be lost: use a plain name`},
 		{"token in another option", func(w *WolkvoxIVR) { w.Hours, w.Token = "pasted-token", config.NewSecret([]byte("pasted-token")) },
 			`hours = "<token>" is unknown: set it to "all", "ended" or "final"`},
 		{"timezone empty", func(w *WolkvoxIVR) { w.Timezone = "" }, `timezone = ""` + noZone},
@@ -85,47 +85,47 @@ func TestInitFail(t *testing.T) {
 		{"timezone path", func(w *WolkvoxIVR) { w.Timezone = "../../etc/passwd" }, `timezone = "../../etc/passwd"` + noZone},
 		{"timezone of the machine", func(w *WolkvoxIVR) { w.Timezone = "Local" }, `timezone = "Local"` + noZone},
 		{"lookback without unit", func(w *WolkvoxIVR) { w.Lookback = config.Duration(3 * time.Second) },
-			`lookback = "3s" is less than a minute: a number alone counts seconds, write hours as "3h"`},
+			`lookback = "3s" is less than a minute: a number without a unit is in seconds, so write hours as "3h"`},
 		{"backfill without unit", func(w *WolkvoxIVR) { w.Backfill = config.Duration(365 * time.Second) },
-			`backfill = "6m5s" is less than an hour: a number alone counts seconds, write days as "365d"`},
+			`backfill = "6m5s" is less than an hour: a number without a unit is in seconds, so write days as "365d"`},
 		{"lookback negative", func(w *WolkvoxIVR) { w.Lookback = config.Duration(-time.Second) },
-			`lookback = "-1s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
+			`lookback = "-1s" is out of range: set it between "0s" and "720h"; use backfill for older hours`},
 		{"lookback long", func(w *WolkvoxIVR) { w.Lookback = config.Duration(721 * time.Hour) },
-			`lookback = "721h0m0s" is out of range: set it between "0s" and "720h"; for older hours there is backfill`},
+			`lookback = "721h0m0s" is out of range: set it between "0s" and "720h"; use backfill for older hours`},
 		{"backfill negative", func(w *WolkvoxIVR) { w.Backfill = config.Duration(-time.Hour) },
-			`backfill = "-1h0m0s" is out of range: set it between "0s" and ten years, e.g. "365d" for one`},
+			`backfill = "-1h0m0s" is out of range: set it between "0s" and ten years, e.g. "365d" for one year`},
 		{"backfill long", func(w *WolkvoxIVR) { w.Backfill = config.Duration(maxBackfill + time.Hour) },
-			`backfill = "87841h0m0s" is out of range: set it between "0s" and ten years, e.g. "365d" for one`},
+			`backfill = "87841h0m0s" is out of range: set it between "0s" and ten years, e.g. "365d" for one year`},
 		{"timeout zero", func(w *WolkvoxIVR) { w.Timeout = 0 }, `timeout = "0s" is out of range: set it above "0s", e.g. "60s"`},
 		{"timeout negative", func(w *WolkvoxIVR) { w.Timeout = -1 }, `timeout = "-1ns" is out of range: set it above "0s", e.g. "60s"`},
 		{"hours", func(w *WolkvoxIVR) { w.Hours = "yes" }, `hours = "yes" is unknown: set it to "all", "ended" or "final"`},
 		{"hours empty", func(w *WolkvoxIVR) { w.Hours = "" }, `hours = "" is unknown: set it to "all", "ended" or "final"`},
-		{"reread", func(w *WolkvoxIVR) { w.Reread = "yesterday" }, `reread = "yesterday" can't be read` + days},
-		{"reread no day", func(w *WolkvoxIVR) { w.Reread = "2026-02-29" }, `reread = "2026-02-29" can't be read` + days},
+		{"reread", func(w *WolkvoxIVR) { w.Reread = "yesterday" }, `reread = "yesterday" is invalid` + days},
+		{"reread no day", func(w *WolkvoxIVR) { w.Reread = "2026-02-29" }, `reread = "2026-02-29" is invalid` + days},
 		{"reread inverted", func(w *WolkvoxIVR) { w.Reread = "2026-03-15/2026-03-01" },
 			`reread = "2026-03-15/2026-03-01" ends before it begins: write the earlier day first`},
 		{"reread long", func(w *WolkvoxIVR) { w.Reread = "2001-01-01/2026-03-01" },
-			`reread = "2001-01-01/2026-03-01" is longer than ten years: write a shorter range`},
+			`reread = "2001-01-01/2026-03-01" is longer than ten years: use a shorter range`},
 		{"reread long ago", func(w *WolkvoxIVR) { w.Reread = "1999-12-31" },
-			`reread = "1999-12-31" is not of the years 2000 to 2200: write days of reports`},
+			`reread = "1999-12-31" is outside the years 2000 to 2200: use days that have reports`},
 		{"reread far ahead", func(w *WolkvoxIVR) { w.Reread = "2200-12-31/2201-01-01" },
-			`reread = "2200-12-31/2201-01-01" is not of the years 2000 to 2200: write days of reports`},
+			`reread = "2200-12-31/2201-01-01" is outside the years 2000 to 2200: use days that have reports`},
 		{"empty_hours", func(w *WolkvoxIVR) { w.EmptyHours = "Zero" }, `empty_hours = "Zero" is unknown: set it to "omit" or "zero"`},
-		{"url empty", func(w *WolkvoxIVR) { w.URL = "" }, `url = "" is no URL of a server` + noURL},
-		{"url unset", func(w *WolkvoxIVR) { w.URL = "${WOLKVOX_URL}" }, `the environment variable of url = "${WOLKVOX_URL}"` + unset},
-		{"url without scheme", func(w *WolkvoxIVR) { w.URL = "wv0001.wolkvox.com" }, `url = "wv0001.wolkvox.com" is no URL of a server` + noURL},
-		{"url without host", func(w *WolkvoxIVR) { w.URL = "https:///api" }, `url = "https:///api" is no URL of a server` + noURL},
-		{"url with a port alone", func(w *WolkvoxIVR) { w.URL = "https://:8443" }, `url = "https://:8443" is no URL of a server` + noURL},
-		{"url ftp", func(w *WolkvoxIVR) { w.URL = "ftp://example.com" }, `url = "ftp://example.com" is no URL of a server` + noURL},
-		{"url unreadable", func(w *WolkvoxIVR) { w.URL = "https://exa mple.com" }, "url can't be read" + noURL},
+		{"url empty", func(w *WolkvoxIVR) { w.URL = "" }, `url = "" is not the URL of a server` + noURL},
+		{"url unset", func(w *WolkvoxIVR) { w.URL = "${WOLKVOX_URL}" }, `an environment variable in url = "${WOLKVOX_URL}"` + unset},
+		{"url without scheme", func(w *WolkvoxIVR) { w.URL = "wv0001.wolkvox.com" }, `url = "wv0001.wolkvox.com" is not the URL of a server` + noURL},
+		{"url without host", func(w *WolkvoxIVR) { w.URL = "https:///api" }, `url = "https:///api" is not the URL of a server` + noURL},
+		{"url with a port alone", func(w *WolkvoxIVR) { w.URL = "https://:8443" }, `url = "https://:8443" is not the URL of a server` + noURL},
+		{"url ftp", func(w *WolkvoxIVR) { w.URL = "ftp://example.com" }, `url = "ftp://example.com" is not the URL of a server` + noURL},
+		{"url unreadable", func(w *WolkvoxIVR) { w.URL = "https://exa mple.com" }, "url is invalid" + noURL},
 		{"url with a user", func(w *WolkvoxIVR) { w.URL = "https://me:pw@example.com" },
-			"url has a user, a query or a fragment: leave them out, as the token alone gives access"},
+			"url has a user, a query or a fragment: remove them, because the token is the only credential"},
 		{"url with a query", func(w *WolkvoxIVR) { w.URL = "https://example.com/?a=b" },
-			"url has a user, a query or a fragment: leave them out, as the token alone gives access"},
+			"url has a user, a query or a fragment: remove them, because the token is the only credential"},
 		{"url with a fragment", func(w *WolkvoxIVR) { w.URL = "https://example.com/#a" },
-			"url has a user, a query or a fragment: leave them out, as the token alone gives access"},
+			"url has a user, a query or a fragment: remove them, because the token is the only credential"},
 		{"url with a user and no host", func(w *WolkvoxIVR) { w.URL = "https://me:invented@/?token=invented" },
-			"url has a user, a query or a fragment: leave them out, as the token alone gives access"},
+			"url has a user, a query or a fragment: remove them, because the token is the only credential"},
 		{"url plain", func(w *WolkvoxIVR) { w.URL = "http://wv{server}.wolkvox.com" }, `url = "http://wv0001.wolkvox.com"` + noPlain},
 		{"url plain, private address", func(w *WolkvoxIVR) { w.URL = "http://192.168.1.1" }, `url = "http://192.168.1.1"` + noPlain},
 		{"url plain, like loopback", func(w *WolkvoxIVR) { w.URL = "http://127.0.0.1.example.com" }, `url = "http://127.0.0.1.example.com"` + noPlain},
@@ -133,8 +133,8 @@ func TestInitFail(t *testing.T) {
 			`creating TLS configuration failed: could not read certificate "missing.pem": open missing.pem: no such file or directory`},
 		{"tls_min_version", func(w *WolkvoxIVR) { w.TLSMinVersion = "TLS9" }, ``},
 		{"http_proxy_url", func(w *WolkvoxIVR) { w.HTTPProxyURL = "http://operator:invented#@proxy.example.org:3128" },
-			`http_proxy_url can't be read: write one such as "http://proxy.example.org:3128", in which special characters of a password are ` +
-				`written as %23 and the like`},
+			`http_proxy_url is invalid: use one such as "http://proxy.example.org:3128", and percent-encode special characters of a ` +
+				`password, such as %23 for #`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -370,6 +370,6 @@ func TestTokenStoreUnavailableAtStart(t *testing.T) {
 	start(t, plugin)
 	var acc testutil.Accumulator
 	err := plugin.Gather(&acc)
-	require.ErrorContains(t, err, "the token was not accepted (getting the token failed: ")
+	require.ErrorContains(t, err, "the token was rejected (getting the token failed: ")
 	require.Empty(t, acc.Metrics)
 }

@@ -68,16 +68,16 @@ func (w *WolkvoxIVR) SetState(saved interface{}) error {
 		return err
 	}
 	if before, now := s.Timezone, w.options.Calendar.Location.String(); before != now {
-		w.Log.Warnf("%s: timezone has changed from %q to %q: all hours are read and sent once more. What was sent before has other values of the tag "+
-			"\"hour\", so databases keep both, and sums count calls twice: delete the old rows as the page of destinations says under \"Correcting the time "+
-			"zone\", and let reread name their days", w.name(), before, now)
+		w.Log.Warnf("%s: timezone has changed from %q to %q: all hours are read and sent again. Rows sent before have other values of the tag \"hour\", "+
+			"so databases keep both, and sums count calls twice: delete the old rows, and set reread to their days, as described under \"Correcting the "+
+			"time zone\" in the destinations guide", w.name(), before, now)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.planner, w.restored, w.requested = planner, &s.State, s.Requested
 	if i := slices.IndexFunc(wolkvox.Classes, func(c *wolkvox.Class) bool { return c.Name == s.PausedBy }); i >= 0 {
 		until := s.PausedUntil.In(w.options.Calendar.Location).Format(time.RFC3339)
-		w.pause = pause{s.PausedUntil, &wolkvox.Failure{Class: wolkvox.Classes[i], Detail: "before the last start, pausing until " + until}}
+		w.pause = pause{s.PausedUntil, &wolkvox.Failure{Class: wolkvox.Classes[i], Detail: "from before the restart; pausing until " + until}}
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (w *WolkvoxIVR) verifyState(date time.Time) {
 	now := w.time.now()
 	if (date.IsZero() || w.restored.IsAhead(date)) && w.restored.IsAhead(now) {
 		w.rejected = fmt.Errorf("the state has times ahead of %s", now.Format(time.RFC3339))
-		w.Log.Errorf("%s: %v, so it can't be right: starting without it", w.name(), w.rejected)
+		w.Log.Errorf("%s: %v, so it is invalid: starting without it", w.name(), w.rejected)
 		w.planner = hours.New(w.options)
 		w.planner.Start(now)
 	}

@@ -195,7 +195,7 @@ func TestInsecureIsLogged(t *testing.T) {
 	plugin.InsecureSkipVerify = true
 	start(t, plugin)
 	require.Len(t, logger.Messages(), 1)
-	require.Contains(t, logger.Messages()[0].Text, "insecure_skip_verify = true: the token goes to whoever answers in the place of the server")
+	require.Contains(t, logger.Messages()[0].Text, "insecure_skip_verify = true: anyone who intercepts the connection gets the token")
 }
 
 // The login of a proxy is in no error, be it one that can't be read.

@@ -147,8 +147,8 @@ func (w *WolkvoxIVR) initialize() error {
 func (w *WolkvoxIVR) Start(telegraf.Accumulator) error {
 	w.warnOfShortInterval()
 	if w.InsecureSkipVerify {
-		w.Log.Warnf("%s: insecure_skip_verify = true: the token goes to whoever answers in the place of the server; "+
-			"to trust a gateway's certificate, set tls_ca", w.name())
+		w.Log.Warnf("%s: insecure_skip_verify = true: anyone who intercepts the connection gets the token. "+
+			"To trust a gateway's certificate, set tls_ca", w.name())
 	}
 	return nil
 }

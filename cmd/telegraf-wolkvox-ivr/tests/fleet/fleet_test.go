@@ -188,7 +188,7 @@ func TestThreeActive(t *testing.T) {
 	w.SetLatency(0, 0)
 
 	three := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, `interval = "1s"`)})
-	three.AwaitLog("the token is being used by another client at the same time (HTTP status 403")
+	three.AwaitLog("another client is using the token at the same time (HTTP status 403")
 	one.Kill()
 	three.AwaitMetrics("metrics", has(t, w, testbed.Operation, start, 3*time.Hour))
 	three.AwaitLog("Working again after")

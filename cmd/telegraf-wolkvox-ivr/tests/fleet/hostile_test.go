@@ -123,6 +123,6 @@ func TestConfigurationIsRedirected(t *testing.T) {
 	t.Cleanup(server.Close)
 	r := testbed.RunPlugin(t, "--config", server.URL, "--check") // Telegraf's loader tries again for 30 s
 	require.Equal(t, 1, r.Code)
-	require.Contains(t, r.Stdout, "http://…@192.0.2.1/a.conf?… would come over the network unencrypted, secrets included: use https")
+	require.Contains(t, r.Stdout, "http://…@192.0.2.1/a.conf?… would be fetched over the network unencrypted, secrets included: use https")
 	require.NotContains(t, r.Stdout+r.Stderr, "invented")
 }

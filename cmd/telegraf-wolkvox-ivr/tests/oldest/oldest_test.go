@@ -67,7 +67,7 @@ func TestOldestTelegraf(t *testing.T) {
 	for _, flag := range []string{"--test", "--once"} {
 		result := tg.Run(flag)
 		require.Zero(t, result.Code, result.Stderr)
-		require.Contains(t, result.Stderr, "I! [inputs.execd] Telegraf runs with "+flag+": gathering once, and leaving the state alone")
+		require.Contains(t, result.Stderr, "I! [inputs.execd] Telegraf runs with "+flag+": gathering once, without changing the state")
 		if flag == "--test" {
 			require.NotEmpty(t, testbed.Between(testbed.Parse(t, result.Stdout), start.Add(-4*time.Hour), time.Now()), result.Stderr)
 		}

@@ -132,7 +132,7 @@ func TestHoursWithoutADate(t *testing.T) {
 			errs := s.play(t, c.backfill, 6)
 			require.Len(t, errs, c.logged)
 			for _, err := range errs {
-				require.ErrorContains(t, err, "its rows have an hour without a date, which can be read if a single day is requested")
+				require.ErrorContains(t, err, "its rows have an hour without a date, which can be read only in windows of one day")
 			}
 			require.NotEmpty(t, s.wide)
 			require.LessOrEqual(t, len(s.wide), 20)

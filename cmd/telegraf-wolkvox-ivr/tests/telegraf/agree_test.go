@@ -164,7 +164,7 @@ var comparisons = []comparison{
 	{name: "agent with what is about outputs", conf: "[agent]\nmetric_batch_size = 10\nflush_interval = '1s'\nTABLE"},
 	{name: "agent misspelt", conf: "[agent]\nintervall = '1m'\nTABLE", says: `FILE:2: unknown option "intervall" in [agent]`},
 	{name: "agents", conf: "[[agent]]\ninterval = '1m'\nTABLE", says: "FILE: invalid configuration, error parsing agent table"},
-	{name: "option without a table", conf: "interval = '1m'\nTABLE", says: `FILE:1: option "interval" stands outside of any table`},
+	{name: "option without a table", conf: "interval = '1m'\nTABLE", says: `FILE:1: option "interval" is outside any table`},
 	{name: "unknown table", conf: "[[things]]\nTABLE", says: `FILE:1: unknown table "things"`},
 	{name: "unknown input", conf: "[[inputs.wolkvox]]\nTABLE", says: `FILE:1: unknown input plugin "wolkvox"`},
 	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", says: "FILE:6: [[outputs.file]] does not belong here", differs: notHere},

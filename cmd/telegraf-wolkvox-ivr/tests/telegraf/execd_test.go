@@ -169,8 +169,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"plugin", "\n[[inputs.wolkvox_ivt]]", `plugin.conf:2: unknown input plugin "wolkvox_ivt": did you mean "wolkvox_ivr"?`},
 		{"filter", table + `metricpass = "("`, `filter.conf: error parsing wolkvox_ivr, ERROR: `}, // where the reason has several lines
 		{"outputs", table + "[[outputs.file]]",
-			`outputs.conf:4: [[outputs.file]] does not belong here, but in Telegraf's own configuration, beside [[inputs.execd]]`},
-		{"none", "", `none.conf: no input: add a table [[inputs.NAME]], NAME being one of internal, wolkvox_ivr`},
+			`outputs.conf:4: [[outputs.file]] belongs in Telegraf's own configuration, beside [[inputs.execd]]`},
+		{"none", "", `none.conf: no input: add a table [[inputs.NAME]], where NAME is one of internal, wolkvox_ivr`},
 		{"unset", strings.Replace(table, "invented-token-1", "${WOLKVOX_TEST_UNSET}", 1), `unset.conf:3: environment variable WOLKVOX_TEST_UNSET is not set`},
 		{"value", table + `timezone = "America/Bogta"`, `[inputs.wolkvox_ivr] value.conf:1: `},
 	}
@@ -326,7 +326,7 @@ func TestLockedMemoryIsTooLittle(t *testing.T) {
 		{name: "unprotected", conf: w.Table(operations[1]), under: under, flags: []string{"--unprotected"}},
 	})
 	tg.Start()
-	tg.AwaitLog("E! [inputs.execd] protecting 1 secret(s) takes 20 KiB of locked memory, which this process does not get " +
+	tg.AwaitLog("E! [inputs.execd] protecting 1 secret(s) takes 20 KiB of locked memory, more than this process may lock " +
 		"(cannot allocate memory): raise the limit (LimitMEMLOCK= in the systemd unit, ulimit -l in a shell), or run with --unprotected\n")
 	tg.AwaitLog("Process quit with message: exit status 1")
 	tg.AwaitLog("W! [inputs.execd] Running without secret protection!\n")

@@ -22,7 +22,7 @@ import (
 )
 
 // A row of the table: the hour, and the calls and minutes of today, where there are any, and of last week.
-var tableRow = regexp.MustCompile(`^(\d\d) (?: +(\d+) +(\d+\.\d)| +) +(\d+) +(\d+\.\d)( +running)?$`)
+var tableRow = regexp.MustCompile(`^(\d\d) (?: +(\d+) +(\d+\.\d)| +) +(\d+) +(\d+\.\d)( +current)?$`)
 
 // TestMakeRun: what `make run` starts shows a table of hours, and a row with its parts, within 15 seconds, and leaves nothing behind. It
 // runs alone, for the time's sake.
@@ -81,7 +81,26 @@ func TestMakeRun(t *testing.T) {
 			require.Contains(t, shown[0], "Ctrl-C")
 			requireTable(t, shown, now)
 			requireExplained(t, shown)
+			requireReadmeShows(t, shown)
 		})
+	}
+}
+
+// requireReadmeShows requires the lines in the READMEs to be those printed, except for numbers and the rows of hours.
+func requireReadmeShows(t *testing.T, shown []string) {
+	t.Helper()
+	numbers := regexp.MustCompile(`[\d.]+`)
+	printed := numbers.ReplaceAllString(strings.Join(shown, "\n"), "N")
+	printed = strings.Join(strings.Fields(printed), " ")
+	for _, readme := range []string{"README.md", "README.es.md"} {
+		_, block, found := strings.Cut(testbed.ReadDoc(t, readme), "```text\n$ make run\n")
+		require.True(t, found, readme)
+		block, _, _ = strings.Cut(block, "```")
+		for line := range strings.Lines(block) {
+			if hour := regexp.MustCompile(`^(\d|…)`); !hour.MatchString(line) {
+				require.Contains(t, printed, strings.Join(strings.Fields(numbers.ReplaceAllString(line, "N")), " "), readme)
+			}
+		}
 	}
 }
 
@@ -103,7 +122,7 @@ func requireTable(t *testing.T, shown []string, now time.Time) {
 	for i, row := range rows {
 		hour := current.Add(time.Duration(i-current.Hour()) * time.Hour)
 		require.Equal(t, hour.Format("15"), row[0])
-		require.Equal(t, hour.Equal(current), row[5] != "", "running: %s", row)
+		require.Equal(t, hour.Equal(current), row[5] != "", "current: %s", row)
 		require.Equal(t, shows(s.Truth(o.Token, hour.AddDate(0, 0, -7))), row[3:5], row)
 		switch {
 		case hour.Add(time.Hour + simulator.LongestCall).Before(now):

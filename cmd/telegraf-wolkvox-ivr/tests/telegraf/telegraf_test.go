@@ -65,7 +65,7 @@ func TestTest(t *testing.T) {
 			tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation), Execd: execd})
 			result := tg.Run("--test")
 			require.Zero(t, result.Code, result.Stderr)
-			require.Contains(t, result.Stderr, "Telegraf runs with --test: gathering once, and leaving the state alone")
+			require.Contains(t, result.Stderr, "Telegraf runs with --test: gathering once, without changing the state")
 			w.RequireTruth(t, testbed.Operation, testbed.Parse(t, result.Stdout), start, 3*time.Hour)
 		})
 	}
