@@ -29,7 +29,7 @@ var promises = []promise{
 	{"modes", "`lookback`, `hours`, `empty_hours` and missing minutes decide which hours are sent, and when."},
 	{"metric", "An hour is one row of `wolkvox_ivr` at the instant it began, in one of 24 series per operation. No text of a response becomes a tag."},
 	{"late", "A report that fails, stalls, is late or hides calls loses no hour, and the plugin logs it."},
-	{"postponed", "Rejected windows are narrowed, and hours that can't become final are postponed. Both are retried at increasing intervals and block nothing."},
+	{"postponed", "Rejected windows are narrowed, hours that can't become final postponed. Both are retried at increasing intervals and block nothing."},
 	{"requests", "A gather makes one request: 288 per day by default, whatever fails. Requests are 5 minutes apart, also across restarts."},
 	{"quota", "A spent daily quota or a `Retry-After` pauses requests, also across restarts. The plugin warns if `interval` is less than 5 minutes."},
 	{"backfill", "A year of `backfill` takes at most 28 requests. They alternate with the live window, or follow 5 minutes apart between rare gathers."},
@@ -101,7 +101,7 @@ var promises = []promise{
 	{"scripts", "The packages' scripts follow no links in folders of the user telegraf, and purge succeeds whatever is there."},
 	{"image", "The image runs as its own user, with server and token from the environment or Kubernetes, and works with the compose file."},
 	{"reproducible", "The same commit builds the same bytes, with checksums, an SBOM and the licences of everything compiled in."},
-	{"release", "Versions rise from commit to commit. A release is made only if everything is ready, and the job that publishes runs no code of the repository."},
+	{"release", "Versions rise from commit to commit. A release is made only if all is ready, and the job that publishes runs no code of the repository."},
 	{"newcomer", "The commands of the ten-minute page lead from a clean Debian to rows in InfluxDB."},
 
 	{"", "Trying it out, and the guides"},
