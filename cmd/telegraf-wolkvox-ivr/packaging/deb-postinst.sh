@@ -2,7 +2,7 @@
 set -e
 [ "$1" = configure ] || exit 0
 
-# All as Telegraf's own package has it, whichever of the two comes first.
+# The same as Telegraf's own package, whichever is installed first.
 getent group telegraf >/dev/null || groupadd -r telegraf
 getent passwd telegraf >/dev/null || useradd -r -M -g telegraf -d /etc/telegraf -s /bin/false telegraf
 if [ ! -e /var/lib/telegraf ] && [ ! -L /var/lib/telegraf ]; then
@@ -12,7 +12,7 @@ fi
 if [ -n "$2" ]; then
 	echo "telegraf-wolkvox-ivr: to run the new version: sudo systemctl restart telegraf"
 else
-	# Only the first time: from then on it is the administrator's. -h: the user telegraf may have put a link there.
+	# Only at the first installation: afterwards the file is the administrator's. -h: the user telegraf may have put a link there.
 	chgrp -h telegraf /etc/telegraf/wolkvox_ivr.conf
 	cat <<-'END'
 		telegraf-wolkvox-ivr: from here to metrics, set server and token, see whether they work, and restart Telegraf:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes an OCI image archive of all Linux archives of $VERSION in $DIST, with $ENGINE: podman or buildah. `make image` runs it.
+# Builds an OCI image archive from all Linux archives of $VERSION in $DIST, with $ENGINE: podman or buildah. `make image` runs it.
 set -eu
 
 : "${ENGINE:?needs podman or buildah}" "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
@@ -9,7 +9,7 @@ built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT
 trap 'exit 1' HUP INT TERM
 
-$ENGINE manifest rm "$image" >/dev/null 2>&1 || true # an earlier one's images
+$ENGINE manifest rm "$image" >/dev/null 2>&1 || true # images of an earlier build
 for archive in "$DIST/telegraf-wolkvox-ivr_${VERSION}"_linux_*.tar.gz; do
 	[ -e "$archive" ] || { echo "There is no archive of $VERSION in $DIST: run make package or package-all first." >&2; exit 1; }
 	tar -xzf "$archive" -C "$built"

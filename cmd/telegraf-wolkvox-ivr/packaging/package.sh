@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the packages, archives and SBOMs of the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it. The same
-# source makes the same bytes, wherever and whenever: nothing depends on the clock, the folder or umask.
+# Builds packages, archives and SBOMs for the systems in $SYSTEMS, and their checksums, in $DIST. `make package` runs it. The same
+# source gives the same bytes anywhere, anytime: nothing depends on the clock, the folder or the umask.
 set -eu
 packaging=cmd/telegraf-wolkvox-ivr/packaging
 
@@ -8,10 +8,10 @@ echo "${VERSION:?is set by make}" | grep -Eq '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-
 	echo "VERSION is $VERSION: set it to one like 1.2.3 or 1.2.3-rc.1." >&2
 	exit 1
 }
-# The last commit's time. Without one, the earliest that a .zip can tell.
+# The last commit's time, or else the earliest time that a .zip can store.
 : "${SOURCE_DATE_EPOCH:=$(GIT_CEILING_DIRECTORIES=$(dirname "$PWD") git log -1 --format=%ct 2>/dev/null || echo 315532800)}"
 export SOURCE_DATE_EPOCH GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
-# go-licenses takes all packages for Go's own where it does not know where these are. git is to archive as it does everywhere.
+# Without GOROOT, go-licenses takes all packages for Go's own. The rest makes git archive the same way everywhere.
 GOROOT=$(go env GOROOT) TZ=UTC LC_ALL=C GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_COMMITTER_DATE="@$SOURCE_DATE_EPOCH +0000"
 GIT_AUTHOR_DATE=$GIT_COMMITTER_DATE GIT_AUTHOR_NAME=- GIT_AUTHOR_EMAIL=- GIT_COMMITTER_NAME=- GIT_COMMITTER_EMAIL=-
 export GOROOT TZ LC_ALL GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_COMMITTER_DATE GIT_AUTHOR_DATE
@@ -24,12 +24,12 @@ built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# quietly runs a command that has nothing to tell unless it fails.
+# quietly runs a command and shows its output only if it fails.
 quietly() {
 	"$@" >"$built/log" 2>&1 || { cat "$built/log" >&2; exit 1; }
 }
 
-# licences FILE writes those of all that is linked into the program: Go's own, and what go-licenses finds.
+# licences FILE writes the licences of everything linked into the program: Go's own, and those that go-licenses finds.
 licences() {
 	rm -rf "$built/licences"
 	quietly bin/go-licenses save ./cmd/telegraf-wolkvox-ivr --ignore telegraf-wolkvox-ivr --save_path "$built/licences"
@@ -38,7 +38,7 @@ licences() {
 	(cd "$built/licences" && find . -type f | sort | while read -r file; do printf '\n==== %s ====\n\n' "${file#./}"; cat "$file"; done) >"$1"
 }
 
-# archive FOLDER FILE archives a folder, in one of its name: tar and zip are not on every system, nor do they write the same bytes on all.
+# archive FOLDER FILE archives a folder under its own name. tar and zip are not on every system and don't write the same bytes everywhere.
 archive() {
 	GIT_DIR=$built/git
 	export GIT_DIR
@@ -49,7 +49,7 @@ archive() {
 	unset GIT_DIR
 }
 
-# All that users may want to read, in the folders that its links expect.
+# Everything that users may want to read, in the folders that its links expect.
 doc=$built/doc
 for file in README*.md CHANGELOG.md sample.conf testdata/README*.md testdata/*.conf testdata/outputs/* testdata/fleet/* testdata/bench/README*.md \
 	testdata/grafana/* testdata/grafana/*/wolkvox_ivr*.json testdata/zabbix/* plugins/common/host/README*.md plugins/inputs/wolkvox_ivr/*.md \
@@ -83,9 +83,9 @@ for system in $SYSTEMS; do
 	fi
 	cp $packaging/telegraf-wolkvox-ivr.1 "$folder"
 	archive "$folder" "$DIST/$name.tar.gz"
-	if [ "$GOOS" != linux ]; then continue; fi # from here on, find, date and touch are GNU's
+	if [ "$GOOS" != linux ]; then continue; fi # the rest needs GNU find, date and touch
 
-	# What users copy or point other programs at is no documentation, which small systems leave out; the guides refer to it by links.
+	# Files that users copy or give to other programs aren't documentation, which small systems leave out. The guides link to them.
 	root=$built/root
 	rm -rf "$root"
 	mkdir -p "$root/usr/share/man/man1" "$root/usr/share/telegraf-wolkvox-ivr" "$root/usr/share/doc"
@@ -104,7 +104,7 @@ for system in $SYSTEMS; do
 		  deb: {urgency: medium, distributions: [stable]}
 		  changes: [{note: What has changed is in CHANGELOG.md of this package.}]
 	END
-	# An .rpm has documents marked as such only where they are named one by one.
+	# nfpm marks files of an .rpm as documents only if they are listed one by one.
 	{
 		cat $packaging/nfpm.yaml
 		(cd "$root" && find usr -path '*/telegraf-wolkvox-ivr*' \( \
@@ -119,7 +119,7 @@ for system in $SYSTEMS; do
 		quietly env "ARCH=$GOARCH$GOARM" "FOLDER=$folder" "ROOT=$root" bin/nfpm package -f "$built/nfpm.yaml" -p $format -t "$DIST/"
 	done
 done
-# Hosts of releases keep no tilde in a file's name, and SHA256SUMS has to know what they call it.
+# Release hosts replace a tilde in a file name, and SHA256SUMS must contain their name.
 for file in "$DIST"/telegraf-wolkvox-ivr*~*; do
 	if [ -e "$file" ]; then mv "$file" "$DIST/$(basename "$file" | tr '~' -)"; fi
 done

@@ -1,12 +1,12 @@
-# Packages, archives, SBOMs and the image, all in DIST.
+# Builds packages, archives, SBOMs and the image in DIST.
 
-# The systems that `make package-all` makes packages for; `make package` does for this machine alone.
+# Systems for `make package-all`. `make package` builds only for this machine.
 ALL_SYSTEMS := linux_amd64 linux_arm64 linux_armv7 windows_amd64 darwin_amd64 darwin_arm64
 SYSTEMS     := $(shell go env GOHOSTOS)_$(shell go env GOHOSTARCH)
 DIST        := dist
-# What `make image` builds with.
+# The tool that `make image` uses.
 ENGINE       = $(notdir $(shell command -v podman || command -v buildah))
-# Whom the packages name: set it where they are published.
+# The packages' maintainer: set it when you publish them.
 MAINTAINER := The telegraf-wolkvox-ivr authors <telegraf-wolkvox-ivr@example.org>
 
 VERSION   = $(or $(shell sh $(PACKAGING)/version.sh),$(error No version of this source))
@@ -18,15 +18,15 @@ bin/go-licenses:     from := github.com/google/go-licenses/v2
 $(PACKAGERS): .ci/tools/go.mod
 	go build -modfile=$< -o $@ $(from)
 
-package: $(PACKAGERS) ## Makes what this machine can install in dist/: packages, an archive and its SBOM
+package: $(PACKAGERS) ## Builds what this machine can install in dist/: packages, an archive and its SBOM
 	@VERSION='$(VERSION)' DIST='$(DIST)' SYSTEMS='$(SYSTEMS)' MAINTAINER='$(MAINTAINER)' TELEGRAF_LDFLAGS='$(TELEGRAF_LDFLAGS)' \
 		sh $(PACKAGING)/package.sh
 
-package-all: ## Makes packages, archives and SBOMs for all systems in dist/
+package-all: ## Builds packages, archives and SBOMs for all systems in dist/
 	@$(MAKE) --no-print-directory package SYSTEMS='$(ALL_SYSTEMS)'
 
-image: ## Makes an OCI image archive of the Linux archives in dist/, on Telegraf's own image, with podman or buildah
+image: ## Builds an OCI image archive from the Linux archives in dist/, on Telegraf's official image, with podman or buildah
 	@VERSION='$(VERSION)' DIST='$(DIST)' ENGINE='$(ENGINE)' sh $(PACKAGING)/image.sh
 
-release: ## Checks that VERSION can be released, and makes all of it in dist/
+release: ## Checks that VERSION can be released, and builds it in dist/
 	@VERSION='$(VERSION)' DIST='$(DIST)' MAKE='$(MAKE)' sh $(PACKAGING)/release.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes all that a release of $VERSION consists of in $DIST, with NOTES.md out of CHANGELOG.md, if it is ready for one.
-# `make release VERSION=1.2.3` runs it; the tag v1.2.3 can be set before or after.
+# Builds a release of $VERSION in $DIST, with NOTES.md from CHANGELOG.md, if everything is ready.
+# `make release VERSION=1.2.3` runs it. Set the tag v1.2.3 before or after.
 set -eu
 
 fail() {
@@ -8,7 +8,7 @@ fail() {
 	exit 1
 }
 
-# section HEADING prints what CHANGELOG.md has under a heading.
+# section HEADING prints the text under a heading of CHANGELOG.md.
 section() {
 	awk -v heading="$1" 'index($0, "## ") == 1 { found = index($0, heading) == 1; next } found' CHANGELOG.md
 }
