@@ -1,11 +1,11 @@
 #!/bin/sh
 # `make run`: a real Telegraf with the plugin under inputs.execd and a real InfluxDB, on the simulator or, with WOLKVOX_SERVER and
-# WOLKVOX_TOKEN set, on wolkvox. It shows a table of today's hours from InfluxDB and explains a row.
+# WOLKVOX_TOKEN set, on wolkvox. It shows a table of today's hours from InfluxDB and explains the parts of a row.
 set -eu
 cd "$(dirname "$0")/../.."
 
-# Nothing that is started here outlives this script. It sits in `wait`, where a trap runs at once. SIGTERM is repeated because Telegraf
-# loses one that comes while it reloads, and it reloads at the SIGHUP of a closing terminal.
+# No process started here outlives this script. It waits in `wait`, so traps run at once. SIGTERM is repeated because Telegraf loses it
+# while reloading, and it reloads at the SIGHUP of a closing terminal.
 started=
 dir=$(mktemp -d)
 stop() {
@@ -20,7 +20,7 @@ stop() {
 trap stop EXIT
 trap 'exit 0' HUP INT TERM
 
-# A closing terminal may tell make alone, which then waits for this script, and a make that is killed can't tell anybody.
+# A closing terminal may signal only make, which then waits for this script. A killed make can't signal anyone.
 if [ -t 1 ]; then terminal=true; else terminal=false; fi
 {
 	while kill -0 "$PPID" && { ! $terminal || [ -t 1 ]; }; do sleep 0.5; done
@@ -28,7 +28,7 @@ if [ -t 1 ]; then terminal=true; else terminal=false; fi
 } 2>/dev/null &
 started=$!
 
-# serve NAME COMMAND... starts a server whose output goes to a file of that name, and waits for it to listen: for address to print where.
+# serve NAME COMMAND... starts a server with its output in a file of that name, and waits until address can print where it listens.
 serve() {
 	name=$1
 	shift
@@ -51,7 +51,7 @@ if [ -n "${WOLKVOX_SERVER:-}${WOLKVOX_TOKEN:-}" ]; then
 	export WOLKVOX_URL='https://wv{server}.wolkvox.com' WOLKVOX_INTERVAL=5m
 	what="your wolkvox, with one request every 5 minutes"
 else
-	# The simulator prints a configuration once it listens, and many calls keep even a night from having empty hours.
+	# The simulator prints a configuration once it listens. Many calls prevent empty hours even at night.
 	serve simulator bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 --licences 100
 	WOLKVOX_SERVER=$(printed server) WOLKVOX_TOKEN=$(printed token) WOLKVOX_URL=$(printed url) WOLKVOX_INTERVAL=400ms
 	export WOLKVOX_SERVER WOLKVOX_TOKEN WOLKVOX_URL WOLKVOX_INTERVAL
@@ -68,9 +68,9 @@ export INFLUX_URL LINES_FILE INFLUX_DATABASE=telegraf INFLUX_USER= INFLUX_PASSWO
 query() { bin/influx -port "${INFLUX_URL##*:}" -database telegraf -format csv -execute "$1" 2>/dev/null; }
 hours() { query 'SELECT count("calls") FROM "wolkvox_ivr"' | sed -n 's/^wolkvox_ivr,0,//p'; }
 
-# The operation's day, in Bogota, where it is UTC-5 all year, whatever this machine knows of time zones.
+# The operation's day, in Bogota: UTC-5 all year, even if this machine has no time zone database.
 bogota() { TZ='<-05>5' date "$@"; }
-# day FROM TO NAME prints the hours of a day, FROM and TO being relative to today's midnight.
+# day FROM TO NAME prints the hours of a day. FROM and TO are relative to today's midnight.
 day() {
 	midnight="'$(bogota +%Y-%m-%d)T05:00:00Z'"
 	query "SELECT sum(calls), sum(minutes) FROM wolkvox_ivr WHERE time >= $midnight$1 AND time < $midnight$2 GROUP BY hour" |
@@ -113,7 +113,7 @@ explain() {
 }
 
 show() {
-	# The history is in when no more hours come; that of a real operation takes hours, and is not waited for.
+	# The history is complete when no more hours arrive. On a real operation that takes hours, so the script doesn't wait for it.
 	last=none same=0
 	until [ "$same" -ge 3 ]; do
 		kill -0 "$influxd" 2>/dev/null || return 0
@@ -130,7 +130,7 @@ show() {
 }
 
 echo "Telegraf, the plugin and InfluxDB on $what. Stop with Ctrl-C."
-# Telegraf's log is shown until the end begins: at Ctrl-C InfluxDB ends at the same time, of which Telegraf complains.
+# Shows Telegraf's log until the stop. At Ctrl-C, InfluxDB also ends, and Telegraf would log errors about it.
 : >"$dir/log"
 tail -f "$dir/log" >&2 &
 shown=$!
