@@ -48,7 +48,7 @@ var catalogue = []struct {
 	fault Fault
 	help  string
 }{
-	{FaultUnknownAPI, `400, as for a wrong api`},
+	{FaultUnknownAPI, `400, as for an unknown api`},
 	{FaultParameters, `400, as for a missing parameter`},
 	{FaultNoToken, `401, as without a token`},
 	{FaultBadToken, `403, as for an invalid token`},
@@ -56,7 +56,7 @@ var catalogue = []struct {
 	{FaultSimultaneous, `403, as when the token is in use`},
 	{FaultMaintenance, `403 "API consumption is temporarily disabled"`},
 	{FaultMaintenanceEmpty, `403 without a body`},
-	{FaultNoRecords, `404 "Validate dates entered", whatever there is`},
+	{FaultNoRecords, `404 "Validate dates entered", even if there are records`},
 	{FaultNotFound, `404 with an HTML page`},
 	{FaultConflict, `409`},
 	{FaultTooMany, `429 with Retry-After`},
@@ -68,14 +68,14 @@ var catalogue = []struct {
 	{FaultHTMLError, `502 with an HTML page`},
 	{FaultEmptyBody, `200 without a body`},
 	{FaultWrongShape, `200, data is a string`},
-	{FaultNotice, `the right answer behind a notice of PHP`},
-	{FaultNoticeAfter, `the right answer before a warning of PHP without tags`},
-	{FaultTruncated, `JSON cut in the middle, with the Content-Length of what is sent`},
-	{FaultDropped, `the connection closes before as many bytes as Content-Length says`},
+	{FaultNotice, `the correct response after a PHP notice`},
+	{FaultNoticeAfter, `the correct response before a PHP warning without tags`},
+	{FaultTruncated, `JSON cut in the middle, with a matching Content-Length`},
+	{FaultDropped, `the connection closes before Content-Length bytes`},
 	{FaultDroppedChunk, `the connection closes before the last chunk`},
-	{FaultReset, `the connection closes without an answer`},
-	{FaultHang, `no answer until the client leaves`},
-	{FaultSlow, `the right answer, in 20 pieces with a quarter of a second between them`},
+	{FaultReset, `the connection closes without a response`},
+	{FaultHang, `no response until the client disconnects`},
+	{FaultSlow, `the correct response, in 20 pieces a quarter of a second apart`},
 }
 
 // retryAfter is what Retry-After says, in seconds.
