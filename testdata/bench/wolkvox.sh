@@ -1,5 +1,5 @@
 #!/bin/sh
-# What inputs.exec takes to do without the plugin: `make bench` compares the two. It prints the running hour and the
+# What inputs.exec takes to do without the plugin: `make bench` compares the two. It prints the current hour and the
 # LOOKBACK hours (3) before it. Where the bench simulates a day, NOW is the simulated time.
 set -eu
 : "${WOLKVOX_URL:?is not set}" "${WOLKVOX_SOURCE:?is not set}" "${WOLKVOX_TOKEN:?is not set}"

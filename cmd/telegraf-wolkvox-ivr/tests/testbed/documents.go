@@ -15,8 +15,7 @@ var mdLink = regexp.MustCompile(`(?m)(?:\]\(|^\[[^]]+\]: |\b(?:src|srcset)=")([^
 
 // LinksOf returns what a page refers to beside the web.
 func LinksOf(page string) (links []reference) {
-	text := codeSpan.ReplaceAllString(CodeBlock.ReplaceAllString(page, ""), "")
-	for _, match := range mdLink.FindAllStringSubmatch(text, -1) {
+	for _, match := range mdLink.FindAllStringSubmatch(Prose(page), -1) {
 		links = append(links, reference{match[1], match[2]})
 	}
 	return links
@@ -55,6 +54,11 @@ func CodeBlocks(readme string) (blocks []string) {
 func CodeText(readme string) string {
 	spans := codeSpan.FindAllString(readme, -1)
 	return strings.Join(append(CodeBlocks(readme), spans...), "\n")
+}
+
+// Prose returns a page without code blocks and spans.
+func Prose(page string) string {
+	return codeSpan.ReplaceAllString(CodeBlock.ReplaceAllString(page, ""), "")
 }
 
 // NewcomersPage goes from nothing to rows within ten minutes.
