@@ -7,15 +7,15 @@ case "$1 ${2:+again}" in
 remove* | "abort-install again")
 	# Telegraf doesn't start if a program in its configuration is missing. A folder isn't the package's. -T: don't move into a folder either.
 	if [ -L $file ] || { [ -e $file ] && [ ! -d $file ]; }; then
-		mv -T $file $file.removed || echo "telegraf-wolkvox-ivr: Telegraf does not start until $file is moved away."
+		mv -T $file $file.removed || echo "telegraf-wolkvox-ivr: Telegraf will not start until you move $file away."
 	fi
 	;;
 purge*)
 	# rm names the files it leaves and escapes terminal sequences in their names.
 	rm -f $file.removed $state $state.lock $state.tmp $state.rejected-* ||
-		echo "telegraf-wolkvox-ivr: it stays: a folder in the place of a file is not the package's."
+		echo "telegraf-wolkvox-ivr: not removed, because the package does not own a folder."
 	# The folder belongs to Telegraf, if that is installed.
 	[ -e /usr/bin/telegraf ] || rmdir /var/lib/telegraf 2>/dev/null || true
-	echo "telegraf-wolkvox-ivr: what stays is not the package's alone: the user and the group telegraf, and what was copied into /etc/telegraf."
+	echo "telegraf-wolkvox-ivr: not removed, because others may use them: the user and the group telegraf, and files copied into /etc/telegraf."
 	;;
 esac

@@ -51,7 +51,7 @@ archive() {
 
 # Everything that users may want to read, in the folders that its links expect.
 doc=$built/doc
-for file in README*.md CHANGELOG.md sample.conf testdata/README*.md testdata/*.conf testdata/outputs/* testdata/fleet/* testdata/bench/README*.md \
+for file in README*.md CHANGELOG.md sample*.conf testdata/README*.md testdata/*.conf testdata/outputs/* testdata/fleet/* testdata/bench/README*.md \
 	testdata/grafana/* testdata/grafana/*/wolkvox_ivr*.json testdata/zabbix/* plugins/common/host/README*.md plugins/inputs/wolkvox_ivr/*.md \
 	plugins/inputs/wolkvox_ivr/*.svg cmd/telegraf-wolkvox-ivr/README*.md $packaging/*.md $packaging/kubernetes.yaml $packaging/telegraf.d.conf \
 	$(find $packaging/container $packaging/systemd $packaging/windows -type f); do

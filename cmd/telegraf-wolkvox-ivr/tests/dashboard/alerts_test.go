@@ -229,8 +229,8 @@ func TestAlerts(t *testing.T) {
 		require.Equal(t, expected, fired)
 		for title, text := range map[string]string{
 			"No calls in opening hours": "idle: no calls in the last whole hour, which is an opening hour.",
-			"No data":                   "renamed (old): no data of the last three whole hours.",
-			"Far from usual":            "half: 147 calls in the last three whole hours. On this weekday 300 are usual.",
+			"No data":                   "renamed (old): no data for the last three whole hours.",
+			"Far from usual":            "half: 147 calls in the last three whole hours. The usual on this weekday is 300.",
 			"Quota nearly spent":        "greedy (sales): 900 API requests in 24 hours.",
 		} {
 			require.Contains(t, texts[title], text)
@@ -317,7 +317,7 @@ func TestAlertMinutes(t *testing.T) {
 		rule.model(t, "contract").Expression = "10080"
 		instances := rule.firing(t, db, r.now)
 		require.Equal(t, []string{"above"}, series(instances))
-		require.Equal(t, "above: 10082 minutes in the last 30 days. 10080 a month are contracted.",
+		require.Equal(t, "above: 10082 minutes in the last 30 days. The contract includes 10080 per month.",
 			rule.render(t, "summary", instances[0].labels, instances[0].values))
 	})
 }

@@ -122,7 +122,7 @@ func TestZabbix(t *testing.T) {
 	send(t, z, "zeros", callsKey, "1", hour.Add(-4*time.Hour))
 	tg.Await("its end", func() bool { return len(z.Problems(zeros)) == 0 })
 	tg.Await("a stop", func() bool { return len(z.Problems(stopped)) > 0 })
-	require.Equal(t, []string{problem("Telegraf or its plugin does not run")}, z.Problems(stopped))
+	require.Equal(t, []string{problem("Telegraf or its plugin is not running")}, z.Problems(stopped))
 	require.Empty(t, z.Problems(near))
 	require.Empty(t, z.Problems(far))
 	require.Empty(t, z.Problems(quiet))

@@ -122,7 +122,7 @@ func TestMovesFollowNoLink(t *testing.T) {
 	require.NoError(t, os.Remove(m.path(removed)))
 	require.NoError(t, os.Mkdir(m.path(removed), 0o700))
 	m.write(testbed.TelegrafConf, "edited")
-	require.Contains(t, m.script("deb-postrm.sh", "remove"), "Telegraf does not start until "+testbed.TelegrafConf+" is moved away.\n")
+	require.Contains(t, m.script("deb-postrm.sh", "remove"), "Telegraf will not start until you move "+testbed.TelegrafConf+" away.\n")
 	require.Equal(t, "edited", m.read(testbed.TelegrafConf))
 	require.NoError(t, os.Remove(m.path(testbed.TelegrafConf)))
 	m.script("deb-preinst.sh", "install")

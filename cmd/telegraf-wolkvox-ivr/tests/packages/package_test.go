@@ -511,7 +511,7 @@ func checkDeb(t *testing.T, older, deb string) {
 
 	// Purged, nothing is left of it, but all that is Telegraf's.
 	m.write("/var/lib/telegraf/statefile", "{}")
-	require.Contains(t, m.dpkg("--purge", "telegraf-wolkvox-ivr"), "what stays is not the package's alone: the user and the group telegraf, ")
+	require.Contains(t, m.dpkg("--purge", "telegraf-wolkvox-ivr"), "not removed, because others may use them: the user and the group telegraf, ")
 	require.Empty(t, m.ours())
 	require.NoDirExists(t, m.path("/usr/share/doc/telegraf-wolkvox-ivr"))
 	require.NoDirExists(t, m.path("/usr/share/telegraf-wolkvox-ivr"))
