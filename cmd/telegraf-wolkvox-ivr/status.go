@@ -180,14 +180,14 @@ func (t *tableStatus) fill(status *wolkvox_ivr.Status) {
 	t.Timezone = status.Calendar.Location.String()
 	t.LastRequest, t.PausedUntil = at(status.Requested), at(status.PausedUntil)
 	if status.PausedBy != nil {
-		t.PausedBy, t.pausedFor = status.PausedBy.Name, status.PausedBy.What
+		t.PausedBy, t.pausedFor = status.PausedBy.Name, status.PausedBy.Message
 	}
 	t.NewestCalls, t.Watermark, t.CompleteUpTo = start(status.Newest), start(status.Watermark), start(status.Complete)
 	for _, w := range status.Final {
 		t.Final = append(t.Final, hourRange{start(w.From), start(w.To - 1)})
 	}
 	for _, r := range status.Open {
-		t.Open = append(t.Open, openRange{hourRange{start(r.From), start(r.To - 1)}, r.Postponed, r.Why, at(r.Since), at(r.Due)})
+		t.Open = append(t.Open, openRange{hourRange{start(r.From), start(r.To - 1)}, r.Postponed, r.Reason, at(r.Since), at(r.Due)})
 	}
 }
 

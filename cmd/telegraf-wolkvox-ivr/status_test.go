@@ -174,10 +174,10 @@ func TestStatus(t *testing.T) {
 				{From: march(6, 0), To: march(20, 0)}, {From: march(20, 3), To: march(31, 11)},
 			}
 			s.Postponed = []*hours.Postponed{
-				postponed(march(2, 5), march(2, 6), hours.Fails, 30*time.Hour, time.Hour),
-				postponed(march(5, 0), march(6, 0), hours.Fails, time.Hour, time.Hour),
-				postponed(march(1, 0)-48, march(1, 6), hours.Doubtful, 72*time.Hour, 20*time.Hour),
-				postponed(march(20, 0), march(20, 3), hours.Doubtful, 72*time.Hour, -time.Minute),
+				postponed(march(2, 5), march(2, 6), hours.Failing, 30*time.Hour, time.Hour),
+				postponed(march(5, 0), march(6, 0), hours.Failing, time.Hour, time.Hour),
+				postponed(march(1, 0)-48, march(1, 6), hours.Inconclusive, 72*time.Hour, 20*time.Hour),
+				postponed(march(20, 0), march(20, 3), hours.Inconclusive, 72*time.Hour, -time.Minute),
 			}
 			s.Postponed[1].FailingFrom = march(5, 12) // whether those before fail is not known yet
 		}, want: `
@@ -234,7 +234,7 @@ func TestStatus(t *testing.T) {
 `},
 		{name: "days waiting to be read again", options: `reread = "2026-03-10"`, change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(10, 0), To: march(11, 0)})
-			s.Again = hours.Set{{From: march(10, 0), To: march(11, 0)}}
+			s.ToReread = hours.Set{{From: march(10, 0), To: march(11, 0)}}
 		}, want: `
   timezone       America/Bogota
   last request   2026-03-31 14:05
@@ -330,7 +330,7 @@ func TestStatusOfSeveralTables(t *testing.T) {
 func TestStatusAsJSON(t *testing.T) {
 	s := running(t)
 	s.Final = hours.Set{{From: march(1, 0), To: march(30, 5)}, {From: march(30, 6), To: march(31, 11)}}
-	s.Postponed = []*hours.Postponed{postponed(march(30, 5), march(30, 6), hours.Fails, 30*time.Hour, time.Hour)}
+	s.Postponed = []*hours.Postponed{postponed(march(30, 5), march(30, 6), hours.Failing, 30*time.Hour, time.Hour)}
 	s.PausedUntil, s.PausedBy = ago(-time.Minute), "overload"
 	status, printed := statusOf(t, statusAgent+statusTable("")+statusTable(`operation = "<new>"`), func() {
 		writeStates(t, map[string][]byte{idPlain: encode(t, s)})

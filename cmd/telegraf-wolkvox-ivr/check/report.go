@@ -18,7 +18,7 @@ const checkedDays = 7
 // the whole hours of a day, as nothing is known of what the API accepts.
 func (t *table) windows() []hours.Window {
 	running := t.client.Calendar.HourAt(t.now)
-	today := running - hours.Hour(running.Of())
+	today := running - hours.Hour(running.OfDay())
 	return []hours.Window{
 		{From: today - checkedDays*hours.Day, To: today + hours.Day},
 		{From: today, To: running + 1},

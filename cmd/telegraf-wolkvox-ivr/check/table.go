@@ -140,7 +140,7 @@ func (t *table) check(ctx context.Context) {
 func (t *table) checkOptions() {
 	s, texts := good, []string{fmt.Sprintf("gathers every %s; hours can be final %s after their end",
 		brief(t.input.Interval), brief(time.Duration(t.plugin.Lookback)))}
-	if t.input.Interval < wolkvox.LeastInterval {
+	if t.input.Interval < wolkvox.MinInterval {
 		s = warn
 		texts = append(texts, `interval is shorter than wolkvox's minimum of 5 minutes: set interval = "5m"`)
 	}
@@ -323,7 +323,7 @@ func (t *table) untilMidnight() int {
 }
 
 // classOf returns the class of a failure, nil if the error is none.
-func classOf(err error) *wolkvox.Class {
+func classOf(err error) *wolkvox.FailureClass {
 	var failure *wolkvox.Failure
 	if errors.As(err, &failure) {
 		return failure.Class

@@ -99,14 +99,14 @@ func (e *zoneEvidence) whenToCheck() string {
 	const late, part = 40 * time.Minute, 0.4 // of the hour's calls have ended by then
 	running := e.calendar.HourAt(e.now)
 	if !e.window.Contains(running + 1) {
-		if running.Of() < 23 {
+		if running.OfDay() < 23 {
 			return "the API shows no future hours. Compare today's hours with the report in wolkvox"
 		}
 		running++
 	}
 	for h := running; h < running+hours.Day; h++ {
 		starts := e.calendar.Starts(h)
-		if len(starts) == 0 || h.Of() == 23 || part*e.usual(h) < significantCalls || part*e.usual(h+1) < significantCalls {
+		if len(starts) == 0 || h.OfDay() == 23 || part*e.usual(h) < significantCalls || part*e.usual(h+1) < significantCalls {
 			continue
 		}
 		if at := starts[0].Add(late); at.After(e.now) {

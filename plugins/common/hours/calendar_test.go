@@ -18,7 +18,7 @@ func location(t *testing.T, name string) *time.Location {
 	return l
 }
 
-// hour reads an hour such as "2026-11-22T14".
+// hour parses an hour such as "2026-11-22T14".
 func hour(t *testing.T, text string) (h Hour) {
 	t.Helper()
 	require.NoError(t, h.UnmarshalText([]byte(text)))
@@ -84,14 +84,14 @@ func TestEndOfDay(t *testing.T) {
 func TestHourAsText(t *testing.T) {
 	h := HourOf(2026, 1, 18, 16)
 	require.Equal(t, "2026-01-18 16:00", h.String())
-	require.Equal(t, 16, h.Of())
+	require.Equal(t, 16, h.OfDay())
 	require.Equal(t, HourOf(2026, 1, 18, 0), h.startOfDay())
 	require.Equal(t, HourOf(2026, 1, 19, 0), h.endOfDay())
 	require.Equal(t, h, hour(t, "2026-01-18T16"))
 	require.Error(t, h.UnmarshalText([]byte("2026-01-18")))
 }
 
-// Sets are as those of single hours.
+// Sets behave like sets of single hours.
 func TestSet(t *testing.T) {
 	const most = 40
 	random := rand.New(rand.NewPCG(1, 2))
@@ -117,13 +117,13 @@ func TestSet(t *testing.T) {
 			set Set
 			has func(h Hour) bool
 		}{
-			"the set must stay as it is": {a, func(h Hour) bool { return has[0][h] }},
-			"union":                      {a.Union(b), func(h Hour) bool { return has[0][h] || has[1][h] }},
-			"without":                    {a.Without(b), func(h Hour) bool { return has[0][h] && !has[1][h] }},
-			"intersect":                  {a.Intersect(b), func(h Hour) bool { return has[0][h] && has[1][h] }},
-			"add":                        {a.Add(w), func(h Hour) bool { return has[0][h] || w.Contains(h) }},
-			"remove":                     {a.Remove(w), func(h Hour) bool { return has[0][h] && !w.Contains(h) }},
-			"within":                     {a.Within(w), func(h Hour) bool { return has[0][h] && w.Contains(h) }},
+			"unchanged": {a, func(h Hour) bool { return has[0][h] }},
+			"union":     {a.Union(b), func(h Hour) bool { return has[0][h] || has[1][h] }},
+			"without":   {a.Without(b), func(h Hour) bool { return has[0][h] && !has[1][h] }},
+			"intersect": {a.Intersect(b), func(h Hour) bool { return has[0][h] && has[1][h] }},
+			"add":       {a.Add(w), func(h Hour) bool { return has[0][h] || w.Contains(h) }},
+			"remove":    {a.Remove(w), func(h Hour) bool { return has[0][h] && !w.Contains(h) }},
+			"within":    {a.Within(w), func(h Hour) bool { return has[0][h] && w.Contains(h) }},
 		} {
 			require.True(t, c.set.isValid(), "%s: %v %v %v", name, a, b, w)
 			hours := 0
@@ -135,7 +135,7 @@ func TestSet(t *testing.T) {
 			}
 			require.Equal(t, hours, c.set.Hours(), name)
 		}
-		require.Equal(t, before, a, "the set must stay as it is")
+		require.Equal(t, before, a, "the set must not change")
 	}
 
 	require.False(t, Set{{2, 4}, {4, 5}}.isValid())

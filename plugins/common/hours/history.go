@@ -5,38 +5,38 @@ import (
 	"time"
 )
 
-// widenAfter is how many history requests in a row have to succeed before a wider window is tried.
+// widenAfter is the number of consecutive history requests that must succeed before a wider window is tried.
 const widenAfter = 4
 
-// history chooses the requests for what the live window leaves out, from the newest hour to the oldest, and adapts how much each spans.
+// history chooses the requests for hours outside the live window, newest first, and adapts their width.
 type history struct {
 	ledger
-	successes  int  // requests in a row
-	hasRetried bool // the last request was a retry, so that open hours come next
+	successes    int  // consecutive ones
+	lastWasRetry bool // the last request was a retry, so open hours come next
 }
 
-// openHours returns the hours up to `to` that are wanted, not final and not postponed. Those at or above the watermark, which only a narrow
-// live window leaves out, are open again an hour after they have been read. Before there are any calls, hours of the last week are open again
-// after a day, as the report may be late, and older ones are not.
+// openHours returns the hours before `to` to request: wanted, not final and not postponed. Hours at or above the watermark, which only a
+// narrow live window leaves out, are requested again an hour after a response covered them. Before there are any calls, hours of the last
+// week are requested once a day, because the report may be late, and older hours once.
 func (h *history) openHours(to Hour, now time.Time) Set {
 	open := h.wanted().Within(Window{-maxHour, to}).Without(h.Final).Without(h.postponedHours())
 	pause, oldest := retryPause, Hour(0)
 	if h.Newest == 0 {
 		pause, oldest = longestPause, h.Calendar.HourAt(now)-7*Day
 	}
-	var fresh Set
+	var recent Set // covered by a recent response
 	for hour := max(h.watermark(now), h.begin()); hour < to; hour++ {
 		if readAt := h.readAt[hour]; now.Sub(readAt).Abs() < pause || hour < oldest && !readAt.IsZero() {
-			fresh.extend(hour)
+			recent.extend(hour)
 		}
 	}
-	return open.Without(fresh)
+	return open.Without(recent)
 }
 
-// next returns the next request for hours up to `to`, if there is any to make. Its window ends at `end` at the latest.
+// next returns the next request for hours before `to`, if any. Its window ends at `end` at the latest.
 func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
 	q, found := h.choose(to, end, now)
-	q.Window = h.withinDay(q.Window, now)
+	q.Window = h.limitToLastDay(q.Window, now)
 	return q, found
 }
 
@@ -44,17 +44,17 @@ func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 	for _, d := range h.Postponed {
 		if d.From < d.FailingFrom {
 			middle := (d.From + d.FailingFrom) / 2
-			return Request{Window: Window{middle, middle + 1}, purpose: bisect, of: d}, true
+			return Request{Window: Window{middle, middle + 1}, purpose: bisect, postponed: d}, true
 		}
 	}
 	open := h.openHours(to, now)
 	for _, d := range h.Postponed {
-		if d.isDue(now) && (!h.hasRetried || len(open) == 0) {
+		if d.isDue(now) && (!h.lastWasRetry || len(open) == 0) {
 			w := d.retryWindow(h.WidestRun)
-			if d.Reason == Doubtful && d.Tries%2 == 0 {
-				w = h.window(w, end, now) // which can prove silence, and that an hour was dropped, but may contain hours that fail
+			if d.Reason == Inconclusive && d.Tries%2 == 0 {
+				w = h.window(w, end, now) // can prove silence or a dropped hour, but may contain failing hours
 			}
-			return Request{Window: w, purpose: retry, of: d}, true
+			return Request{Window: w, purpose: retry, postponed: d}, true
 		}
 	}
 	if len(open) == 0 {
@@ -62,14 +62,14 @@ func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 	}
 	newest := open[len(open)-1]
 	for _, d := range h.Postponed {
-		if d.Reason == Fails && d.From == newest.To {
-			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, of: d}, true
+		if d.Reason == Failing && d.From == newest.To {
+			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, postponed: d}, true
 		}
 	}
-	if width := h.width(now); width > Day { // older open hours come along, up to those that fail
+	if width := h.width(now); width > Day { // include older open hours, down to the next failing ones
 		from := newest.To - Hour(width)
 		for _, d := range h.Postponed {
-			if d.Reason == Fails && d.To <= newest.From {
+			if d.Reason == Failing && d.To <= newest.From {
 				from = max(from, d.To)
 			}
 		}
@@ -78,7 +78,7 @@ func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
 	return Request{Window: h.window(newest, end, now), purpose: past}, true
 }
 
-// width returns how many hours a request may span now.
+// width returns how many hours a request may currently span.
 func (h *history) width(now time.Time) int {
 	if h.isTooWide(h.Width, now) {
 		return h.TooWide.Hours - Day
@@ -86,7 +86,7 @@ func (h *history) width(now time.Time) int {
 	return h.Width
 }
 
-// window returns the newest part of the open hours that the width allows, in whole days unless it is less than a day.
+// window returns the newest part of the open hours that fits the width, in whole days unless the width is less than a day.
 func (h *history) window(open Window, end Hour, now time.Time) Window {
 	width := h.width(now)
 	w := Window{max(open.From, open.To-Hour(width)), open.To}
@@ -95,10 +95,10 @@ func (h *history) window(open Window, end Hour, now time.Time) Window {
 	}
 	days := Hour(width / Day * Day)
 	w.To = (w.To - 1).endOfDay()
-	if today := (end - 1).startOfDay(); w.To > today { // alone: the API may have it from elsewhere
+	if today := (end - 1).startOfDay(); w.To > today { // today alone: the API may store it elsewhere
 		return Window{today, end}
 	}
-	// The next day, if it is known to have calls, bounds the silence and exposes a response that hides calls.
+	// If the next day is known to have calls, including it bounds the silence and exposes a response that hides calls.
 	if days > Day && !h.isTooWide(int(days)+Day, now) && len(h.Shown.Within(Window{w.To, w.To + Day})) > 0 {
 		w.To += Day
 	}
@@ -107,24 +107,24 @@ func (h *history) window(open Window, end Hour, now time.Time) Window {
 	return w
 }
 
-// recorded adapts the width, and postpones what could not be settled.
-func (h *history) recorded(q Request, r *Result, now time.Time) {
-	h.hasRetried = q.purpose == retry
+// succeeded adapts the width after a response, and postpones the hours that it leaves inconclusive.
+func (h *history) succeeded(q Request, r *Result, now time.Time) {
+	h.lastWasRetry = q.purpose == retry
 	switch q.purpose {
 	case bisect:
-		q.of.From = q.Window.To
+		q.postponed.From = q.Window.To
 	case retry:
-		h.retried(q.of, r.isNew || q.of.Reason == Fails, now)
+		h.finishRetry(q.postponed, r.hasNewReading || q.postponed.Reason == Failing, now)
 	default:
-		h.postpone(r.doubtful, now)
-		isTooWide := len(r.tooWide) > 0 && !r.isNew
+		h.postpone(r.inconclusive, now)
+		isTooWide := len(r.tooWide) > 0 && !r.hasNewReading
 		switch {
 		case isTooWide && h.Width > 1:
 			h.narrow(now)
 		case isTooWide:
 			h.postpone(r.tooWide, now)
 		case !r.HasCalls && q.Window.To > h.watermark(now):
-			if q.Window.Hours() > Day { // it may be too wide to show the newest calls
+			if q.Window.Hours() > Day { // maybe too wide to show the newest calls
 				h.narrow(now)
 			} else if h.Width < Day {
 				h.widen(now)
@@ -135,25 +135,25 @@ func (h *history) recorded(q Request, r *Result, now time.Time) {
 	}
 }
 
-// failed halves the width, and postpones a single hour.
+// failed halves the width after a failed request, or postpones the hour if the request was for a single one.
 func (h *history) failed(q Request, now time.Time) {
-	h.hasRetried = q.purpose == retry
+	h.lastWasRetry = q.purpose == retry
 	switch {
 	case q.purpose == bisect:
-		q.of.FailingFrom = q.Window.From
+		q.postponed.FailingFrom = q.Window.From
 	case q.purpose == extend:
-		q.of.extend(h.wanted().Without(h.Final))
+		q.postponed.extend(h.wanted().Without(h.Final))
 	case q.purpose == retry:
-		h.retried(q.of, false, now)
-	case q.Window.Hours() == 1: // it is this hour, not the width
-		h.Postponed = append(h.Postponed, newPostponed(q.Window, Fails, now))
+		h.finishRetry(q.postponed, false, now)
+	case q.Window.Hours() == 1: // the hour is at fault, not the width
+		h.Postponed = append(h.Postponed, newPostponed(q.Window, Failing, now))
 		h.Width, h.TooWide = h.GoodWidth, TooWide{}
 	default:
 		h.narrow(now)
 	}
 }
 
-// narrow halves the width, in whole days down to one.
+// narrow halves the width, keeping whole days while it is at least a day.
 func (h *history) narrow(now time.Time) {
 	h.Width, h.successes = h.width(now), 0
 	if h.Width >= 2*Day {
@@ -163,9 +163,9 @@ func (h *history) narrow(now time.Time) {
 	h.Width /= 2
 }
 
-// widen doubles the width after some successes.
+// widen doubles the width after widenAfter consecutive successes.
 func (h *history) widen(now time.Time) {
-	if h.isTooWide(h.Width, now) { // it was not for so many
+	if h.isTooWide(h.Width, now) { // the request was narrower than h.Width
 		return
 	}
 	h.GoodWidth = h.Width
@@ -175,11 +175,11 @@ func (h *history) widen(now time.Time) {
 	}
 }
 
-// retried takes in what came of a retry: hours that are still not settled are postponed again for longer, unless they can be read now.
-func (h *history) retried(d *Postponed, works bool, now time.Time) {
+// finishRetry removes postponed hours after a retry. Unless they are resolved, those still open are postponed again for twice as long.
+func (h *history) finishRetry(d *Postponed, isResolved bool, now time.Time) {
 	h.Postponed = slices.DeleteFunc(h.Postponed, func(other *Postponed) bool { return other == d })
 	left := h.wanted().Within(d.window()).Without(h.Final)
-	if works || len(left) == 0 {
+	if isResolved || len(left) == 0 {
 		return
 	}
 	next := *d
@@ -191,16 +191,16 @@ func (h *history) retried(d *Postponed, works bool, now time.Time) {
 	h.Postponed = append(h.Postponed, &next)
 }
 
-// postpone postpones doubtful hours, merged with those that they touch.
+// postpone postpones hours as inconclusive, merging them with adjacent ones.
 func (h *history) postpone(hours []Hour, now time.Time) {
 	var runs Set
 	for _, hour := range hours {
 		runs.extend(hour)
 	}
 	for _, w := range runs {
-		next := newPostponed(w, Doubtful, now)
+		next := newPostponed(w, Inconclusive, now)
 		h.Postponed = slices.DeleteFunc(h.Postponed, func(d *Postponed) bool {
-			if d.Reason != Doubtful || d.From > next.To || next.From > d.To {
+			if d.Reason != Inconclusive || d.From > next.To || next.From > d.To {
 				return false
 			}
 			next.From, next.To = min(next.From, d.From), max(next.To, d.To)

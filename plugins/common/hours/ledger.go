@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// quietTime is how long no newer calls have to appear for Mode Final to send what would be final by the clock.
-	quietTime = 12 * time.Hour
-	// droppedAfter is how long the report has to hide a single hour for its last reading to become final.
+	// quietPeriod is how long newer calls must be absent before mode Final sends hours that are final by the clock alone.
+	quietPeriod = 12 * time.Hour
+	// droppedAfter is how long the report must hide a single hour before the hour's last reading becomes final.
 	droppedAfter = 24 * time.Hour
 
 	maxHour = Hour(math.MaxInt32)
@@ -20,11 +20,11 @@ const (
 type ledger struct {
 	*Options
 	State
-	readAt     map[Hour]time.Time // when a response last covered an hour that is not final
-	recordedAt time.Time          // the last response
-	suspect    int                // hours of the last request if it has failed and was for more than a day
-	// isHidden tells, by IsLive, whether such requests currently bring none of the known calls. Then a narrow window proves no silence.
-	isHidden map[bool]bool
+	readAt      map[Hour]time.Time // when a response last covered an hour that isn't final
+	recordedAt  time.Time          // when the last response was recorded
+	failedWidth int                // hours in the last request if it failed and spanned more than a day, else 0
+	// hidesCalls reports, by IsLive, whether such responses currently show none of the known calls. Narrow windows then prove no silence.
+	hidesCalls map[bool]bool
 }
 
 func newLedger(options *Options) ledger {
@@ -34,20 +34,20 @@ func newLedger(options *Options) ledger {
 			Version: stateVersion, Timezone: options.Calendar.Location.String(), Open: make(OpenHours),
 			Width: longestWindow, GoodWidth: longestWindow,
 		},
-		readAt:   make(map[Hour]time.Time),
-		isHidden: make(map[bool]bool),
+		readAt:     make(map[Hour]time.Time),
+		hidesCalls: make(map[bool]bool),
 	}
 }
 
-// begin returns the first hour that is wanted in any case.
+// begin returns the first hour that is wanted by the options alone.
 func (l *ledger) begin() Hour {
 	return l.Calendar.HourAt(l.Started.Add(-max(l.Lookback, l.Backfill)))
 }
 
-func (l *ledger) wanted() Set { return l.Again.Add(Window{l.begin(), maxHour}) }
+func (l *ledger) wanted() Set { return l.ToReread.Add(Window{l.begin(), maxHour}) }
 
-// watermark returns the hour below which hours can become final: `lookback` before the newest hour that has shown calls, or before
-// now if that lies ahead of now. Before there are any calls it lies before all known hours.
+// watermark returns the hour below which hours can become final: `lookback` before the newest hour that has shown calls, or before now if
+// that hour is in the future. Before there are any calls, it precedes all supported hours.
 func (l *ledger) watermark(now time.Time) Hour {
 	latest := l.Calendar.HourAt(now.Add(-l.Lookback))
 	if starts := l.Calendar.Starts(l.Newest); len(starts) > 0 {
@@ -56,24 +56,24 @@ func (l *ledger) watermark(now time.Time) Hour {
 	return latest
 }
 
-// reader records one response.
-type reader struct {
+// recorder records one response.
+type recorder struct {
 	*ledger
 	response    *Response
 	now         time.Time
 	running     Hour
 	watermark   Hour
-	first, last Hour // hours with calls in the response; last < first if there are none
-	isNarrow    bool // no wider than the widest run of rows
+	first, last Hour // with calls in the response; last < first if there are none
+	isNarrow    bool // the window is no wider than the widest run of rows
 	finals      Set
 	Result
 }
 
-// record takes in a response at now.
+// record records a response received at now.
 func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 	calls := response.calls()
 	hidden := l.Shown.Within(response.Window).Without(calls)
-	r := reader{ledger: l, response: response, now: now, running: l.Calendar.HourAt(now), isNarrow: response.Window.Hours() <= l.WidestRun, first: maxHour}
+	r := recorder{ledger: l, response: response, now: now, running: l.Calendar.HourAt(now), isNarrow: response.Window.Hours() <= l.WidestRun, first: maxHour}
 	for _, w := range hidden {
 		for h := w.From; h < w.To; h++ {
 			if !response.At(h).Unreadable {
@@ -82,7 +82,7 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 		}
 	}
 	if r.Hidden > 0 || len(calls) > 0 {
-		l.isHidden[isLive] = len(calls) == 0
+		l.hidesCalls[isLive] = len(calls) == 0
 	}
 	if r.HasCalls = len(calls) > 0; r.HasCalls {
 		r.first, r.last = calls[0].From, calls[len(calls)-1].To-1
@@ -91,26 +91,26 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 	r.watermark = l.watermark(now)
 	for _, w := range l.wanted().Within(response.Window).Without(l.Final) {
 		for h := w.From; h < w.To; h++ {
-			if r.HasCalls || response.Window.Hours() <= Day { // else it may be too wide to show any
+			if r.HasCalls || response.Window.Hours() <= Day { // otherwise the window may be too wide to show any
 				l.readAt[h] = now
 			}
 			r.recordHour(h)
 		}
 	}
-	l.finish(r.finals)
+	l.markFinal(r.finals)
 	l.Acknowledge(now)
 	l.forget()
 	l.recordedAt = now
 	return r.Result
 }
 
-// addCalls notes in which hours a response has shown calls.
+// addCalls records the hours in which a response shows calls.
 func (l *ledger) addCalls(calls Set, first, last Hour, now time.Time) {
 	if l.Newest == 0 {
 		l.Oldest, l.Width = last, longestWindow
 	}
 	if last > l.Newest {
-		if l.Newest != 0 && now.Sub(l.recordedAt) <= time.Hour { // else nobody has looked
+		if l.Newest != 0 && now.Sub(l.recordedAt) <= time.Hour { // otherwise the gap may only be a gap in requests
 			l.LongestGap = max(l.LongestGap, int(l.Calendar.HourAt(now)-l.Newest)-1)
 		}
 		l.Newest, l.NewestAt = last, now
@@ -123,58 +123,58 @@ func (l *ledger) addCalls(calls Set, first, last Hour, now time.Time) {
 	l.Shown = l.Shown.Union(calls)
 }
 
-// recordHour takes in what the response shows of a wanted hour that is not final.
-func (r *reader) recordHour(h Hour) {
+// recordHour records what the response shows for a wanted hour that isn't final.
+func (r *recorder) recordHour(h Hour) {
 	shown := r.response.At(h)
 	isBelow := h < r.watermark
 	switch {
 	case shown.Unreadable:
-		r.doubtful = append(r.doubtful, h)
+		r.inconclusive = append(r.inconclusive, h)
 	case shown.NoMinutes && !isBelow: // the minutes may follow
 	case shown.hasCalls():
-		r.isNew = r.isNew || isBelow
+		r.hasNewReading = r.hasNewReading || isBelow
 		r.addReading(h, shown.Reading)
 	case !isBelow:
 		r.sendSilence(h)
 	case r.Shown.Contains(h):
 		r.recordHidden(h)
 	case r.response.Undated || h < r.Oldest && r.isCredible(h):
-		r.doubtful = append(r.doubtful, h)
+		r.inconclusive = append(r.inconclusive, h)
 	case !r.isCredible(h):
 		r.tooWide = append(r.tooWide, h)
 	default:
-		r.isNew = true
+		r.hasNewReading = true
 		r.addReading(h, Reading{})
 	}
 }
 
-// isCredible reports whether the silence of an hour that has never shown calls is no artefact of the response: nothing known is
-// missing, and the hour lies between two rows or in a window that the API is known to fill.
-func (r *reader) isCredible(h Hour) bool {
+// isCredible reports whether to believe the silence of an hour that has never shown calls: the response hides no known calls, and the hour
+// lies between two rows or in a window that the API is known to fill.
+func (r *recorder) isCredible(h Hour) bool {
 	isBetween := r.first < h && h < r.last
-	return r.Hidden == 0 && (isBetween || r.isNarrow && !r.isHidden[true] && !r.isHidden[false])
+	return r.Hidden == 0 && (isBetween || r.isNarrow && !r.hidesCalls[true] && !r.hidesCalls[false])
 }
 
-// sendSilence sends the zeros of an hour that can't be final yet. Its silence is no reading, and mode Final does not send it.
-func (r *reader) sendSilence(h Hour) {
-	isKnown := h < r.running && h > r.Oldest && !r.response.Undated && r.isCredible(h)
-	if r.Mode != Final && isKnown && r.isSentAsZero(h) {
+// sendSilence sends zeros for an hour that can't be final yet, except in mode Final. Its silence doesn't count as a reading.
+func (r *recorder) sendSilence(h Hour) {
+	canSend := h < r.running && h > r.Oldest && !r.response.Undated && r.isCredible(h)
+	if r.Mode != Final && canSend && r.isSentAsZero(h) {
 		r.send(h, Reading{}, false)
 	}
 }
 
-// recordHidden takes in that the response does not show an hour that has shown calls.
-func (r *reader) recordHidden(h Hour) {
+// recordHidden records that the response doesn't show an hour that has shown calls.
+func (r *recorder) recordHidden(h Hour) {
 	o := r.Open[h]
 	if r.Hidden == 1 && r.HasCalls && o != nil && r.now.Sub(o.shownAt) > droppedAfter {
 		r.finalize(h, o)
 		return
 	}
-	r.doubtful = append(r.doubtful, h)
+	r.inconclusive = append(r.inconclusive, h)
 }
 
-// addReading adds a reading. The second of two that agree makes an hour below the watermark final.
-func (r *reader) addReading(h Hour, reading Reading) {
+// addReading adds a reading. If it agrees with the previous one, an hour below the watermark becomes final.
+func (r *recorder) addReading(h Hour, reading Reading) {
 	o, isRead := r.Open[h]
 	if !isRead {
 		o = &openHour{}
@@ -189,7 +189,7 @@ func (r *reader) addReading(h Hour, reading Reading) {
 		if agrees && r.isFinalByClock(h) {
 			r.sendOnce(h, o)
 		}
-	case !reading.hasCalls(): // it is sent when it is final
+	case !reading.hasCalls(): // sent once final
 	case h > r.running, h == r.running && r.Mode == Ended:
 	default:
 		o.isSent, o.sent, o.sentAt = true, reading, r.now
@@ -197,35 +197,35 @@ func (r *reader) addReading(h Hour, reading Reading) {
 	}
 }
 
-// isFinalByClock reports whether Mode Final sends an hour that is not below the watermark.
-func (r *reader) isFinalByClock(h Hour) bool {
-	return r.now.Sub(r.NewestAt) >= quietTime && h < r.Calendar.HourAt(r.now.Add(-r.Lookback))
+// isFinalByClock reports whether mode Final sends an hour that isn't below the watermark.
+func (r *recorder) isFinalByClock(h Hour) bool {
+	return r.now.Sub(r.NewestAt) >= quietPeriod && h < r.Calendar.HourAt(r.now.Add(-r.Lookback))
 }
 
 // finalize makes the last reading of an hour final.
-func (r *reader) finalize(h Hour, o *openHour) {
+func (r *recorder) finalize(h Hour, o *openHour) {
 	r.finals.extend(h)
 	if o.reading.hasCalls() || r.isSentAsZero(h) {
 		r.sendOnce(h, o)
 	}
 }
 
-// isSentAsZero reports whether the silence of an hour is to be sent: always with Zeros, else if the report lists the hour. It would
-// overwrite the calls of a reopened hour that the report has dropped.
-func (r *reader) isSentAsZero(h Hour) bool {
+// isSentAsZero reports whether to send zeros for a silent hour: with Zeros always, otherwise if the report lists the hour. Reopened hours
+// get none, because zeros would overwrite calls that the report may have dropped since.
+func (r *recorder) isSentAsZero(h Hour) bool {
 	return (r.Zeros || r.response.At(h).Rows > 0) && !r.Reopened.Contains(h)
 }
 
-// sendOnce sends a final reading unless the same one has been sent.
-func (r *reader) sendOnce(h Hour, o *openHour) {
+// sendOnce sends the last reading as final, unless the same reading was already sent.
+func (r *recorder) sendOnce(h Hour, o *openHour) {
 	if !o.isSent || o.sent != o.reading {
 		o.isSent, o.sent, o.sentAt = true, o.reading, r.now
 		r.send(h, o.reading, true)
 	}
 }
 
-// send sends a reading. Where the clock repeats the hour, its first row belongs to the first of the two.
-func (r *reader) send(h Hour, reading Reading, isFinal bool) {
+// send adds the rows of a reading to the result. If the clock repeats the hour, the first row belongs to the first occurrence.
+func (r *recorder) send(h Hour, reading Reading, isFinal bool) {
 	starts := r.Calendar.Starts(h)
 	figures := [...]Figures{reading.First, reading.Second}
 	rows := max(reading.Rows, r.response.At(h).Rows, 1)
@@ -237,13 +237,13 @@ func (r *reader) send(h Hour, reading Reading, isFinal bool) {
 	}
 }
 
-// finish makes hours final, and forgets what is known of them but for those that an output may not have stored.
-func (l *ledger) finish(finals Set) {
+// markFinal makes hours final and drops their readings. Hours that were sent stay unacknowledged until outputs must have stored them.
+func (l *ledger) markFinal(finals Set) {
 	for _, w := range finals {
 		l.Final = l.Final.Add(w)
 		for h := w.From; h < w.To; h++ {
 			if o := l.Open[h]; o.isSent {
-				l.acknowledgeLater(Window{w.From, h + 1}, o.sentAt)
+				l.addUnacknowledged(Window{w.From, h + 1}, o.sentAt)
 			}
 			delete(l.Open, h)
 			delete(l.readAt, h)
@@ -251,8 +251,8 @@ func (l *ledger) finish(finals Set) {
 	}
 }
 
-// acknowledgeLater notes when the last hour of a window that became final was sent, in one entry with those before if at the same time.
-func (l *ledger) acknowledgeLater(w Window, sentAt time.Time) {
+// addUnacknowledged records when the last hour of a final window was sent. Adjacent hours sent at the same time share an entry.
+func (l *ledger) addUnacknowledged(w Window, sentAt time.Time) {
 	if n := len(l.Unacknowledged); n > 0 {
 		if last := &l.Unacknowledged[n-1]; last.Window.To >= w.From && last.Window.To < w.To && last.At.Equal(sentAt) {
 			last.Window.To = w.To
@@ -262,32 +262,32 @@ func (l *ledger) acknowledgeLater(w Window, sentAt time.Time) {
 	l.Unacknowledged = append(l.Unacknowledged, Sending{Window{w.To - 1, w.To}, sentAt})
 }
 
-// Acknowledge notes that the program has run until now, and forgets what was sent so long ago that outputs must have stored it.
+// Acknowledge records that the program was running at now, and forgets hours that were sent so long ago that outputs must have stored them.
 func (l *ledger) Acknowledge(now time.Time) {
 	l.Time = now
 	l.Unacknowledged = slices.DeleteFunc(l.Unacknowledged, func(s Sending) bool { return now.Sub(s.At) > l.margin() })
 }
 
-// recordedLater corrects the times that the last response has left.
-func (l *ledger) recordedLater(by time.Duration) {
-	correct := func(t *time.Time) {
+// shiftLastResponse shifts the times that the last response set, once the clock turns out to be wrong.
+func (l *ledger) shiftLastResponse(by time.Duration) {
+	shift := func(t *time.Time) {
 		if t.Equal(l.recordedAt) {
 			*t = t.Add(by)
 		}
 	}
-	correct(&l.NewestAt)
+	shift(&l.NewestAt)
 	for _, o := range l.Open {
-		correct(&o.sentAt)
+		shift(&o.sentAt)
 	}
 	for i := range l.Unacknowledged {
-		correct(&l.Unacknowledged[i].At)
+		shift(&l.Unacknowledged[i].At)
 	}
 }
 
-// forget drops from Again what is final and acknowledged, and from Shown the days that no request covers any more.
+// forget drops final, acknowledged hours from ToReread, and days that requests no longer cover from Shown.
 func (l *ledger) forget() {
 	sent := unacknowledged(l.Unacknowledged)
-	l.Again = l.Again.Without(l.Final.Without(sent))
+	l.ToReread = l.ToReread.Without(l.Final.Without(sent))
 	l.Reopened = l.Reopened.Without(l.Final)
 	open := l.wanted().Without(l.Final.Without(sent))
 	days := make([]Window, 0, len(open))
@@ -297,9 +297,9 @@ func (l *ledger) forget() {
 	l.Shown = l.Shown.Intersect(setOf(days))
 }
 
-// readAgain makes hours wanted as if they had never been read.
-func (l *ledger) readAgain(w Window) {
-	l.Again, l.Reopened = l.Again.Add(w), l.Reopened.Union(l.Final.Within(w))
+// reopen makes hours open and wanted, as if they had never been read.
+func (l *ledger) reopen(w Window) {
+	l.ToReread, l.Reopened = l.ToReread.Add(w), l.Reopened.Union(l.Final.Within(w))
 	l.Final = l.Final.Remove(w)
 	maps.DeleteFunc(l.Open, func(h Hour, _ *openHour) bool { return w.Contains(h) })
 	l.Postponed = slices.DeleteFunc(l.Postponed, func(d *Postponed) bool { return !d.window().intersect(w).IsEmpty() })

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// show records a response to a live request that shows these hours.
+// show records a response to a live request for w that shows these hours.
 func show(p *Planner, w Window, now time.Time, shown map[Hour]Shown) Result {
 	response := NewResponse(w)
 	for h, s := range shown {
@@ -16,7 +16,7 @@ func show(p *Planner, w Window, now time.Time, shown map[Hour]Shown) Result {
 	return p.Record(Request{Window: w}, response, now)
 }
 
-// calls is an hour with seven calls.
+// calls is what a response shows for an hour with seven calls.
 var calls = Shown{Reading: Reading{1, Figures{7, 7.5}, Figures{}}}
 
 // rowsOf returns the hours of rows.
@@ -27,13 +27,13 @@ func rowsOf(r Result) (hours []Hour) {
 	return hours
 }
 
-// A single hour that the report hides for a day has been dropped: its last reading is final.
+// If the report hides a single hour for a day, it has dropped the hour, and the last reading is final.
 //
 //promise:final
 //promise:late
 func TestDroppedHour(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Mode = Final })
-	now := forward(p, start, 12)
+	now := runGathers(p, start, 12)
 	dropped := p.Calendar.HourAt(start)
 	var sent time.Time
 	for now.Before(start.Add(50 * time.Hour)) {
@@ -50,12 +50,12 @@ func TestDroppedHour(t *testing.T) {
 	require.True(t, p.Final.Contains(dropped))
 }
 
-// A response that hides several hours, such as an empty one, has not dropped them.
+// A response that hides several hours, such as an empty one, doesn't mean that they were dropped.
 //
 //promise:final
 func TestSeveralHiddenHours(t *testing.T) {
 	p := newPlanner(nil)
-	forward(p, start, 1)
+	runGathers(p, start, 1)
 	h := p.Calendar.HourAt(start) - 2
 	show(p, Window{h + Day, h + 2*Day}, start.Add(26*time.Hour), map[Hour]Shown{h + Day: calls})
 	today := Window{h.startOfDay(), h.endOfDay()}
@@ -63,17 +63,17 @@ func TestSeveralHiddenHours(t *testing.T) {
 	require.Greater(t, show(p, today, start.Add(27*time.Hour), map[Hour]Shown{h - 1: calls}).Hidden, 1)
 	require.False(t, p.Final.Contains(h))
 	require.Equal(t, 1, show(p, Window{h, h + 1}, start.Add(28*time.Hour), nil).Hidden)
-	require.False(t, p.Final.Contains(h), "a response for one hour does not tell")
+	require.False(t, p.Final.Contains(h), "a response for one hour is inconclusive")
 }
 
-// An hour that is read again may have had calls that the report has dropped by now: its silence is final, but no zero is sent.
+// A reopened hour may have had calls that the report has since dropped: its silence becomes final, but no zero is sent.
 //
 //promise:silence
 //promise:reread
 func TestSilenceOfReopenedHours(t *testing.T) {
 	set := func(o *Options) { o.Zeros, o.Backfill = true, 72*time.Hour }
 	p := newPlanner(set)
-	now := forward(p, start, 12*12)
+	now := runGathers(p, start, 12*12)
 	day := Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 21, 0)}
 	p.Options.Reread, p.RereadDays = "x", day
 	require.Equal(t, day, p.Start(now))
@@ -88,11 +88,11 @@ func TestSilenceOfReopenedHours(t *testing.T) {
 	require.Empty(t, p.Reopened)
 	require.Equal(t, day.Hours(), p.Final.Within(day).Hours())
 
-	p = newPlanner(set) // killed
-	now = forward(p, start, 12)
+	p = newPlanner(set) // crashes
+	now = runGathers(p, start, 12)
 	next := newPlanner(set)
 	require.NoError(t, next.Restore(p.Save(false)))
-	require.Positive(t, next.Again.Within(day).Hours())
+	require.Positive(t, next.ToReread.Within(day).Hours())
 	for range 12 {
 		next.Start(now)
 		for _, row := range respond(next, next.Next(now), now, func(h Hour) bool { return !day.Contains(h) }).Rows {
@@ -102,7 +102,7 @@ func TestSilenceOfReopenedHours(t *testing.T) {
 	}
 }
 
-// Mode Final does not wait for newer calls for more than 12 hours, and never sends an hour before lookback has passed since.
+// Mode Final waits at most 12 hours for newer calls, but never sends an hour until lookback has passed since its end.
 //
 //promise:once
 func TestFinalByTheClock(t *testing.T) {
@@ -115,7 +115,7 @@ func TestFinalByTheClock(t *testing.T) {
 		for n := range 12 * 24 {
 			now := start.Add(time.Duration(n) * 5 * time.Minute)
 			for _, row := range show(p, day, now, map[Hour]Shown{newest: calls}).Rows {
-				require.Equal(t, newest, row.Hour, "silence waits for newer calls")
+				require.Equal(t, newest, row.Hour, "silence needs newer calls")
 				sent = append(sent, now.Sub(start))
 			}
 		}
@@ -124,11 +124,11 @@ func TestFinalByTheClock(t *testing.T) {
 		changed := Shown{Reading: Reading{1, Figures{8, 8.5}, Figures{}}}
 		now := start.Add(24 * time.Hour)
 		require.Empty(t, show(p, day, now, map[Hour]Shown{newest: changed}).Rows)
-		require.Len(t, show(p, day, now.Add(time.Minute), map[Hour]Shown{newest: changed}).Rows, 1, "it has changed")
+		require.Len(t, show(p, day, now.Add(time.Minute), map[Hour]Shown{newest: changed}).Rows, 1, "the hour changed")
 	}
 }
 
-// Calls ahead of now, as under a wrong time zone, are sent once their hour has begun, also if it is final at the next reading.
+// Calls in the future, as with a wrong time zone, are sent once their hour has begun, even if it becomes final with the next reading.
 //
 //promise:timezone
 func TestCallsAheadOfNow(t *testing.T) {
@@ -145,7 +145,7 @@ func TestCallsAheadOfNow(t *testing.T) {
 	}
 }
 
-// An hour without minutes is sent when it is below the watermark, with those that it has.
+// An hour with calls but no minutes is sent once it is below the watermark, with 0 minutes.
 //
 //promise:modes
 func TestHourWithoutMinutes(t *testing.T) {
@@ -159,12 +159,12 @@ func TestHourWithoutMinutes(t *testing.T) {
 	require.Contains(t, rowsOf(show(p, day, start.Add(6*time.Hour), shown)), h)
 }
 
-// An hour that has been hidden since it had calls without minutes has no reading that could be final.
+// An hour that had calls without minutes and was hidden since has no reading that could become final.
 //
 //promise:final
 func TestHiddenHourWithoutAReading(t *testing.T) {
 	p := newPlanner(nil)
-	forward(p, start, 1)
+	runGathers(p, start, 1)
 	h := p.Calendar.HourAt(start) - 2
 	delete(p.Open, h)
 	later := start.Add(48 * time.Hour)
@@ -178,18 +178,18 @@ func TestHiddenHourWithoutAReading(t *testing.T) {
 	require.False(t, p.Final.Contains(h))
 }
 
-// Nothing is final while rows can't be assigned to hours, or while a row can't be read.
+// An hour isn't final while rows can't be assigned to hours, or while its own row can't be read.
 //
 //promise:final
 //promise:unreadable
 func TestUnreadableRows(t *testing.T) {
-	for name, spoil := range map[string]func(*Response, Hour){
+	for name, corrupt := range map[string]func(*Response, Hour){
 		"undated":    func(r *Response, _ Hour) { r.Undated = true },
 		"unreadable": func(r *Response, h Hour) { r.At(h).Unreadable = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlanner(func(o *Options) { o.Zeros = true })
-			now := forward(p, start, 3)
+			now := runGathers(p, start, 3)
 			quiet := p.Calendar.HourAt(start) + 1
 			for range 12 * 36 {
 				p.Start(now)
@@ -201,7 +201,7 @@ func TestUnreadableRows(t *testing.T) {
 					}
 				}
 				if q.Window.Contains(quiet) {
-					spoil(response, quiet)
+					corrupt(response, quiet)
 				}
 				for _, row := range p.Record(q, response, now).Rows {
 					require.NotEqual(t, quiet, row.Hour)
@@ -215,7 +215,7 @@ func TestUnreadableRows(t *testing.T) {
 			require.True(t, p.Final.Contains(quiet+1))
 			waiting, postponed := p.Backlog(now)
 			require.Equal(t, []int{0, 1}, []int{waiting, postponed})
-			for range 12 * 48 { // it can be read again
+			for range 12 * 48 { // the hour becomes readable
 				p.Start(now)
 				respond(p, p.Next(now), now, everyHour)
 				now = now.Add(5 * time.Minute)
@@ -225,12 +225,12 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
-// A row that can't be read does not hide the calls of its hour.
+// A row that can't be read doesn't count as hiding the calls of its hour.
 //
 //promise:unreadable
 func TestUnreadableRowHidesNothing(t *testing.T) {
 	p := newPlanner(nil)
-	forward(p, start, 1)
+	runGathers(p, start, 1)
 	today := Window{HourOf(2026, 11, 22, 0), HourOf(2026, 11, 23, 0)}
 	shown := map[Hour]Shown{}
 	for h := today.From; h <= p.Calendar.HourAt(start); h++ {
@@ -240,7 +240,7 @@ func TestUnreadableRowHidesNothing(t *testing.T) {
 	require.Zero(t, show(p, today, start, shown).Hidden)
 }
 
-// Zeros of hours that have ended are sent at once, if their silence is credible.
+// Zeros for hours that have ended are sent at once if the silence is credible.
 //
 //promise:silence
 func TestZerosAboveTheWatermark(t *testing.T) {
@@ -251,25 +251,25 @@ func TestZerosAboveTheWatermark(t *testing.T) {
 	p := newPlanner(set)
 	p.Start(start)
 	require.Equal(t, []Hour{today + 10, today + 11, today + 12}, rowsOf(show(p, day, start, map[Hour]Shown{today + 10: calls, today + 12: calls})),
-		"those between two rows; what comes after them may not be there yet")
+		"only hours between two rows; later rows may still be missing")
 
 	p = newPlanner(set)
 	p.Start(start)
 	response := NewResponse(day)
 	response.Undated = true
 	*response.At(today + 10), *response.At(today + 13) = calls, calls
-	require.Equal(t, []Hour{today + 10, today + 13}, rowsOf(p.Record(Request{Window: day}, response, start)), "a row may belong to an hour between them")
+	require.Equal(t, []Hour{today + 10, today + 13}, rowsOf(p.Record(Request{Window: day}, response, start)), "the undated row may be between them")
 
 	p = newPlanner(set)
 	p.Start(start)
 	show(p, day, start, map[Hour]Shown{today: calls, today + 14: calls})
 	narrow := Window{today - 10, today}
-	require.Empty(t, show(p, narrow, start, nil).Rows, "before the earliest known calls")
+	require.Empty(t, show(p, narrow, start, nil).Rows, "they precede the earliest known calls")
 	show(p, Window{today - Day, today}, start, map[Hour]Shown{today - 12: calls})
-	require.Len(t, show(p, narrow, start, nil).Rows, 10, "a window no wider than a run of rows, after the earliest known calls")
+	require.Len(t, show(p, narrow, start, nil).Rows, 10, "the window is no wider than a run of rows and follows the earliest known calls")
 }
 
-// Hours that were sent are remembered until outputs must have stored them, in whatever order they become final.
+// Sent hours stay unacknowledged until outputs must have stored them, regardless of the order in which they became final.
 //
 //promise:killed
 func TestUnacknowledgedHours(t *testing.T) {
@@ -279,7 +279,7 @@ func TestUnacknowledgedHours(t *testing.T) {
 		for i := w.From; i < w.To; i++ {
 			p.Open[i] = &openHour{isSent: true, sentAt: sentAt}
 		}
-		p.finish(Set{w})
+		p.markFinal(Set{w})
 	}
 	early, late := start.Add(-time.Hour), start
 	finish(Window{h + 10, h + 13}, early)
@@ -294,29 +294,29 @@ func TestUnacknowledgedHours(t *testing.T) {
 	require.Equal(t, []Sending{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
 }
 
-// A clock that was behind is corrected in the times that the last response set, and in no others.
+// If the clock was behind, only the times that the last response set are corrected.
 //
 //promise:clock
 func TestTimesOfTheLastResponseAreCorrected(t *testing.T) {
 	p := newPlanner(nil)
-	now := forward(p, start, 1)
+	now := runGathers(p, start, 1)
 	before := start.Add(-time.Hour)
 	h := p.Calendar.HourAt(start)
 	p.Open[h-1].sentAt = before
 	p.Unacknowledged = []Sending{{Window{h - 5, h - 4}, before}, {Window{h - 4, h - 3}, start}}
-	p.ClockKnown(now, time.Minute)
+	p.SyncClock(now, time.Minute)
 	require.Equal(t, start.Add(time.Minute), p.NewestAt)
 	require.Equal(t, start.Add(time.Minute), p.Open[h].sentAt)
 	require.Equal(t, before, p.Open[h-1].sentAt)
 	require.Equal(t, []time.Time{before, start.Add(time.Minute)}, []time.Time{p.Unacknowledged[0].At, p.Unacknowledged[1].At})
 
 	p = newPlanner(nil)
-	now = forward(p, start, 1)
-	p.ClockKnown(now, -time.Minute)
-	require.Equal(t, start, p.NewestAt, "the response had the right time already")
+	now = runGathers(p, start, 1)
+	p.SyncClock(now, -time.Minute)
+	require.Equal(t, start, p.NewestAt, "the response was recorded with the right time")
 }
 
-// Of an hour that the clock shows twice, the second is not sent before it has begun, though the report may have two rows.
+// The second occurrence of a repeated hour isn't sent before it has begun, even if the report already has two rows.
 //
 //promise:dst
 func TestRepeatedHourBeforeItsSecond(t *testing.T) {
@@ -331,7 +331,7 @@ func TestRepeatedHourBeforeItsSecond(t *testing.T) {
 	}
 }
 
-// Both rows of a repeated hour are sent, also if one or both are zeros, or the report drops them.
+// Both rows of a repeated hour are sent, even if one or both are zeros, or the report drops them later.
 //
 //promise:dst
 func TestRowsOfARepeatedHour(t *testing.T) {
@@ -358,10 +358,10 @@ func TestRowsOfARepeatedHour(t *testing.T) {
 
 	p := newPlanner(final)
 	require.Empty(t, sent(p, Reading{2, Figures{7, 7.5}, Figures{8, 8.5}}, now))
-	require.Len(t, sent(p, Reading{}, now.Add(25*time.Hour)), 2, "it was dropped")
+	require.Len(t, sent(p, Reading{}, now.Add(25*time.Hour)), 2, "the report dropped the hour")
 }
 
-// Calls in an hour that the clock skips are not sent.
+// Calls in an hour that the clock skips aren't sent.
 //
 //promise:dst
 func TestCallsInASkippedHour(t *testing.T) {

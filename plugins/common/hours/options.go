@@ -2,31 +2,31 @@ package hours
 
 import "time"
 
-// Mode selects which readings are sent.
+// Mode selects which readings to send.
 type Mode int
 
-// The modes, as the option `hours` names them.
+// The modes, named after the values of the option `hours`.
 const (
-	All   Mode = iota // every reading, the running hour included
-	Ended             // every reading, without the running hour
-	Final             // each hour once, when it is final
+	All   Mode = iota // every reading, including the running hour
+	Ended             // every reading except the running hour
+	Final             // each hour once, when final
 )
 
-// Options are the user's, as far as they decide about hours.
+// Options are the user options that decide which hours to request and send.
 type Options struct {
 	Calendar Calendar
 	Lookback time.Duration // how long after its end an hour may still change
-	Backfill time.Duration // how much history before the first start is wanted
+	Backfill time.Duration // how much history to read from before the first start
 	Mode     Mode
-	Zeros    bool   // credible silence is sent as 0 calls
-	Between  bool   // requests for history are made between gathers, so that each gather is for the live window
-	Reread   string // the option of that name: a new value has RereadDays read again
-	// RereadDays are whole local days. They are read again once they lie below the watermark.
+	Zeros    bool   // send credible silence as 0 calls
+	Between  bool   // request history between gathers, so every gather covers the live window
+	Reread   string // option `reread`: whenever it changes, RereadDays are reread
+	// RereadDays are whole local days. They are reread once they are below the watermark.
 	RereadDays Window
 }
 
-// leastMargin is how long rows may be on their way to an output, where lookback is not longer.
-const leastMargin = time.Hour
+// minMargin is the least time that rows are given to reach an output's database.
+const minMargin = time.Hour
 
-// margin is how long rows that were written may need to reach the output's database.
-func (o *Options) margin() time.Duration { return max(o.Lookback, leastMargin) }
+// margin returns how long rows may take to reach an output's database.
+func (o *Options) margin() time.Duration { return max(o.Lookback, minMargin) }

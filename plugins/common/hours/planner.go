@@ -2,82 +2,82 @@ package hours
 
 import "time"
 
-// patience is the number of failures that any request would have met after which it is the live window's turn again.
-const patience = 3
+// maxGeneralFailures is the number of general failures, which any request would have met, after which it is the live window's turn.
+const maxGeneralFailures = 3
 
-// retryWholeAfter is how many live requests of another form have to work before the whole window is tried again: those of an hour by default.
+// retryWholeAfter is how many live requests of another form must succeed before the whole window is retried: an hour's worth by default.
 const retryWholeAfter = 12
 
-// Planner chooses one request per gather, in turns for the live window and for history, and records the responses. Its methods must not
-// be called at the same time.
+// Planner chooses one request per gather, alternating between the live window and history, and records the responses. Its methods must not
+// be called concurrently.
 type Planner struct {
 	history
 
-	isFirstStart  bool // Started goes by the local clock, while the API's time is not known
-	isHistoryTurn bool
-	hasFailed     map[bool]bool // by IsLive: the last such request, for the first time: it is repeated before that counts
-	isDown        bool          // the last live request failed, or its response did not show known calls
+	startIsProvisional bool // Started is from the local clock, because the API's time isn't known yet
+	isHistoryTurn      bool
+	failedOnce         map[bool]bool // by IsLive: the last such request failed and is repeated before the failure counts
+	isDown             bool          // the last live request failed, or its response hid known calls
 
-	unlucky int // general failures, up to patience
+	generalFailures int // modulo maxGeneralFailures
 
-	form       form
-	formWorked int  // live requests in a row
-	formShows  bool // it has shown calls
-	isDay      bool // the last live request was for one day of the live window
-	daysBack   int  // which one is next, counted from today
+	form            form
+	formSuccesses   int  // consecutive live requests that succeeded
+	formShowedCalls bool // a response to this form has shown calls
+	isSingleDay     bool // the last live request was for one day of a longer live window
+	daysBack        int  // the day of the next such request, counted back from today
 }
 
-// New returns a planner that knows nothing yet.
+// New returns a planner without any state.
 func New(options Options) *Planner {
 	return &Planner{
-		history:   history{ledger: newLedger(&options)},
-		hasFailed: make(map[bool]bool),
-		isDay:     true, // so that the first request is for the whole live window
+		history:     history{ledger: newLedger(&options)},
+		failedOnce:  make(map[bool]bool),
+		isSingleDay: true, // so the first request covers the whole live window
 	}
 }
 
-// Start is called before each request. The first call decides which hours are wanted. It returns the days that are to be read again from
-// now on, if there are any.
+// Start must be called at the beginning of each gather. The first call determines which hours are wanted. Start returns the days to reread
+// from now on, if any.
 func (p *Planner) Start(now time.Time) (reread Window) {
-	p.isFirstStart = p.isFirstStart || p.Started.IsZero()
-	if p.Started.IsZero() || p.isFirstStart && now.Before(p.Started) {
+	p.startIsProvisional = p.startIsProvisional || p.Started.IsZero()
+	if p.Started.IsZero() || p.startIsProvisional && now.Before(p.Started) {
 		p.Started = now
 	}
 	if p.State.Reread != p.Options.Reread {
-		p.State.Reread, p.Rereading = p.Options.Reread, nil
+		p.State.Reread, p.PendingReread = p.Options.Reread, nil
 		if days := p.RereadDays; !days.IsEmpty() {
-			p.Rereading = &days
+			p.PendingReread = &days
 		}
 	}
-	if p.Rereading == nil {
+	if p.PendingReread == nil {
 		return Window{}
 	}
-	settled := Window{p.Rereading.From, min(p.Rereading.To, p.watermark(now).startOfDay())}
-	if settled.IsEmpty() {
+	reread = Window{p.PendingReread.From, min(p.PendingReread.To, p.watermark(now).startOfDay())}
+	if reread.IsEmpty() {
 		return Window{}
 	}
-	if p.Rereading.From = settled.To; p.Rereading.IsEmpty() {
-		p.Rereading = nil
+	if p.PendingReread.From = reread.To; p.PendingReread.IsEmpty() {
+		p.PendingReread = nil
 	}
-	p.readAgain(settled)
-	return settled
+	p.reopen(reread)
+	return reread
 }
 
-// ClockKnown takes in that the API's time is known to be now, and that it differs from the clock of the calls before by so much. It
-// corrects the time of a first start, and when the last response came.
-func (p *Planner) ClockKnown(now time.Time, by time.Duration) {
-	if p.isFirstStart {
+// SyncClock tells the planner that the API's time is now, and that the clock used in earlier calls was behind it by `by`. It corrects the
+// time of a first start, and the times that the last response set.
+func (p *Planner) SyncClock(now time.Time, by time.Duration) {
+	if p.startIsProvisional {
 		p.Started = p.Started.Add(by)
 	}
-	if p.isFirstStart = false; p.Started.After(now) { // a start that was saved before the time was known
+	if p.startIsProvisional = false; p.Started.After(now) { // saved before the API's time was known
 		p.Started = now
 	}
-	if by > 0 { // else the response had the earlier time already
-		p.recordedLater(by)
+	if by > 0 { // if negative, the last response was already recorded with the API's time
+		p.shiftLastResponse(by)
 	}
 }
 
-// NextHistory returns the next request for history, if there is any to make. There is none while live requests fail or hide calls.
+// NextHistory returns the next request for history, if any. There is none while live requests fail or hide calls.
 func (p *Planner) NextHistory(now time.Time) (Request, bool) {
 	if p.isDown {
 		return Request{}, false
@@ -95,7 +95,7 @@ func (p *Planner) NextHistory(now time.Time) (Request, bool) {
 	return p.history.next(to, end, now)
 }
 
-// Next returns the next request. It changes nothing.
+// Next returns the next request. It doesn't change the planner.
 func (p *Planner) Next(now time.Time) Request {
 	if p.isHistoryTurn && !p.Between {
 		if q, found := p.NextHistory(now); found {
@@ -107,17 +107,17 @@ func (p *Planner) Next(now time.Time) Request {
 
 func (p *Planner) nextLive(now time.Time) Request {
 	q := Request{form: p.form}
-	if p.form != whole && p.formWorked >= retryWholeAfter {
-		q.form, q.isRetried = whole, true
+	if p.form != whole && p.formSuccesses >= retryWholeAfter {
+		q.form, q.isWideProbe = whole, true
 	}
 	q.Window = p.liveWindow(now)
-	// If it is wider than a day, every second request is for one day: the API may not show all of it. It is today, then one day further
-	// back each time until newer calls appear.
-	if q.isDay = q.Window.Hours() > Day && !p.isDay && !q.isRetried; q.isDay {
+	// Of a window wider than a day, every second request covers just one day, because the API may not show all of the window: today, then
+	// one day further back each time until newer calls appear.
+	if q.isSingleDay = q.Window.Hours() > Day && !p.isSingleDay && !q.isWideProbe; q.isSingleDay {
 		to := q.Window.To - Hour(p.daysBack%(q.Window.Hours()/Day)*Day)
 		q.Window = Window{to - Day, to}
 	}
-	if p.isTooWide(q.Window.Hours(), now) { // today takes the place of the whole
+	if p.isTooWide(q.Window.Hours(), now) { // request only today instead
 		q.Window.From = q.Window.To - Day
 	}
 	running := p.Calendar.HourAt(now)
@@ -129,41 +129,41 @@ func (p *Planner) nextLive(now time.Time) Request {
 	case ended:
 		q.Window = Window{min(q.Window.From, (running - 1).startOfDay()), min(q.Window.To, running)}
 	}
-	q.isRetried = q.isRetried || p.TooWide.Hours > 0 && wideness(q.Window) >= p.TooWide.Hours && !p.isDown
+	q.isWideProbe = q.isWideProbe || p.TooWide.Hours > 0 && spannedHours(q.Window) >= p.TooWide.Hours && !p.isDown
 	return q
 }
 
-// liveWindow runs from the day of the watermark to the end of today, in as many days as one request may span.
+// liveWindow returns the window from the day of the watermark to the end of today, cut to the latest days that one request may span.
 func (p *Planner) liveWindow(now time.Time) Window {
 	from := p.watermark(now)
 	if p.Newest == 0 {
 		from = p.Calendar.HourAt(now.Add(-p.Lookback))
 	}
-	for p.Open[from-1] != nil { // it lacks its second reading
+	for p.Open[from-1] != nil { // awaits its second reading
 		from--
 	}
 	to := p.Calendar.HourAt(now).endOfDay()
 	return Window{max(from.startOfDay(), to-longestWindow), to}
 }
 
-// Fail takes in that a request has failed. A first failure is repeated by the next request before it counts: the API may only have asked
-// for more time in between. One that any request would have met (isGeneral) does not count against the window.
+// Fail records that a request failed. After a first failure the next request repeats it, because the API may only have wanted a longer
+// pause; the second failure counts. A general failure, which any request would have met, doesn't count against the window.
 func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	p.Acknowledge(now)
-	if q.IsLive() && !q.isRetried {
+	if q.IsLive() && !q.isWideProbe {
 		p.isDown = true
 	}
 	if isGeneral {
-		p.unlucky = (p.unlucky + 1) % patience
-		p.isHistoryTurn = p.unlucky > 0
+		p.generalFailures = (p.generalFailures + 1) % maxGeneralFailures
+		p.isHistoryTurn = p.generalFailures > 0
 		return
 	}
-	isRepeated := p.hasFailed[q.IsLive()] || q.isRetried
-	p.hasFailed[q.IsLive()] = !isRepeated
+	isRepeated := p.failedOnce[q.IsLive()] || q.isWideProbe
+	p.failedOnce[q.IsLive()] = !isRepeated
 	if isRepeated {
 		p.widthFailed(q.Window)
 	}
-	p.isHistoryTurn = q.IsLive() == isRepeated // the repeated request is of the same kind, the one after that of the other
+	p.isHistoryTurn = q.IsLive() == isRepeated // repeat the same kind of request once, then switch
 	switch {
 	case !isRepeated:
 	case q.IsLive():
@@ -174,18 +174,18 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 }
 
 func (p *Planner) liveFailed(q Request) {
-	p.isDay = q.isDay
-	p.formWorked = 0
-	if !q.isRetried || !p.formShows {
-		p.form, p.formShows = (p.form+1)%forms, false
+	p.isSingleDay = q.isSingleDay
+	p.formSuccesses = 0
+	if !q.isWideProbe || !p.formShowedCalls {
+		p.form, p.formShowedCalls = (p.form+1)%formCount, false
 	}
 }
 
-// Record takes in the response to a request, and returns the rows to send.
+// Record records the response to a request and returns the rows to send.
 func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
-	delete(p.hasFailed, q.IsLive())
+	delete(p.failedOnce, q.IsLive())
 	p.isHistoryTurn = q.IsLive()
-	p.widthWorks(q.Window, now)
+	p.widthSucceeded(q.Window, now)
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())
 	isHiding := r.Hidden > 0 && !r.HasCalls ||
@@ -194,20 +194,20 @@ func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 		switch {
 		case p.Newest != newest:
 			p.daysBack = 0
-		case q.isDay:
+		case q.isSingleDay:
 			p.daysBack++
 		}
-		p.isDown = isHiding // its history can't be trusted either
-		// If there have been no calls for long, other forms may show some.
-		if isHiding || q.isRetried && !r.HasCalls || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
+		p.isDown = isHiding // then responses for history can't be trusted either
+		// If calls stay absent, other forms of the window may show some.
+		if isHiding || q.isWideProbe && !r.HasCalls || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
 			p.liveFailed(q)
 		} else {
-			p.isDay, p.form = q.isDay, q.form
-			p.formWorked++
-			p.formShows = p.formShows || r.HasCalls
+			p.isSingleDay, p.form = q.isSingleDay, q.form
+			p.formSuccesses++
+			p.formShowedCalls = p.formShowedCalls || r.HasCalls
 		}
 	} else {
-		p.history.recorded(q, &r, now)
+		p.history.succeeded(q, &r, now)
 	}
 	return r
 }

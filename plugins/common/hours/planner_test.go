@@ -18,7 +18,7 @@ func newPlanner(change func(*Options)) *Planner {
 	return New(options)
 }
 
-// respond records a response with seven calls in each hour up to the running one that `has` accepts, and returns the rows to send.
+// respond records a response with seven calls in each hour up to the running one for which `has` is true.
 func respond(p *Planner, q Request, now time.Time, has func(Hour) bool) Result {
 	response := NewResponse(q.Window)
 	for h := q.Window.From; h < q.Window.To && h <= p.Calendar.HourAt(now); h++ {
@@ -31,8 +31,8 @@ func respond(p *Planner, q Request, now time.Time, has func(Hour) bool) Result {
 
 func everyHour(Hour) bool { return true }
 
-// forward lets gathers go by, all with calls in every hour.
-func forward(p *Planner, from time.Time, gathers int) (now time.Time) {
+// runGathers runs gathers 5 minutes apart, with calls in every hour, and returns the time of the next one.
+func runGathers(p *Planner, from time.Time, gathers int) (now time.Time) {
 	for now = from; gathers > 0; gathers-- {
 		p.Start(now)
 		respond(p, p.Next(now), now, everyHour)
@@ -44,7 +44,7 @@ func forward(p *Planner, from time.Time, gathers int) (now time.Time) {
 //promise:postponed
 func TestFormsOfTheLiveWindow(t *testing.T) {
 	p := newPlanner(nil)
-	now := forward(p, start, 2)
+	now := runGathers(p, start, 2)
 	expected := []string{
 		"2026-11-22 00:00 to 2026-11-22 23:00", "2026-11-22 00:00 to 2026-11-22 23:00", // repeated
 		"2026-11-22 00:00 to 2026-11-22 14:00", "2026-11-22 00:00 to 2026-11-22 14:00",
@@ -60,18 +60,18 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 		now = now.Add(time.Minute)
 	}
 
-	// Failures that any request would have met do not count.
+	// General failures don't count.
 	p = newPlanner(nil)
-	now = forward(p, start, 2)
+	now = runGathers(p, start, 2)
 	for range 10 {
 		q := p.Next(now)
 		require.Equal(t, expected[0], q.Window.String())
 		p.Fail(q, now, true)
 	}
 
-	// The whole window is a probe while a narrower one works: after an hour's requests, and again after as many.
+	// While a narrower form works, the whole window is probed after every 12 live requests: an hour's worth.
 	p = newPlanner(nil)
-	now = forward(p, start, 2)
+	now = runGathers(p, start, 2)
 	probes := 0
 	for range 36 {
 		q := p.Next(now)
@@ -88,7 +88,7 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 	require.Equal(t, 2, probes)
 }
 
-// A form of the live window that works is found whatever the interval is, and then used for most requests.
+// At any interval, a form of the live window that works is found, and then used for most requests.
 //
 //promise:postponed
 func TestFormsAtLongIntervals(t *testing.T) {
@@ -101,7 +101,7 @@ func TestFormsAtLongIntervals(t *testing.T) {
 		for _, interval := range []time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour} {
 			t.Run(name+"/"+interval.String(), func(t *testing.T) {
 				p := newPlanner(func(o *Options) { o.Lookback = 30 * time.Hour })
-				lately := 0
+				succeeded := 0 // in the second half
 				const gathers = 60
 				for n := range gathers {
 					now := start.Add(time.Duration(n) * interval)
@@ -111,26 +111,26 @@ func TestFormsAtLongIntervals(t *testing.T) {
 					} else {
 						respond(p, q, now, everyHour)
 						if n >= gathers/2 {
-							lately++
+							succeeded++
 						}
 					}
 				}
-				require.Greater(t, lately, gathers/2/2)
+				require.Greater(t, succeeded, gathers/2/2)
 			})
 		}
 	}
 }
 
-// While windows of several days fail and single days don't, those are requested: today every second time. Several days are tried again as a
-// probe after one hour, then two, four, up to a day, also after a restart, until they work.
+// While windows of several days fail and single days work, single days are requested, today every second time. Several days are probed after
+// one hour, then two, four, up to a day, across restarts, until they work.
 //
 //promise:postponed
 func TestOnlySingleDaysWork(t *testing.T) {
 	set := func(o *Options) { o.Lookback, o.Backfill = 48*time.Hour, 20*Day*time.Hour }
 	p := newPlanner(set)
-	var wide []time.Duration // since the start
+	var failedAt []time.Duration // since the start
 	days := make(map[string]int)
-	play := func(from time.Time, gathers int, works bool) (now time.Time) {
+	run := func(from time.Time, gathers int, works bool) (now time.Time) {
 		for now = from; gathers > 0; gathers-- {
 			p.Start(now)
 			if q := p.Next(now); works || q.Window.From.startOfDay() == (q.Window.To-1).startOfDay() {
@@ -139,34 +139,34 @@ func TestOnlySingleDaysWork(t *testing.T) {
 				}
 				respond(p, q, now, everyHour)
 			} else {
-				require.True(t, q.IsProbe() || len(wide) < 6, "at first it is not known")
-				wide = append(wide, now.Sub(start).Round(time.Hour))
+				require.True(t, q.IsProbe() || len(failedAt) < 6, "only the first failures are unexpected")
+				failedAt = append(failedAt, now.Sub(start).Round(time.Hour))
 				p.Fail(q, now, false)
 			}
 			now = now.Add(5 * time.Minute)
 		}
 		return now
 	}
-	now := play(start, 20, false)
-	require.LessOrEqual(t, len(wide), 8, "of all days, of the latest ones, and of history")
-	now = play(now, 4*24*12, false)
+	now := run(start, 20, false)
+	require.LessOrEqual(t, len(failedAt), 8, "all days, the latest days, and history")
+	now = run(now, 4*24*12, false)
 	require.Greater(t, days["23"], days["22"], "today")
 	require.Positive(t, days["22"])
 	require.Equal(t, 48, p.TooWide.Hours)
 	state := p.Save(false)
 	p = newPlanner(set)
 	require.NoError(t, p.Restore(state))
-	before := len(wide)
-	now = play(now, 20*24*12, false)
+	before := len(failedAt)
+	now = run(now, 20*24*12, false)
 	require.LessOrEqual(t, before, 18, "with pauses of 1, 2, 4, 8, 16 and 24 hours")
-	require.LessOrEqual(t, len(wide)-before, 2*20, "a try and its repetition a day")
+	require.LessOrEqual(t, len(failedAt)-before, 2*20, "one retry per day, repeated once")
 	require.True(t, p.Final.Contains(HourOf(2026, 11, 3, 0)))
 	require.Empty(t, p.Postponed)
-	play(now, 24*12, true)
+	run(now, 24*12, true)
 	require.Zero(t, p.TooWide)
 }
 
-// A window that is wider than a day is requested every second time, one of its days in between: today, if newer calls have appeared.
+// Requests for a live window wider than a day alternate with requests for one of its days: today whenever newer calls have appeared.
 //
 //promise:requests
 func TestOneDayOfTheLiveWindow(t *testing.T) {
@@ -188,32 +188,32 @@ func TestOneDayOfTheLiveWindow(t *testing.T) {
 	require.Equal(t, []string{whole, day(22), whole, day(21), whole, day(20), whole, day(22), whole, day(22)}, windows)
 }
 
-// What is more than 31 days before today is left to history.
+// Hours more than 31 days old are left to history.
 //
 //promise:requests
 func TestLiveWindowIsBounded(t *testing.T) {
 	p := newPlanner(nil)
-	now := forward(p, start, 3).AddDate(0, 2, 0)
-	p.isDay = true
+	now := runGathers(p, start, 3).AddDate(0, 2, 0)
+	p.isSingleDay = true
 	require.Equal(t, "2026-12-23 00:00 to 2027-01-22 23:00", p.nextLive(now).Window.String())
 }
 
-// It contains the running hour whatever the clock does.
+// The live window contains the running hour even after the clock is set back.
 //
 //promise:clock
-func TestLiveWindowOfAClockThatGoesBack(t *testing.T) {
+func TestLiveWindowWhenClockGoesBack(t *testing.T) {
 	p := newPlanner(nil)
-	forward(p, start, 3)
+	runGathers(p, start, 3)
 	before := start.AddDate(0, 0, -10)
 	require.Equal(t, "2026-11-12 00:00 to 2026-11-12 23:00", p.nextLive(before).Window.String())
 }
 
-// A response that omits the calls of the running hour alone hides nothing; one that omits those of an earlier hour does.
+// A response that only lacks calls in the running hour hides nothing; a response that lacks known calls in an earlier hour does.
 //
 //promise:late
 func TestNewestCallsAreHidden(t *testing.T) {
 	p := newPlanner(nil)
-	now := forward(p, start, 1)
+	now := runGathers(p, start, 1)
 	running := p.Calendar.HourAt(now)
 	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
 	require.False(t, p.isDown)
@@ -226,43 +226,43 @@ func TestNewestCallsAreHidden(t *testing.T) {
 	require.True(t, p.isDown)
 }
 
-// Times that a clock far ahead has set do not hold.
+// Due times from a clock that was far ahead are ignored.
 //
 //promise:clock
 func TestTimesFarAhead(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
-	now := forward(p, start, 12)
-	p.Postponed = []*Postponed{{From: p.begin(), To: p.begin() + 1, FailingFrom: p.begin(), Reason: Fails, Due: now.AddDate(1, 0, 0), Pause: time.Hour}}
+	now := runGathers(p, start, 12)
+	p.Postponed = []*Postponed{{From: p.begin(), To: p.begin() + 1, FailingFrom: p.begin(), Reason: Failing, Due: now.AddDate(1, 0, 0), Pause: time.Hour}}
 	q, found := p.NextHistory(now)
 	require.True(t, found)
 	require.Equal(t, retry, q.purpose)
 }
 
 //promise:clock
-func TestFirstStartByAWrongClock(t *testing.T) {
+func TestFirstStartWithWrongClock(t *testing.T) {
 	p := newPlanner(nil)
 	ahead := start.AddDate(0, 0, 1)
 	p.Start(ahead)
-	p.ClockKnown(start, -24*time.Hour)
+	p.SyncClock(start, -24*time.Hour)
 	require.Equal(t, start, p.Started)
-	p.ClockKnown(start, -24*time.Hour)
-	require.Equal(t, start, p.Started, "it is known")
+	p.SyncClock(start, -24*time.Hour)
+	require.Equal(t, start, p.Started, "the API's time is known")
 	p.Start(start.Add(-time.Hour))
 	require.Equal(t, start, p.Started)
-	p.ClockKnown(start.Add(time.Hour), time.Hour)
+	p.SyncClock(start.Add(time.Hour), time.Hour)
 	require.Equal(t, start, p.Started)
 
 	p = newPlanner(nil)
 	p.Start(start.Add(-time.Hour))
-	p.ClockKnown(start.Add(time.Minute), time.Hour)
-	require.Equal(t, start, p.Started, "it was behind")
+	p.SyncClock(start.Add(time.Minute), time.Hour)
+	require.Equal(t, start, p.Started, "the clock was behind")
 
-	p = newPlanner(nil) // after a crash before the time was known
+	p = newPlanner(nil) // crash before the API's time is known
 	p.Start(ahead)
 	next := newPlanner(nil)
 	require.NoError(t, next.Restore(p.Save(false)))
 	next.Start(start)
-	next.ClockKnown(start, -24*time.Hour)
+	next.SyncClock(start, -24*time.Hour)
 	require.Equal(t, start, next.Started)
 
 	p = newPlanner(nil) // without a Date header
@@ -271,62 +271,62 @@ func TestFirstStartByAWrongClock(t *testing.T) {
 	require.Equal(t, start, p.Started)
 }
 
-// Days are read once more when they lie below the watermark, each once.
+// Days are reread once each, as soon as they are below the watermark.
 //
 //promise:reread
 func TestReread(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 50 * time.Hour })
-	now := forward(p, start, 12*12) // past midnight
+	now := runGathers(p, start, 12*12) // past midnight
 	today := HourOf(2026, 11, 23, 0)
 	p.Options.Reread, p.RereadDays = "x", Window{today - 2*Day, today + Day}
-	require.Equal(t, Window{today - 2*Day, today - Day}, p.Start(now), "the watermark is at 23 o'clock")
+	require.Equal(t, Window{today - 2*Day, today - Day}, p.Start(now), "the watermark is at 23:00")
 	require.False(t, p.Final.Contains(today-2*Day))
-	require.Equal(t, &Window{today - Day, today + Day}, p.Rereading)
+	require.Equal(t, &Window{today - Day, today + Day}, p.PendingReread)
 	require.True(t, p.Start(now).IsEmpty())
-	now = forward(p, now, 12*2)
-	require.Equal(t, &Window{today, today + Day}, p.Rereading)
-	now = forward(p, now, 12*30)
-	require.Nil(t, p.Rereading)
+	now = runGathers(p, now, 12*2)
+	require.Equal(t, &Window{today, today + Day}, p.PendingReread)
+	now = runGathers(p, now, 12*30)
+	require.Nil(t, p.PendingReread)
 	require.True(t, p.Final.Contains(today-2*Day))
-	require.Empty(t, p.Again)
+	require.Empty(t, p.ToReread)
 
-	past := Window{today - 9*Day, today - 8*Day} // before the beginning
+	past := Window{today - 9*Day, today - 8*Day} // before the first wanted hour
 	p.Options.Reread, p.RereadDays = "y", past
 	require.Equal(t, past, p.Start(now))
-	require.Nil(t, p.Rereading)
+	require.Nil(t, p.PendingReread)
 	require.Equal(t, past.Hours(), p.openHours(today, now).Hours())
-	now = forward(p, now, 12)
+	now = runGathers(p, now, 12)
 	require.Empty(t, past.Hours()-p.Final.Within(past).Hours())
 
 	p.Options.Reread, p.RereadDays = "z", Window{today + Day, today + 2*Day}
 	p.Start(now)
 	p.Options.Reread, p.RereadDays = "", Window{}
 	p.Start(now)
-	require.Nil(t, p.Rereading, "the option is gone")
+	require.Nil(t, p.PendingReread, "the option was removed")
 }
 
-// Hours that are to be read again lose their readings and retries.
+// Reopened hours lose their readings and retries.
 //
 //promise:reread
-func TestReadAgain(t *testing.T) {
+func TestReopen(t *testing.T) {
 	p := newPlanner(nil)
-	forward(p, start, 1)
+	runGathers(p, start, 1)
 	h := p.Calendar.HourAt(start)
-	p.Postponed = []*Postponed{newPostponed(Window{h - 2, h - 1}, Doubtful, start), newPostponed(Window{h - 9, h - 8}, Fails, start)}
-	p.readAgain(Window{h - 3, h})
+	p.Postponed = []*Postponed{newPostponed(Window{h - 2, h - 1}, Inconclusive, start), newPostponed(Window{h - 9, h - 8}, Failing, start)}
+	p.reopen(Window{h - 3, h})
 	require.NotContains(t, p.Open, h-1)
 	require.Contains(t, p.Open, h)
 	require.Len(t, p.Postponed, 1)
 	require.Equal(t, h-9, p.Postponed[0].From)
 }
 
-// Where history is requested between gathers, each gather is for the live window.
+// If history is requested between gathers, every gather covers the live window.
 //
 //promise:backfill
 func TestHistoryBetweenGathersOnly(t *testing.T) {
 	for _, between := range []bool{false, true} {
 		p := newPlanner(func(o *Options) { o.Between, o.Backfill = between, 48*time.Hour })
-		now := forward(p, start, 1)
+		now := runGathers(p, start, 1)
 		require.Equal(t, between, p.Next(now).IsLive())
 		_, found := p.NextHistory(now)
 		require.True(t, found)

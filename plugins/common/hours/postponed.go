@@ -10,17 +10,17 @@ type Reason string
 
 // The reasons.
 const (
-	Fails    Reason = "fails"    // a request for a single one of them fails
-	Doubtful Reason = "doubtful" // responses do not show them, which is not credible, or show a row that can't be read
+	Failing      Reason = "failing"      // requests for a single one of them fail
+	Inconclusive Reason = "inconclusive" // their silence is not credible, or their row can't be read
 )
 
 const (
-	// retryPause is the time before the first retry of what has failed. That of postponed hours doubles with each, up to longestPause.
+	// retryPause is the pause before the first retry. It doubles with each retry, up to longestPause.
 	retryPause   = time.Hour
 	longestPause = 24 * time.Hour
 )
 
-// Postponed are hours that could not be settled. They are left alone until Due, and nothing else waits for them.
+// Postponed is a range of hours that could not become final. It isn't requested until Due, and nothing else waits for it.
 type Postponed struct {
 	From        Hour          `json:"from"`
 	To          Hour          `json:"to"`
@@ -29,7 +29,7 @@ type Postponed struct {
 	Due         time.Time     `json:"due"`
 	Pause       time.Duration `json:"pause"` // before Due
 	Tries       int           `json:"tries"`
-	FailingFrom Hour          `json:"failing_from"` // the hours from here on are known to fail; those before were skipped
+	FailingFrom Hour          `json:"failing_from"` // hours from here on are known to fail; earlier ones were skipped untested
 }
 
 func newPostponed(w Window, reason Reason, now time.Time) *Postponed {
@@ -47,11 +47,10 @@ func (s *State) postponedHours() Set {
 	return setOf(windows)
 }
 
-// IsBounded reports whether it is known which hours fail.
+// IsBounded reports whether all hours of the range are known to fail, with none skipped.
 func (d *Postponed) IsBounded() bool { return d.From >= d.FailingFrom }
 
-// retryWindow returns the part to retry: never the same twice in a row, and smaller each time, so that any hour that works again is found
-// (golden-ratio sequence).
+// retryWindow returns the part to retry. It moves with each try (golden-ratio sequence) and shrinks, so every hour that works again is found.
 func (d *Postponed) retryWindow(widestRun int) Window {
 	hours := max(min(widestRun, d.window().Hours())>>d.Tries, 1)
 	_, part := math.Modf(float64(d.Tries) * (math.Phi - 1))
@@ -59,7 +58,7 @@ func (d *Postponed) retryWindow(widestRun int) Window {
 	return Window{to - Hour(hours), to}
 }
 
-// extend takes in that the hour before fails too, and skips as many hours as are known to fail.
+// extend adds the preceding hour, which fails too, and skips as many open hours before it as are known to fail.
 func (d *Postponed) extend(open Set) {
 	d.From--
 	d.FailingFrom = d.From
@@ -68,7 +67,7 @@ func (d *Postponed) extend(open Set) {
 	}
 }
 
-// isDue reports whether it is time to retry. A time too far ahead was set by a clock that was.
+// isDue reports whether it is time to retry. A due time too far in the future comes from a clock that was ahead, and is ignored.
 func (d *Postponed) isDue(now time.Time) bool {
 	left := d.Due.Sub(now)
 	return left <= 0 || left > longestPause

@@ -2,24 +2,24 @@ package hours
 
 import "time"
 
-// Shown is what a response shows of one hour.
+// Shown is what a response shows for one hour.
 type Shown struct {
 	Reading
-	NoMinutes  bool // there are calls, but no minutes yet
-	Unreadable bool // there is a row, but it can't be read
+	NoMinutes  bool // it has calls, but no minutes yet
+	Unreadable bool // it has a row that can't be read
 }
 
-// Response is what a response shows of the requested hours.
+// Response is what a response shows for the requested hours.
 type Response struct {
 	Window
 	Hours   []Shown // of the window, in order
-	Undated bool    // there are rows whose hour can't be read: they may belong to any hour
+	Undated bool    // some rows have an unreadable hour, so they may belong to any hour
 }
 
 // NewResponse returns a response without rows.
 func NewResponse(w Window) *Response { return &Response{Window: w, Hours: make([]Shown, w.Hours())} }
 
-// At returns what the response shows of an hour in its window.
+// At returns what the response shows for an hour, which must be in its window.
 func (r *Response) At(h Hour) *Shown { return &r.Hours[h-r.From] }
 
 // calls returns the hours with calls.
@@ -32,16 +32,16 @@ func (r *Response) calls() (hours Set) {
 	return hours
 }
 
-// Result is what came of a response.
+// Result is the outcome of recording a response.
 type Result struct {
 	Rows   []Row // to send
-	Hidden int   // hours whose calls the response does not show, though others have
+	Hidden int   // hours whose calls earlier responses showed, but this one doesn't
 
-	HasCalls bool // the response shows some
+	HasCalls bool // the response shows calls
 
-	isNew    bool   // it has a reading of an hour below the watermark
-	tooWide  []Hour // below the watermark, whose silence is not credible because the window was too wide
-	doubtful []Hour // whose row can't be read, or whose silence is not credible for another reason
+	hasNewReading bool   // of an hour below the watermark
+	tooWide       []Hour // hours below the watermark whose silence isn't credible because the window was too wide
+	inconclusive  []Hour // hours with an unreadable row, or whose silence isn't credible for another reason
 }
 
 // Row is one row to be sent.

@@ -7,18 +7,18 @@ func (p *Planner) Save(stoppedCleanly bool) State {
 	return s
 }
 
-// Restore goes on from a saved state. It refuses one that a planner can't have saved. What outputs may not have stored when the program
-// ended is read and sent again: after an unclean end all that was sent within the margin; after a clean one the latest hours, which an
-// output may have held back, unless each hour is to be sent once.
+// Restore resumes from a saved state. Its error is that no planner can have saved the state. Hours that outputs may not have stored when the
+// program ended are reread and resent: after a crash, all hours sent within the margin; after a clean stop, the latest hours, which an
+// output may have held back, unless the mode is Final.
 func (p *Planner) Restore(s State) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
 	p.State = s.clone()
 	p.Unacknowledged = nil
-	if s.Timezone != p.Calendar.Location.String() { // the report's hours are the same, but start at other instants
+	if s.Timezone != p.Calendar.Location.String() { // the hours keep their labels, but start at other instants
 		p.Timezone = p.Calendar.Location.String()
-		p.Again, p.Reopened, p.Final = p.Again.Union(p.Final), p.Reopened.Union(p.Final), nil
+		p.ToReread, p.Reopened, p.Final = p.ToReread.Union(p.Final), p.Reopened.Union(p.Final), nil
 		clear(p.Open)
 		return nil
 	}
@@ -29,8 +29,8 @@ func (p *Planner) Restore(s State) error {
 	case s.StoppedCleanly:
 		lost.From = p.Calendar.HourAt(s.Time.Add(-p.Lookback - p.margin()))
 	}
-	again := unacknowledged(s.Unacknowledged).Within(lost)
-	p.Final, p.Again = p.Final.Without(again), p.Again.Union(again)
+	unstored := unacknowledged(s.Unacknowledged).Within(lost)
+	p.Final, p.ToReread = p.Final.Without(unstored), p.ToReread.Union(unstored)
 	for h, o := range p.Open {
 		if lost.Contains(h) && s.Time.Sub(o.sentAt) <= p.margin() {
 			o.isSent = false

@@ -16,31 +16,31 @@ import (
 )
 
 var (
-	showAll = flag.Bool("sim.show", false, "log what came of each simulation")
-	update  = flag.Bool("update", false, "write what the simulations took anew")
+	showAll = flag.Bool("sim.show", false, "log the result of each simulation")
+	update  = flag.Bool("update", false, "rewrite testdata/simulations.txt")
 )
 
-// simAPI is a misbehaving API. All its times are hours of the local clock, or instants.
+// simAPI is a misbehaving API. Its times are hours on the local clock, or instants.
 type simAPI struct {
 	name     string
 	days     int    // of the simulation
-	often    string // why it takes a gather every 5 minutes
+	often    string // why it needs a gather every 5 minutes, so the variant "seldom" is skipped
 	backfill int    // hours
 
-	calls    func(a *simAPI, h Hour) int64                                       // the true total of an hour
-	shown    func(a *simAPI, h Hour, now time.Time) (calls int64, isListed bool) // what the report shows of it
-	window   func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)   // how a window is answered
-	rows     func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour       // which of the rows the response has
-	skew     func(since float64) float64                                         // hours that the clock is ahead, with an API that does not tell the time
-	keeps    time.Duration                                                       // older hours are gone
-	isPoison func(h Hour) bool                                                   // windows with such an hour fail for ever
+	calls    func(a *simAPI, h Hour) int64                                       // true total of an hour
+	shown    func(a *simAPI, h Hour, now time.Time) (calls int64, isListed bool) // what the report shows for it
+	window   func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)   // whether a request for a window fails, or the response is empty
+	rows     func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour       // which of the rows the response contains
+	skew     func(since float64) float64                                         // hours by which the local clock is ahead; the API doesn't send its time
+	keeps    time.Duration                                                       // retention: older hours are gone; 0 keeps all
+	isPoison func(h Hour) bool                                                   // windows that contain such an hour always fail
 
 	calendar Calendar
-	first    Hour // of hours
+	first    Hour // first element of hours
 	hours    []simHour
 	begin    time.Time
 	random   *rand.Rand
-	last     time.Time // request
+	last     time.Time // time of the last request
 	requests int
 }
 
@@ -51,19 +51,19 @@ func (a *simAPI) at(now time.Time) Hour { return a.calendar.HourAt(now) }
 // since returns the hours since the simulation began.
 func (a *simAPI) since(now time.Time) float64 { return now.Sub(a.begin).Hours() }
 
-// ago returns an instant so many hours earlier.
+// ago returns the instant that many hours before now.
 func ago(now time.Time, hours float64) time.Time {
 	return now.Add(-time.Duration(hours * float64(time.Hour)))
 }
 
-// simHour is what is known of an hour for good.
+// simHour caches the fixed properties of an hour.
 type simHour struct {
 	isKnown bool
 	start   time.Time
-	total   int64 // of its calls
+	total   int64 // calls
 }
 
-// hour returns what is known of an hour. One that the clock skips has no calls.
+// hour returns the properties of an hour. An hour that the clock skips has no calls.
 func (a *simAPI) hour(h Hour) *simHour {
 	known := &a.hours[h-a.first]
 	if !known.isKnown {
@@ -80,7 +80,7 @@ func (a *simAPI) start(h Hour) time.Time { return a.hour(h).start }
 
 func (a *simAPI) total(h Hour) int64 { return a.hour(h).total }
 
-// grown returns the calls of an hour that have ended by now: the last ones end an hour and a half after the hour.
+// grown returns how many calls of an hour have ended by now. The last ones end an hour and a half after the hour.
 func (a *simAPI) grown(h Hour, now time.Time) int64 {
 	const whole = 150 * time.Minute
 	known := a.hour(h)
@@ -138,7 +138,7 @@ func dice(h Hour, below int64) int64 {
 func busy(_ *simAPI, h Hour) int64 { return 20 + dice(h, 200) }
 
 func nights(a *simAPI, h Hour) int64 {
-	if h.Of() < 6 || h.Of() > 21 {
+	if h.OfDay() < 6 || h.OfDay() > 21 {
 		return 0
 	}
 	return busy(a, h)
@@ -178,13 +178,13 @@ func closedBetween(from, to Hour) func(*simAPI, Hour) int64 {
 
 // What the report shows.
 
-type shows = func(a *simAPI, h Hour, now time.Time) (int64, bool)
+type reportFault = func(a *simAPI, h Hour, now time.Time) (int64, bool)
 
-func late(hours float64) shows {
+func late(hours float64) reportFault {
 	return func(a *simAPI, h Hour, now time.Time) (int64, bool) { return a.grown(h, ago(now, hours)), false }
 }
 
-func stalls(hours float64) shows {
+func stalls(hours float64) reportFault {
 	return func(a *simAPI, h Hour, now time.Time) (int64, bool) {
 		if s := a.since(now); s > 50 && s < 50+hours {
 			now = a.begin.Add(50 * time.Hour)
@@ -243,53 +243,53 @@ func replica(a *simAPI, h Hour, now time.Time) (int64, bool) {
 	return a.grown(h, now), false
 }
 
-// How windows are answered.
+// How requests for a window fail.
 
-type answers = func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)
+type windowFault = func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)
 
-func failsWider(hours int) answers {
+func failsWider(hours int) windowFault {
 	return func(_ *simAPI, w Window, _ time.Time) (bool, bool) { return w.Hours() > hours, false }
 }
 
-func emptyWider(hours int) answers {
+func emptyWider(hours int) windowFault {
 	return func(_ *simAPI, w Window, _ time.Time) (bool, bool) { return false, w.Hours() > hours }
 }
 
-func failsAtRandom(rate float64) answers {
+func failsAtRandom(rate float64) windowFault {
 	return func(a *simAPI, _ Window, _ time.Time) (bool, bool) { return a.random.Float64() < rate, false }
 }
 
-func emptyAtRandom(rate float64) answers {
+func emptyAtRandom(rate float64) windowFault {
 	return func(a *simAPI, _ Window, _ time.Time) (bool, bool) { return false, a.random.Float64() < rate }
 }
 
-func emptyBetween(from, to float64) answers {
+func emptyBetween(from, to float64) windowFault {
 	return func(a *simAPI, _ Window, now time.Time) (bool, bool) {
 		return false, a.since(now) >= from && a.since(now) < to
 	}
 }
 
-// Which rows a response has.
+// Which rows a response contains.
 
-type cuts = func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour
+type rowFault = func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour
 
-func firstHours(n Hour) cuts {
+func firstHours(n Hour) rowFault {
 	return func(_ *simAPI, w Window, hours []Hour, _ time.Time) []Hour {
 		return slices.DeleteFunc(hours, func(h Hour) bool { return h >= w.From+n })
 	}
 }
 
-func lastHours(n Hour) cuts {
+func lastHours(n Hour) rowFault {
 	return func(_ *simAPI, w Window, hours []Hour, _ time.Time) []Hour {
 		return slices.DeleteFunc(hours, func(h Hour) bool { return h < w.To-n })
 	}
 }
 
-func firstRows(n int) cuts {
+func firstRows(n int) rowFault {
 	return func(_ *simAPI, _ Window, hours []Hour, _ time.Time) []Hour { return hours[:min(n, len(hours))] }
 }
 
-func lastRows(n int) cuts {
+func lastRows(n int) rowFault {
 	return func(_ *simAPI, _ Window, hours []Hour, _ time.Time) []Hour { return hours[max(len(hours)-n, 0):] }
 }
 
@@ -299,7 +299,7 @@ func daysAgo(from, to Hour) func(Hour) bool {
 
 const year = 365 * Day
 
-// documented are APIs that misbehave in ways that are known of this API or of similar ones.
+// documented returns APIs that misbehave in ways known of this API or similar ones.
 func documented() []simAPI {
 	return []simAPI{
 		{name: "as documented, always busy", calls: busy},
@@ -352,7 +352,7 @@ func documented() []simAPI {
 	}
 }
 
-// undocumented are further ways to misbehave that nobody has written down.
+// undocumented returns APIs that misbehave in conceivable ways that nobody has reported.
 func undocumented() []simAPI {
 	return []simAPI{
 		{name: "a tenth of all responses are a day old", days: 6, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
@@ -386,7 +386,7 @@ func undocumented() []simAPI {
 			}},
 		{name: "every third request fails", window: func(a *simAPI, _ Window, _ time.Time) (bool, bool) { return a.requests%3 == 0, false }},
 		{name: "fails in office hours", days: 6, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) {
-			return a.at(now).Of() >= 9 && a.at(now).Of() < 17, false
+			return a.at(now).OfDay() >= 9 && a.at(now).OfDay() < 17, false
 		}},
 		{name: "fails in the first 10 minutes of each hour", window: func(_ *simAPI, _ Window, now time.Time) (bool, bool) { return now.Minute() < 10, false }},
 		{name: "fails every other hour", days: 6, window: func(a *simAPI, _ Window, now time.Time) (bool, bool) { return a.at(now)%2 == 0, false }},
@@ -409,7 +409,7 @@ func undocumented() []simAPI {
 			return false, w.To > a.at(now)
 		}},
 		{name: "history is empty by day", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
-			return false, w.From < a.at(now)-3*Day && a.at(now).Of() > 7 && a.at(now).Of() < 20
+			return false, w.From < a.at(now)-3*Day && a.at(now).OfDay() > 7 && a.at(now).OfDay() < 20
 		}},
 		{name: "windows over 10 days are empty, figures come 26 h late", window: emptyWider(240), shown: late(26), backfill: 32 * Day, days: 8},
 		{name: "windows over 2 days are empty, figures come 26 h late", window: emptyWider(48), shown: late(26), backfill: 30 * Day, days: 8},
@@ -446,13 +446,13 @@ func undocumented() []simAPI {
 		}},
 		{name: "hours ahead are listed as zeros", shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) { return a.grown(h, now), true }},
 		{name: "yesterday is missing after midnight", days: 6, calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
-			if a.at(now).Of() < 3 && h < a.at(now).startOfDay() && h >= a.at(now).startOfDay()-Day {
+			if a.at(now).OfDay() < 3 && h < a.at(now).startOfDay() && h >= a.at(now).startOfDay()-Day {
 				return 0, false
 			}
 			return a.grown(h, now), false
 		}},
 		{name: "one hour a day comes two hours late", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
-			if h.Of() == 10 {
+			if h.OfDay() == 10 {
 				now = ago(now, 2)
 			}
 			return a.grown(h, now), false
@@ -464,7 +464,7 @@ func undocumented() []simAPI {
 			return a.grown(h, now), false
 		}},
 		{name: "one call a day", days: 8, backfill: 60 * Day, calls: func(_ *simAPI, h Hour) int64 {
-			if h.Of() == 10 {
+			if h.OfDay() == 10 {
 				return 4
 			}
 			return 0
@@ -481,10 +481,10 @@ func undocumented() []simAPI {
 	}
 }
 
-// seldom is the distance between two gathers of the variant of that name, in steps of 5 minutes.
+// seldom is the interval between gathers in the variant "seldom", in steps of 5 minutes.
 const seldom = 14
 
-// simulation plays one API against a planner.
+// simulation runs a planner against one API.
 type simulation struct {
 	*simAPI
 	options  Options
@@ -495,15 +495,15 @@ type simulation struct {
 	final    map[Hour][]int64 // as sent in Mode Final
 	sentAt   map[Hour]time.Time
 	crashed  time.Time
-	twice    int
+	twice    int // rows that mode Final sent twice
 
-	isSeldom  bool // a gather comes every 70 minutes, and further requests for history between two
-	hasWorked bool // the last request
+	isSeldom  bool // gathers are 70 minutes apart, with requests for history between them
+	hasWorked bool // the last request succeeded
 
-	settled         int // hours before the start that are final
-	settledAt       time.Time
-	history         int // requests
-	requested       int // hours
+	finalHours      int // final hours before the start
+	finalAt         time.Time
+	history         int // requests for history
+	requested       int // requested hours
 	sentRows, zeros int
 }
 
@@ -520,7 +520,7 @@ func (s *simulation) run(t *testing.T, crashAt int) {
 		case s.hasWorked && next > 1:
 			s.requestHistory()
 		}
-		if n == crashAt-1-crashAt%3 { // the last states may not have been saved
+		if n == crashAt-1-crashAt%3 { // the latest states may not have been saved
 			s.save(t)
 		}
 	}
@@ -529,7 +529,7 @@ func (s *simulation) run(t *testing.T, crashAt int) {
 	}
 }
 
-// clock returns what the local clock shows.
+// clock returns the time on the local clock.
 func (s *simulation) clock() time.Time {
 	if s.skew == nil {
 		return s.now
@@ -556,8 +556,8 @@ func (s *simulation) request(q Request) {
 	}
 	s.hasWorked = true
 	rows := s.planner.Record(q, response, clock).Rows
-	if n := s.planner.Final.Within(Window{-maxHour, simNow}).Hours(); n > s.settled {
-		s.settled, s.settledAt = n, s.now
+	if n := s.planner.Final.Within(Window{-maxHour, simNow}).Hours(); n > s.finalHours {
+		s.finalHours, s.finalAt = n, s.now
 	}
 	for _, row := range rows {
 		s.sentRows++
@@ -588,7 +588,7 @@ func (s *simulation) save(t *testing.T) {
 	s.saved = state
 }
 
-// crash loses what was sent in the last hour, and goes on from a saved state.
+// crash loses the rows sent in the last hour, and resumes from the last saved state.
 func (s *simulation) crash(t *testing.T) {
 	s.crashed = s.now
 	for h, at := range s.sentAt {
@@ -602,12 +602,12 @@ func (s *simulation) crash(t *testing.T) {
 	require.NoError(t, s.planner.Restore(state))
 }
 
-// result describes what came of it, and whether that is wrong.
+// result describes the outcome, and reports whether it is wrong.
 func (s *simulation) result() (text string, isWrong bool) {
 	var missing, wrong, zeros []Hour
 	from, to := s.at(s.begin.Add(-s.options.Backfill)), s.at(s.now)-40
 	if s.skew != nil {
-		from = s.planner.begin() // what is wanted goes by the clock
+		from = s.planner.begin() // the local clock determines which hours are wanted
 	}
 	for h := from; h < to; h++ {
 		if !s.isKept(h, s.now) || s.isPoison != nil && s.isPoison(h) {
@@ -632,9 +632,9 @@ func (s *simulation) result() (text string, isWrong bool) {
 const effortsHeader = "                                                                     " +
 	"final hours    after  history requests  requested hours   rows  zeros  postponed\n"
 
-// effort returns the time until the hours before the start were final, and the requests and rows of the whole run.
+// effort returns a line with the time until the hours before the start were final, and the requests and rows of the whole run.
 func (s *simulation) effort(name string) string {
-	return fmt.Sprintf("%-68s %12d %6.1f h %17d %16d %6d %6d %10d\n", name, s.settled, max(s.since(s.settledAt), 0),
+	return fmt.Sprintf("%-68s %12d %6.1f h %17d %16d %6d %6d %10d\n", name, s.finalHours, max(s.since(s.finalAt), 0),
 		s.history, s.requested, s.sentRows, s.zeros, len(s.planner.Postponed))
 }
 
@@ -644,7 +644,7 @@ func newSimulation(api simAPI, mode, variant string) *simulation {
 	api.random = rand.New(rand.NewPCG(7, 7))
 	api.calendar = Calendar{time.UTC}
 	api.days = max(api.days, 4)
-	if variant == "seldom" { // it takes longer
+	if variant == "seldom" { // needs longer
 		api.days *= 3
 	}
 	if api.backfill == 0 {
@@ -656,7 +656,7 @@ func newSimulation(api simAPI, mode, variant string) *simulation {
 	if variant == "DST" { // the clock repeats an hour in the second night
 		api.calendar.Location = madrid
 	}
-	const margin = 40 * Day // longer than a window
+	const margin = 40 * Day // longer than any window
 	api.first = simNow - Hour(api.backfill) - margin
 	api.hours = make([]simHour, api.backfill+api.days*Day+2*margin)
 	api.begin = api.start(simNow)
@@ -680,8 +680,8 @@ var madrid = func() *time.Location {
 	return location
 }()
 
-// TestSimulations plays each API in each mode with each variant; -short plays each API once, and compares what it took with
-// testdata/simulations.txt, so that a change to the rules shows what it costs. `go test -run TestSimulations -update` writes that anew.
+// TestSimulations runs each API in each mode and variant; -short runs each API once. The effort of one run per API is compared with
+// testdata/simulations.txt, so a change to the rules shows its cost. `go test -run TestSimulations -update` rewrites the file.
 //
 //promise:right
 //promise:final
@@ -708,7 +708,7 @@ func TestSimulations(t *testing.T) {
 				}
 				isFirst := len(efforts[i]) == 0 && 4*j+k >= i%12
 				if isFirst {
-					efforts[i] = "to be played"
+					efforts[i] = "pending"
 				}
 				if testing.Short() && !isFirst {
 					continue

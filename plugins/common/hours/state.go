@@ -10,47 +10,47 @@ import (
 	"time"
 )
 
-// stateVersion is that of State. Other versions are refused.
+// stateVersion is the only version of State that is accepted.
 const stateVersion = 3
 
-// State is all that a planner knows, saved as JSON.
+// State is everything that a planner knows, saved as JSON.
 type State struct {
 	Version  int       `json:"version"`
-	Timezone string    `json:"timezone"` // under which hours were sent
-	Time     time.Time `json:"time"`     // until when the program has run
+	Timezone string    `json:"timezone"` // in which hours were sent
+	Time     time.Time `json:"time"`     // when the program was last running
 	Started  time.Time `json:"started"`  // time of the first gather
 
-	Newest     Hour      `json:"newest"` // newest and oldest hour that have shown calls, 0 before there are any
+	Newest     Hour      `json:"newest"` // newest and oldest hours that have shown calls, 0 before there are any
 	Oldest     Hour      `json:"oldest"`
 	NewestAt   time.Time `json:"newest_at"`   // when Newest appeared
-	WidestRun  int       `json:"widest_run"`  // the most hours from the first to the last row of a response
-	LongestGap int       `json:"longest_gap"` // the most hours without calls that the operation was seen to have
+	WidestRun  int       `json:"widest_run"`  // most hours from the first to the last row of a response
+	LongestGap int       `json:"longest_gap"` // most consecutive hours without calls seen so far
 
 	Final          Set          `json:"final"`
-	Again          Set          `json:"again,omitempty"`    // wanted whatever the options say: days to be read again, or another time zone's
-	Reopened       Set          `json:"reopened,omitempty"` // of Again, those that were final: it is not known which had calls
-	Shown          Set          `json:"shown,omitempty"`    // hours that have shown calls, on the days that a request may cover
+	ToReread       Set          `json:"to_reread,omitempty"` // wanted regardless of the options: to reread, or to resend
+	Reopened       Set          `json:"reopened,omitempty"`  // hours of ToReread that were final; which of them had calls is unknown
+	Shown          Set          `json:"shown,omitempty"`     // hours that have shown calls, on the days that a request may cover
 	Open           OpenHours    `json:"open,omitempty"`
 	Postponed      []*Postponed `json:"postponed,omitempty"`
 	Unacknowledged []Sending    `json:"unacknowledged,omitempty"`
-	Reread         string       `json:"reread,omitempty"`    // the option of that name
-	Rereading      *Window      `json:"rereading,omitempty"` // its days that were not yet below the watermark
+	Reread         string       `json:"reread,omitempty"`         // option `reread`
+	PendingReread  *Window      `json:"pending_reread,omitempty"` // its days that weren't below the watermark yet
 
-	Width     int `json:"width"`      // hours that a history request spans
-	GoodWidth int `json:"good_width"` // the widest that has succeeded lately
+	Width     int `json:"width"`      // hours per history request
+	GoodWidth int `json:"good_width"` // widest that has succeeded recently
 
-	TooWide TooWide `json:"too_wide,omitzero"` // whatever is requested
+	TooWide TooWide `json:"too_wide,omitzero"` // live or history
 
 	StoppedCleanly bool `json:"stopped_cleanly"`
 }
 
-// Sending is a window whose hours became final so short a time ago that an output may not have stored them.
+// Sending is a window of final hours that were sent so recently that an output may not have stored them.
 type Sending struct {
 	Window Window    `json:"window"`
 	At     time.Time `json:"at"`
 }
 
-// unacknowledged returns the hours of sendings.
+// unacknowledged returns the hours of the sendings.
 func unacknowledged(sendings []Sending) Set {
 	windows := make([]Window, 0, len(sendings))
 	for _, s := range sendings {
@@ -59,26 +59,26 @@ func unacknowledged(sendings []Sending) Set {
 	return setOf(windows)
 }
 
-// OpenHours are hours that are not final and have been read.
+// OpenHours are the hours that have a reading but aren't final.
 type OpenHours map[Hour]*openHour
 
-// openHour is what is known of an hour that is not final.
+// openHour is what is known of one open hour.
 type openHour struct {
 	isSent        bool
-	reading, sent Reading   // the last one, and the one that was sent last
-	shownAt       time.Time // when a response showed the reading last
+	reading, sent Reading   // the last reading, and the last one sent
+	shownAt       time.Time // when a response last showed the reading
 	sentAt        time.Time
 }
 
-// openRun is how consecutive open hours with the same times are saved: each as calls and minutes of its rows.
+// openRun is the saved form of consecutive open hours with the same times. Each hour is a list of the calls and minutes of its rows.
 type openRun struct {
 	From    Hour        `json:"from"`
 	ShownAt time.Time   `json:"shown_at"`
-	SentAt  time.Time   `json:"sent_at,omitzero"` // missing if another reading was sent, or none
+	SentAt  time.Time   `json:"sent_at,omitzero"` // zero if another reading was sent, or none
 	Rows    [][]float64 `json:"rows"`
 }
 
-// MarshalJSON saves the readings.
+// MarshalJSON writes the hours as runs, without readings that were sent earlier.
 func (o OpenHours) MarshalJSON() ([]byte, error) {
 	var runs []*openRun
 	var run *openRun
@@ -101,7 +101,7 @@ func (o OpenHours) MarshalJSON() ([]byte, error) {
 	return json.Marshal(runs)
 }
 
-// UnmarshalJSON loads what MarshalJSON has saved.
+// UnmarshalJSON reads the format of MarshalJSON.
 func (o *OpenHours) UnmarshalJSON(content []byte) error {
 	var runs []openRun
 	if err := json.Unmarshal(content, &runs); err != nil {
@@ -124,7 +124,7 @@ func (o *OpenHours) UnmarshalJSON(content []byte) error {
 	return nil
 }
 
-// clone returns a copy that shares nothing that changes. Sets never change.
+// clone returns a copy that later changes don't affect. Sets are immutable, so they are shared.
 func (s *State) clone() State {
 	c := *s
 	c.Open = make(OpenHours, len(s.Open))
@@ -142,17 +142,17 @@ func (s *State) clone() State {
 }
 
 const (
-	// maxHours bounds how many hours a state may name: the ends of two windows for each day of 27 years.
+	// maxHours limits the hours that a state may name. It allows two windows, with two hours each, per day for 27 years.
 	maxHours = 40_000
-	// maxPostponed bounds the hours of all postponed windows, which may overlap.
+	// maxPostponed limits the total hours of all postponed windows, which may overlap.
 	maxPostponed = 1_000_000
 )
 
-// hours returns all hours that the state names: single ones, those of its times, and the first and the last of each window.
+// hours returns all hours that the state names: single hours, the hours of its times, and the first and last hour of each window.
 func (s *State) hours() []Hour {
-	windows := slices.Concat(s.Final, s.Again, s.Reopened, s.Shown, s.postponedHours(), unacknowledged(s.Unacknowledged))
-	if s.Rereading != nil {
-		windows = append(windows, *s.Rereading)
+	windows := slices.Concat(s.Final, s.ToReread, s.Reopened, s.Shown, s.postponedHours(), unacknowledged(s.Unacknowledged))
+	if s.PendingReread != nil {
+		windows = append(windows, *s.PendingReread)
 	}
 	hours := slices.Collect(maps.Keys(s.Open))
 	for _, w := range windows {
@@ -173,10 +173,10 @@ func (s *State) hours() []Hour {
 
 const (
 	maxSaved    = 2 << 20 // bytes of a state
-	maxElements = 200_000 // values of lists and objects in it
+	maxElements = 200_000 // values in its lists and objects
 )
 
-// CheckSaved returns an error if a saved state, as JSON, is of a version that this program does not read, or larger than any that it saves.
+// CheckSaved returns an error if a saved state, as JSON, has another version, or is larger than any state that this program saves.
 func CheckSaved(saved []byte) error {
 	if len(saved) > maxSaved || bytes.Count(saved, []byte(",")) > maxElements {
 		return fmt.Errorf("state has more than %d KiB or %d values", maxSaved>>10, maxElements)
@@ -191,7 +191,7 @@ func CheckSaved(saved []byte) error {
 	return nil
 }
 
-// validate returns why a planner can't have saved the state.
+// validate returns an error if no planner can have saved the state.
 func (s *State) validate() error {
 	if s.Version != stateVersion {
 		return fmt.Errorf("state has version %d, this program reads version %d", s.Version, stateVersion)
@@ -208,7 +208,7 @@ func (s *State) validate() error {
 	switch hours, t := s.hours(), s.TooWide; {
 	case len(hours) > maxHours:
 		return fmt.Errorf("state names more than %d hours", maxHours)
-	case slices.ContainsFunc(hours, func(h Hour) bool { return !IsKnown(h) }):
+	case slices.ContainsFunc(hours, func(h Hour) bool { return !IsSupported(h) }):
 		return errors.New("state has hours outside the years 2000 to 2200")
 	case t != TooWide{} && (t.Hours < 2*Day || t.Hours > longestWindow+Day || t.Pause <= 0):
 		return fmt.Errorf("state has a window limit of %d hours, which must be %d to %d", t.Hours, 2*Day, longestWindow+Day)
@@ -216,14 +216,14 @@ func (s *State) validate() error {
 		return fmt.Errorf("state has a width of %d or %d hours, which must be 1 to %d", s.Width, s.GoodWidth, longestWindow)
 	case s.WidestRun < 0 || s.LongestGap < 0 || s.Newest < s.Oldest:
 		return errors.New("state has hours out of order")
-	case !s.Final.isValid() || !s.Again.isValid() || !s.Reopened.isValid() || !s.Shown.isValid():
+	case !s.Final.isValid() || !s.ToReread.isValid() || !s.Reopened.isValid() || !s.Shown.isValid():
 		return errors.New("state has windows out of order")
 	}
 	return nil
 }
 
-// IsAhead reports whether the state has a time or an hour that lies ahead of now. Hours may do so by a day and the difference between two
-// time zones, where the time zone is wrong.
+// IsAhead reports whether the state has times more than 10 minutes ahead of now, or hours more than three days ahead: with a wrong time
+// zone, hours may be ahead by a day plus the difference between two time zones.
 func (s *State) IsAhead(now time.Time) bool {
 	hours := []Hour{s.Newest}
 	for _, set := range []Set{s.Final, s.Shown} {

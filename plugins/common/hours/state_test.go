@@ -11,7 +11,7 @@ import (
 )
 
 //promise:state
-func TestStateIsSavedWhole(t *testing.T) {
+func TestStateRoundTrip(t *testing.T) {
 	p := newPlanner(func(o *Options) {
 		o.Backfill, o.Reread, o.RereadDays = 2000*time.Hour, "2026-11-20/2026-11-25", Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 26, 0)}
 	})
@@ -38,23 +38,23 @@ func TestStateIsSavedWhole(t *testing.T) {
 //promise:state-damaged
 func TestRestoreRefuses(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 100 * time.Hour })
-	forward(p, start, 20)
+	runGathers(p, start, 20)
 	known := HourOf(2026, 1, 1, 0)
 	disordered := Set{{known + 4, known + 6}, {known, known + 1}}
-	for name, spoil := range map[string]func(*State){
-		"version":       func(s *State) { s.Version = 2 },
-		"width":         func(s *State) { s.Width = 0 },
-		"wide":          func(s *State) { s.GoodWidth = 745 },
-		"run":           func(s *State) { s.WidestRun = -1 },
-		"newest":        func(s *State) { s.Newest = s.Oldest - 1 },
-		"good width":    func(s *State) { s.GoodWidth = 0 },
-		"wide width":    func(s *State) { s.Width = 745 },
-		"gap":           func(s *State) { s.LongestGap = -1 },
-		"final windows": func(s *State) { s.Final = disordered },
-		"again windows": func(s *State) { s.Again = disordered },
-		"shown windows": func(s *State) { s.Shown = disordered },
-		"reopened":      func(s *State) { s.Reopened = disordered },
-		"postponed":     func(s *State) { s.Postponed = []*Postponed{{From: known, To: known, FailingFrom: known, Pause: 1}} },
+	for name, corrupt := range map[string]func(*State){
+		"version":           func(s *State) { s.Version = 2 },
+		"width":             func(s *State) { s.Width = 0 },
+		"wide":              func(s *State) { s.GoodWidth = 745 },
+		"run":               func(s *State) { s.WidestRun = -1 },
+		"newest":            func(s *State) { s.Newest = s.Oldest - 1 },
+		"good width":        func(s *State) { s.GoodWidth = 0 },
+		"wide width":        func(s *State) { s.Width = 745 },
+		"gap":               func(s *State) { s.LongestGap = -1 },
+		"final windows":     func(s *State) { s.Final = disordered },
+		"windows to reread": func(s *State) { s.ToReread = disordered },
+		"shown windows":     func(s *State) { s.Shown = disordered },
+		"reopened":          func(s *State) { s.Reopened = disordered },
+		"postponed":         func(s *State) { s.Postponed = []*Postponed{{From: known, To: known, FailingFrom: known, Pause: 1}} },
 		"tries": func(s *State) {
 			s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known, Pause: 1, Tries: -1}}
 		},
@@ -63,9 +63,9 @@ func TestRestoreRefuses(t *testing.T) {
 		"no postponed":          func(s *State) { s.Postponed = []*Postponed{nil} },
 		"years":                 func(s *State) { s.Final = s.Final.Add(Window{HourOf(1999, 12, 31, 23), HourOf(2000, 1, 1, 0)}) },
 		"year of a time":        func(s *State) { s.Started = time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"years ahead":           func(s *State) { s.Again = Set{{HourOf(2200, 12, 31, 23), HourOf(2201, 1, 1, 1)}} },
+		"years ahead":           func(s *State) { s.ToReread = Set{{HourOf(2200, 12, 31, 23), HourOf(2201, 1, 1, 1)}} },
 		"too wide":              func(s *State) { s.TooWide = TooWide{2*Day - 1, start, time.Hour} },
-		"year of a day":         func(s *State) { s.Rereading = &Window{known, HourOf(2201, 1, 1, 1)} },
+		"year of a day":         func(s *State) { s.PendingReread = &Window{known, HourOf(2201, 1, 1, 1)} },
 		"year of an hour":       func(s *State) { s.Oldest = 24 },
 		"failing, after": func(s *State) {
 			s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known + 2, Pause: 1}}
@@ -81,14 +81,14 @@ func TestRestoreRefuses(t *testing.T) {
 		},
 		"postponed, overlapping": func(s *State) {
 			for h := range Hour(100) {
-				s.Postponed = append(s.Postponed, newPostponed(Window{HourOf(2010, 1, 1, 0) + h, HourOf(2020, 1, 1, 0)}, Doubtful, start))
+				s.Postponed = append(s.Postponed, newPostponed(Window{HourOf(2010, 1, 1, 0) + h, HourOf(2020, 1, 1, 0)}, Inconclusive, start))
 			}
 		},
 		"postponed, pause": func(s *State) { s.Postponed = []*Postponed{{From: known, To: known + 1, FailingFrom: known}} },
 	} {
 		state := p.Save(true)
 		require.NoError(t, newPlanner(nil).Restore(state))
-		spoil(&state)
+		corrupt(&state)
 		require.Error(t, newPlanner(nil).Restore(state), name)
 	}
 	state := p.Save(true)
@@ -97,14 +97,14 @@ func TestRestoreRefuses(t *testing.T) {
 	require.NoError(t, newPlanner(nil).Restore(state))
 }
 
-// A state is ahead of the clock if one of its times is by more than 10 minutes, or one of its hours by more than 3 days.
+// A state is ahead of the clock if one of its times is more than 10 minutes ahead, or one of its hours more than 3 days.
 //
 //promise:clock
 func TestStateIsAhead(t *testing.T) {
 	now := start
 	h := Hour(now.Unix() / 3600)
 	for name, tt := range map[string]struct {
-		spoil    func(s *State)
+		change   func(s *State)
 		expected bool
 	}{
 		"now":              {func(*State) {}, false},
@@ -121,19 +121,19 @@ func TestStateIsAhead(t *testing.T) {
 		"two days":         {func(s *State) { s.Open[h+2*Day] = &openHour{} }, false},
 	} {
 		p := newPlanner(nil)
-		forward(p, start, 1)
-		tt.spoil(&p.State)
+		runGathers(p, start, 1)
+		tt.change(&p.State)
 		require.Equal(t, tt.expected, p.IsAhead(now), name)
 	}
 }
 
-// A saved state does not change later.
+// Later changes to the planner don't affect a saved state.
 //
 //promise:state
 func TestSaveIsACopy(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
-	now := forward(p, start, 6)
-	p.Postponed = []*Postponed{newPostponed(Window{p.begin(), p.begin() + 1}, Fails, now)}
+	now := runGathers(p, start, 6)
+	p.Postponed = []*Postponed{newPostponed(Window{p.begin(), p.begin() + 1}, Failing, now)}
 	saved := p.Save(true)
 	require.True(t, saved.StoppedCleanly)
 	before, err := json.Marshal(saved)
@@ -148,23 +148,23 @@ func TestSaveIsACopy(t *testing.T) {
 	require.JSONEq(t, string(before), string(after))
 }
 
-// The hours of a report are the same under another time zone, but start at other instants: all are read and sent again.
+// In another time zone, hours keep their labels but start at other instants, so all are reread and resent.
 //
 //promise:timezone
 func TestTimezoneOfAStateChanges(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
-	forward(p, start, 12)
+	runGathers(p, start, 12)
 	require.NotEmpty(t, p.Final)
 	in := func(o *Options) { o.Calendar = Calendar{madrid} }
 	next := newPlanner(in)
 	require.NoError(t, next.Restore(p.Save(true)))
 	require.Empty(t, next.Final)
 	require.Empty(t, next.Open)
-	require.Equal(t, p.Final, next.Again)
-	forward(next, start.Add(time.Hour), 12)
+	require.Equal(t, p.Final, next.ToReread)
+	runGathers(next, start.Add(time.Hour), 12)
 	after := newPlanner(in)
 	require.NoError(t, after.Restore(next.Save(true)))
-	require.NotEmpty(t, after.Final, "once")
+	require.NotEmpty(t, after.Final, "only once")
 }
 
 func everyOther(from Hour, n int) (set Set) {
@@ -175,20 +175,20 @@ func everyOther(from Hour, n int) (set Set) {
 	return set
 }
 
-// The largest state that is accepted costs little.
+// Even the largest state that is accepted takes little time and memory.
 //
 //promise:state-damaged
 func TestLargestState(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 3650 * Day * time.Hour })
-	forward(p, start, 20)
+	runGathers(p, start, 20)
 	s := p.Save(false)
 	const each = maxHours/10 - 100
 	from := p.Calendar.HourAt(start) - 2*each - 100
-	s.Final, s.Again, s.Shown = everyOther(from, each).Union(s.Final), everyOther(from, each), everyOther(from, each).Union(s.Shown)
+	s.Final, s.ToReread, s.Shown = everyOther(from, each).Union(s.Final), everyOther(from, each), everyOther(from, each).Union(s.Shown)
 	for i := range each {
 		h := from + Hour(2*i)
 		s.Unacknowledged = append(s.Unacknowledged, Sending{Window{h, h + 1}, start})
-		s.Postponed = append(s.Postponed, newPostponed(Window{h + 1, h + 2}, Doubtful, start))
+		s.Postponed = append(s.Postponed, newPostponed(Window{h + 1, h + 2}, Inconclusive, start))
 	}
 	now := start.Add(24 * time.Hour)
 	var before, after runtime.MemStats
@@ -212,17 +212,17 @@ func TestLargestState(t *testing.T) {
 	}
 }
 
-// After an unclean end, what was sent within the margin comes once more, and nothing else; after a clean one the latest hours.
+// After a crash, only hours sent within the margin are reread; after a clean stop, the latest hours.
 //
 //promise:once
 //promise:killed
-func TestSentAgainAfterARestart(t *testing.T) {
+func TestRereadAfterRestart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		mode     Mode
 		lookback time.Duration
-		hours    int // of the program
+		hours    int // that the program has run
 		isClean  bool
-		again    int // hours that become open again
+		reopened int // hours
 	}{
 		"killed":                    {All, 3 * time.Hour, 10, false, 3},
 		"stopped":                   {All, 3 * time.Hour, 10, true, 3},
@@ -236,37 +236,37 @@ func TestSentAgainAfterARestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := func(o *Options) { o.Mode, o.Lookback, o.Backfill = tt.mode, tt.lookback, 100*time.Hour }
 			p := newPlanner(set)
-			forward(p, start, 12*tt.hours)
+			runGathers(p, start, 12*tt.hours)
 			state := p.Save(tt.isClean)
 			next := newPlanner(set)
 			require.NoError(t, next.Restore(state))
-			require.Equal(t, tt.again, p.Final.Hours()-next.Final.Hours())
+			require.Equal(t, tt.reopened, p.Final.Hours()-next.Final.Hours())
 			after := newPlanner(set)
 			require.NoError(t, after.Restore(next.Save(false)))
-			require.Equal(t, next.Final, after.Final, "each hour once")
+			require.Equal(t, next.Final, after.Final, "each hour is reread once")
 
 			h := p.Calendar.HourAt(state.Time) - 1
 			state.Open = OpenHours{h: {isSent: true, sentAt: state.Time}}
 			require.NoError(t, next.Restore(state))
-			require.Equal(t, tt.again == 0, next.Open[h].isSent, "an open hour that was sent")
+			require.Equal(t, tt.reopened == 0, next.Open[h].isSent, "an open hour that was sent")
 			content, err := json.Marshal(next.Save(true))
 			require.NoError(t, err)
 			require.NoError(t, json.Unmarshal(content, &state))
 			require.NoError(t, after.Restore(state))
-			require.Equal(t, tt.again == 0, after.Open[h].isSent, "nor is it by another restart")
+			require.Equal(t, tt.reopened == 0, after.Open[h].isSent, "after another restart")
 		})
 	}
 }
 
-// It counts even if the clock was behind when it was sent.
+// Hours are reread after a crash even if the clock was behind when they were sent.
 //
 //promise:clock
-func TestSentAgainAfterAWrongClock(t *testing.T) {
+func TestRereadAfterWrongClock(t *testing.T) {
 	by := 5 * time.Hour
 	p := newPlanner(nil)
-	forward(p, start.Add(-by), 1)
-	p.ClockKnown(start, by)
-	forward(p, start, 2)
+	runGathers(p, start.Add(-by), 1)
+	p.SyncClock(start, by)
+	runGathers(p, start, 2)
 	next := newPlanner(nil)
 	require.NoError(t, next.Restore(p.Save(false)))
 	require.Empty(t, next.Final)
@@ -275,7 +275,7 @@ func TestSentAgainAfterAWrongClock(t *testing.T) {
 	}
 }
 
-// Readings of a repeated hour survive a restart, and no list of another length is taken for one.
+// Readings of a repeated hour survive a restart, and lists of any other length are refused.
 //
 //promise:dst
 //promise:state
@@ -294,7 +294,7 @@ func TestOpenHoursAsJSON(t *testing.T) {
 	}
 	content, err := json.Marshal(before)
 	require.NoError(t, err)
-	require.Equal(t, 5, strings.Count(string(content), `"from"`), "one for hours with the same times")
+	require.Equal(t, 5, strings.Count(string(content), `"from"`), "one run per pair of times")
 	var after OpenHours
 	require.NoError(t, json.Unmarshal(content, &after))
 	require.Equal(t, before, after)
@@ -302,7 +302,7 @@ func TestOpenHoursAsJSON(t *testing.T) {
 	content, err = json.Marshal(OpenHours{h: {isSent: true, reading: reading, sent: other, shownAt: later, sentAt: start}})
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(content, &after))
-	require.False(t, after[h].isSent, "what was sent was another reading")
+	require.False(t, after[h].isSent, "another reading was sent")
 	for _, rows := range []string{"[1]", "[1,2,3]", "[1,2,3,4,5,6]", `"x"`} {
 		require.Error(t, json.Unmarshal([]byte(`[{"from":"2026-10-25T02","rows":[`+rows+`]}]`), &after), rows)
 	}

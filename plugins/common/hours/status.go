@@ -2,39 +2,39 @@ package hours
 
 import "time"
 
-// Status is how complete the hours of an operation are.
+// Status reports how complete the hours of an operation are.
 type Status struct {
-	Newest    Hour        // the newest hour that has shown calls, 0 before there is any
+	Newest    Hour        // newest hour that has shown calls, 0 before there is any
 	Watermark Hour        // hours below it can become final, 0 before there is any
-	Complete  Hour        // the newest final hour without a gap between the oldest known calls and it, 0 if there is none
+	Complete  Hour        // newest hour up to which all hours since the oldest known calls are final, 0 if there is none
 	Final     Set         // all final hours
 	Open      []OpenRange // wanted hours that are not final, in order
 }
 
-// OpenRange are hours that are not final.
+// OpenRange is a range of wanted hours that aren't final.
 type OpenRange struct {
 	Window
-	Why       string
-	Since     time.Time // zero if it is not known
-	Due       time.Time // of the next retry, zero for the next gathers
+	Reason    string
+	Since     time.Time // zero if unknown
+	Due       time.Time // when the next retry is due; zero means in the next gathers
 	Postponed bool
-	Fails     bool // requests fail, rather than responses that are not credible
+	Failing   bool // requests fail, rather than return inconclusive responses
 }
 
 // Reasons of open hours.
 const (
-	whyUnread  = "no reading yet"
-	whyAgain   = "waiting to be read again"
-	whyOnce    = "read once; the next reading must agree"
-	whyNewer   = "not before the watermark: waiting for newer calls in the report"
-	whyNever   = "the report has shown no calls yet"
-	whyFails   = "requests for a single hour fail"
-	whyDoubted = "the report is inconclusive, or their rows can't be read"
-	whyEarlier = "earlier than any known calls"
+	reasonUnread         = "no reading yet"
+	reasonReread         = "waiting to be read again"
+	reasonOneReading     = "read once; the next reading must agree"
+	reasonAboveWatermark = "not before the watermark: waiting for newer calls in the report"
+	reasonNoCalls        = "the report has shown no calls yet"
+	reasonFailing        = "requests for a single hour fail"
+	reasonInconclusive   = "the report is inconclusive, or their rows can't be read"
+	reasonBeforeOldest   = "earlier than any known calls"
 )
 
-// StatusOf returns the status at now of a saved state as it is: it does not have hours read once more that an output may not have stored,
-// as Restore does. It refuses what Restore refuses.
+// StatusOf returns the status of a saved state at now. Unlike Restore, it doesn't reopen hours that an output may not have stored. It
+// returns the same errors as Restore.
 func StatusOf(options Options, s State, now time.Time) (Status, error) {
 	if err := s.validate(); err != nil {
 		return Status{}, err
@@ -44,7 +44,7 @@ func StatusOf(options Options, s State, now time.Time) (Status, error) {
 	return p.Status(now), nil
 }
 
-// Status returns the status at now, of all hours that have begun. Before the first gather there are none.
+// Status returns the status at now of all hours that have begun. It is empty before the first gather.
 func (p *Planner) Status(now time.Time) Status {
 	s := Status{Newest: p.Newest, Final: p.Final}
 	if p.Started.IsZero() {
@@ -56,7 +56,7 @@ func (p *Planner) Status(now time.Time) Status {
 	}
 	open := p.wanted().Without(p.Final).Within(Window{-maxHour, running + 1})
 	for _, w := range open {
-		if first := max(w.From, p.Oldest); first < w.To { // what is before the oldest known calls is no gap
+		if first := max(w.From, p.Oldest); first < w.To { // hours before the oldest known calls are no gap
 			if p.Final.Contains(first - 1) {
 				s.Complete = first - 1
 			}
@@ -77,11 +77,11 @@ func (p *Planner) Status(now time.Time) Status {
 	return s
 }
 
-// add adds an hour, to the last range if that is open for the same reason.
+// add adds an open hour, extending the last range if it has the same reason and due time.
 func (s *Status) add(h Hour, r OpenRange) {
 	if n := len(s.Open); n > 0 {
 		last := &s.Open[n-1]
-		if last.To == h && last.Why == r.Why && last.Due.Equal(r.Due) {
+		if last.To == h && last.Reason == r.Reason && last.Due.Equal(r.Due) {
 			last.To++
 			if r.Since.Before(last.Since) {
 				last.Since = r.Since
@@ -93,43 +93,43 @@ func (s *Status) add(h Hour, r OpenRange) {
 	s.Open = append(s.Open, r)
 }
 
-// openRange returns why an hour, which may be postponed, is open, and since when.
+// openRange returns why an hour is open, and since when. d is the postponed range that contains the hour, or nil.
 func (p *Planner) openRange(h Hour, d *Postponed, watermark Hour, now time.Time) OpenRange {
 	if d != nil {
-		r := OpenRange{Why: whyDoubted, Since: d.Since, Postponed: true, Fails: d.Reason == Fails}
+		r := OpenRange{Reason: reasonInconclusive, Since: d.Since, Postponed: true, Failing: d.Reason == Failing}
 		if d.IsBounded() && !d.isDue(now) {
 			r.Due = d.Due
 		}
 		switch {
-		case r.Fails:
-			r.Why = whyFails
+		case r.Failing:
+			r.Reason = reasonFailing
 		case h < p.Oldest:
-			r.Why = whyEarlier
+			r.Reason = reasonBeforeOldest
 		}
 		return r
 	}
 	switch o := p.Open[h]; {
 	case p.Newest == 0 && !p.Time.IsZero():
-		return OpenRange{Why: whyNever, Since: p.Started}
+		return OpenRange{Reason: reasonNoCalls, Since: p.Started}
 	case p.Newest != 0 && h >= watermark:
-		return OpenRange{Why: whyNewer, Since: p.NewestAt}
+		return OpenRange{Reason: reasonAboveWatermark, Since: p.NewestAt}
 	case o != nil:
-		return OpenRange{Why: whyOnce, Since: o.shownAt}
-	case p.Again.Contains(h):
-		return OpenRange{Why: whyAgain}
+		return OpenRange{Reason: reasonOneReading, Since: o.shownAt}
+	case p.ToReread.Contains(h):
+		return OpenRange{Reason: reasonReread}
 	}
-	r := OpenRange{Why: whyUnread, Since: p.Started}
+	r := OpenRange{Reason: reasonUnread, Since: p.Started}
 	if starts := p.Calendar.Starts(h); len(starts) > 0 && starts[0].After(r.Since) {
 		r.Since = starts[0]
 	}
 	return r
 }
 
-// Backlog returns how many hours should be final by the clock and are not: those that wait for requests, and those that are postponed.
-// Hours at or above the watermark count if no response has covered them for an hour.
+// Backlog returns the number of hours that ended `lookback` ago and aren't final: those waiting for requests, and those postponed. Hours at
+// or above the watermark count as waiting only if no response has covered them for an hour.
 func (p *Planner) Backlog(now time.Time) (waiting, postponed int) {
-	settled := Window{-maxHour, p.Calendar.HourAt(now.Add(-p.Lookback))}
-	open := p.wanted().Without(p.Final).Within(settled)
+	due := Window{-maxHour, p.Calendar.HourAt(now.Add(-p.Lookback))}
+	open := p.wanted().Without(p.Final).Within(due)
 	all := open.Hours()
 	open = open.Without(p.postponedHours())
 	postponed = all - open.Hours()
@@ -145,8 +145,8 @@ func (p *Planner) Backlog(now time.Time) (waiting, postponed int) {
 	return waiting, postponed
 }
 
-// Stall returns how many hours old the newest calls are, and whether that is unusually long for the operation. It never is before a whole
-// day has been seen.
+// Stall returns the age of the newest calls in hours, and whether that is unusual for the operation. It is never unusual before
+// the rows of a response have spanned a whole day.
 func (p *Planner) Stall(now time.Time) (hours int, isUnusual bool) {
 	if p.Newest == 0 {
 		return 0, false

@@ -7,19 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Hours that wait count apart from those that are postponed. Of those that are final nothing else is kept.
+// Hours waiting for requests and postponed hours are counted separately. Final hours leave no other record.
 //
 //promise:statistics
 func TestBacklog(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 10 * time.Hour })
-	now := forward(p, start, 12)
+	now := runGathers(p, start, 12)
 	waiting, postponed := p.Backlog(now)
 	require.Zero(t, waiting+postponed)
 	require.NotContains(t, p.readAt, p.Calendar.HourAt(start)-5)
 
 	first := p.begin()
 	p.Final = p.Final.Remove(Window{first, first + 5})
-	p.Postponed = []*Postponed{newPostponed(Window{first, first + 2}, Fails, now)}
+	p.Postponed = []*Postponed{newPostponed(Window{first, first + 2}, Failing, now)}
 	waiting, postponed = p.Backlog(now)
 	require.Equal(t, []int{3, 2}, []int{waiting, postponed})
 
@@ -29,10 +29,10 @@ func TestBacklog(t *testing.T) {
 		respond(p, p.nextLive(later), later, func(h Hour) bool { return h < p.Calendar.HourAt(now) })
 	}
 	waiting, _ = p.Backlog(now.Add(5 * time.Hour))
-	require.Zero(t, waiting, "those that wait for newer calls have been read just now")
+	require.Zero(t, waiting, "hours above the watermark have just been read")
 }
 
-// It is unusual if the newest calls are older than twice the longest gap and two hours, once a day has been seen.
+// A stall is unusual if the newest calls are older than twice the longest gap plus two hours, once rows have spanned a day.
 //
 //promise:late
 func TestStall(t *testing.T) {
@@ -43,7 +43,7 @@ func TestStall(t *testing.T) {
 	now := start
 	for range 4 {
 		p.Start(now)
-		respond(p, p.Next(now), now, func(h Hour) bool { return (h.Of() < 6 || h.Of() > 9) && h.Of() != 12 })
+		respond(p, p.Next(now), now, func(h Hour) bool { return (h.OfDay() < 6 || h.OfDay() > 9) && h.OfDay() != 12 })
 		now = now.Add(5 * time.Minute)
 	}
 	require.Equal(t, 4, p.LongestGap)
@@ -58,12 +58,12 @@ func TestStall(t *testing.T) {
 	require.False(t, isUnusual)
 }
 
-// A delay of the report counts as a usual gap, unless no request was made meanwhile.
+// A delay of the report counts as a usual gap, unless no requests were made during it.
 //
 //promise:late
-func TestLatenessIsUsual(t *testing.T) {
+func TestUsualDelay(t *testing.T) {
 	for name, tt := range map[string]struct {
-		gather   time.Duration // between two
+		interval time.Duration // between gathers
 		expected int
 	}{"watched": {5 * time.Minute, 5}, "not watched": {2 * time.Hour, 0}} {
 		p := newPlanner(nil)
@@ -75,7 +75,7 @@ func TestLatenessIsUsual(t *testing.T) {
 			shown[h] = calls
 		}
 		end := start.Add(6 * time.Hour)
-		for now := start; now.Before(end); now = now.Add(tt.gather) {
+		for now := start; now.Before(end); now = now.Add(tt.interval) {
 			show(p, day, now, shown)
 		}
 		for h := day.From; h <= p.Calendar.HourAt(end); h++ {
@@ -95,28 +95,28 @@ func TestStatusOfHours(t *testing.T) {
 	require.Empty(t, p.Status(start).Open)
 	p.Start(start)
 	require.Len(t, p.Status(start).Open, 1)
-	require.Equal(t, whyUnread, p.Status(start).Open[0].Why)
+	require.Equal(t, reasonUnread, p.Status(start).Open[0].Reason)
 	respond(p, p.Next(start), start, everyHour)
 	reasons := make([]string, 0, 3)
 	for _, r := range p.Status(start).Open {
-		reasons = append(reasons, r.Why)
+		reasons = append(reasons, r.Reason)
 	}
-	require.Equal(t, []string{whyUnread, whyOnce, whyNewer}, reasons)
-	now := forward(p, start, 12)
+	require.Equal(t, []string{reasonUnread, reasonOneReading, reasonAboveWatermark}, reasons)
+	now := runGathers(p, start, 12)
 	s := p.Status(now)
 	require.Equal(t, "2026-11-22 15:00", s.Newest.String())
 	require.Equal(t, "2026-11-22 12:00", s.Watermark.String())
 	require.Equal(t, "2026-11-22 11:00", s.Complete.String())
 	require.Len(t, s.Open, 1)
-	require.Equal(t, whyNewer, s.Open[0].Why)
+	require.Equal(t, reasonAboveWatermark, s.Open[0].Reason)
 	require.Equal(t, "2026-11-22 12:00 to 2026-11-22 15:00", s.Open[0].Window.String())
 }
 
 //promise:status
 func TestStatusNamesReasons(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
-	now := forward(p, start, 12*6)
-	require.Len(t, p.Status(now).Open, 1, "what is above the watermark")
+	now := runGathers(p, start, 12*6)
+	require.Len(t, p.Status(now).Open, 1, "hours at or above the watermark")
 	first := p.begin()
 	p.Oldest = first + 5
 	later, past := now.Add(time.Hour), now.Add(-time.Hour)
@@ -126,15 +126,15 @@ func TestStatusNamesReasons(t *testing.T) {
 		p.Postponed = append(p.Postponed, d)
 		return d
 	}
-	postponed(2, 1, Doubtful, now, later)
-	postponed(5, 1, Doubtful, now, later)
-	postponed(12, 1, Fails, now, later)
-	postponed(13, 1, Fails, past, later)
-	postponed(14, 1, Fails, now, later)
-	postponed(15, 1, Fails, now, later.Add(time.Hour))
-	postponed(16, 1, Doubtful, past, past)
-	postponed(18, 3, Fails, past, later).FailingFrom++ // how many fail is not known yet
-	p.Again = Set{{first + 30, first + 31}}
+	postponed(2, 1, Inconclusive, now, later)
+	postponed(5, 1, Inconclusive, now, later)
+	postponed(12, 1, Failing, now, later)
+	postponed(13, 1, Failing, past, later)
+	postponed(14, 1, Failing, now, later)
+	postponed(15, 1, Failing, now, later.Add(time.Hour))
+	postponed(16, 1, Inconclusive, past, past)
+	postponed(18, 3, Failing, past, later).FailingFrom++ // one hour is skipped, so how many fail isn't known yet
+	p.ToReread = Set{{first + 30, first + 31}}
 	p.Open[first+32] = &openHour{shownAt: past}
 	begun := p.Calendar.HourAt(start) + 2
 	for _, h := range []Hour{2, 5, 12, 13, 14, 15, 16, 18, 19, 20, 30, 32, 34, begun - first} {
@@ -143,18 +143,18 @@ func TestStatusNamesReasons(t *testing.T) {
 	window := func(from, to Hour) Window { return Window{first + from, first + to} }
 	s := p.Status(now)
 	require.Equal(t, []OpenRange{
-		{window(2, 3), whyEarlier, now, later, true, false},
-		{window(5, 6), whyDoubted, now, later, true, false},
-		{window(12, 15), whyFails, past, later, true, true},
-		{window(15, 16), whyFails, now, later.Add(time.Hour), true, true},
-		{window(16, 17), whyDoubted, past, time.Time{}, true, false},
-		{window(18, 21), whyFails, past, time.Time{}, true, true},
-		{Window: window(30, 31), Why: whyAgain},
-		{window(32, 33), whyOnce, past, time.Time{}, false, false},
-		{window(34, 35), whyUnread, start, time.Time{}, false, false},
-		{Window{begun, begun + 1}, whyUnread, p.Calendar.Starts(begun)[0], time.Time{}, false, false},
+		{window(2, 3), reasonBeforeOldest, now, later, true, false},
+		{window(5, 6), reasonInconclusive, now, later, true, false},
+		{window(12, 15), reasonFailing, past, later, true, true},
+		{window(15, 16), reasonFailing, now, later.Add(time.Hour), true, true},
+		{window(16, 17), reasonInconclusive, past, time.Time{}, true, false},
+		{window(18, 21), reasonFailing, past, time.Time{}, true, true},
+		{Window: window(30, 31), Reason: reasonReread},
+		{window(32, 33), reasonOneReading, past, time.Time{}, false, false},
+		{window(34, 35), reasonUnread, start, time.Time{}, false, false},
+		{Window{begun, begun + 1}, reasonUnread, p.Calendar.Starts(begun)[0], time.Time{}, false, false},
 	}, s.Open[:10])
-	require.Equal(t, first+4, s.Complete, "what is earlier than any known calls is no gap")
+	require.Equal(t, first+4, s.Complete, "hours before the oldest known calls are no gap")
 	p.Final = p.Final.Remove(window(0, 6))
 	require.Zero(t, p.Status(now).Complete, "the oldest known calls are open")
 	p.Oldest, p.Final = first+11, p.Final.Remove(window(0, 11))
@@ -165,11 +165,11 @@ func TestStatusNamesReasons(t *testing.T) {
 	respond(p, p.Next(start), start, func(Hour) bool { return false })
 	s = p.Status(start)
 	require.Zero(t, s.Watermark)
-	require.Equal(t, whyNever, s.Open[0].Why)
+	require.Equal(t, reasonNoCalls, s.Open[0].Reason)
 	skips := newPlanner(func(o *Options) { o.Calendar = Calendar{madrid} })
 	skips.Start(time.Date(2026, 3, 28, 22, 0, 0, 0, time.UTC))
 	skips.Newest = HourOf(2026, 3, 29, 23)
-	require.Equal(t, whyUnread, skips.Status(time.Date(2026, 3, 29, 22, 0, 0, 0, time.UTC)).Open[0].Why)
+	require.Equal(t, reasonUnread, skips.Status(time.Date(2026, 3, 29, 22, 0, 0, 0, time.UTC)).Open[0].Reason)
 	_, err := StatusOf(Options{}, State{}, start)
 	require.Error(t, err)
 	saved := p.Save(true)

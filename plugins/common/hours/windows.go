@@ -8,7 +8,7 @@ import (
 	"sort"
 )
 
-// longestWindow is how many hours one request may span (vendor documentation: 31 days).
+// longestWindow is the most hours that one request may span (vendor documentation: 31 days).
 const longestWindow = 31 * Day
 
 // Window is a range of hours, From inclusive, To exclusive.
@@ -35,7 +35,7 @@ func (w Window) intersect(other Window) Window {
 // MarshalJSON writes the window as ["2026-01-18T16","2026-01-19T00"].
 func (w Window) MarshalJSON() ([]byte, error) { return json.Marshal([2]Hour{w.From, w.To}) }
 
-// UnmarshalJSON reads what MarshalJSON writes. It refuses an empty window.
+// UnmarshalJSON reads the format of MarshalJSON. An empty window is an error.
 func (w *Window) UnmarshalJSON(content []byte) error {
 	var ends []Hour
 	if err := json.Unmarshal(content, &ends); err != nil {
@@ -48,10 +48,10 @@ func (w *Window) UnmarshalJSON(content []byte) error {
 	return nil
 }
 
-// Set is a set of hours as windows: sorted, disjoint, merged where they touch. Its methods leave it as it is.
+// Set is a set of hours, stored as sorted, disjoint windows that don't touch. Except for extend, its methods don't modify it.
 type Set []Window
 
-// setOf returns the hours of windows in whatever order, which it uses up.
+// setOf returns the hours of the windows, which may be in any order. It reuses the slice.
 func setOf(windows []Window) Set {
 	slices.SortFunc(windows, func(a, b Window) int { return int(a.From - b.From) })
 	set := windows[:0]
@@ -73,7 +73,7 @@ func (s Set) Add(w Window) Set { return s.Union(Set{w}) }
 // Remove returns the set without the hours of w.
 func (s Set) Remove(w Window) Set { return s.Without(setOf([]Window{w})) }
 
-// extend adds an hour that comes after all others, in place.
+// extend adds an hour after all others, in place.
 func (s *Set) extend(h Hour) {
 	if n := len(*s); n > 0 && (*s)[n-1].To == h {
 		(*s)[n-1].To++
@@ -92,14 +92,14 @@ func (s Set) Without(other Set) Set {
 		for len(other) > 0 && other[0].To <= w.From {
 			other = other[1:]
 		}
-		for _, hole := range other {
-			if hole.From >= w.To {
+		for _, gap := range other {
+			if gap.From >= w.To {
 				break
 			}
-			if before := (Window{w.From, hole.From}); !before.IsEmpty() {
+			if before := (Window{w.From, gap.From}); !before.IsEmpty() {
 				rest = append(rest, before)
 			}
-			w.From = hole.To
+			w.From = gap.To
 		}
 		if !w.IsEmpty() {
 			rest = append(rest, w)
@@ -136,7 +136,7 @@ func (s Set) Hours() (n int) {
 	return n
 }
 
-// isValid reports whether the set is as its methods make it.
+// isValid reports whether the windows are non-empty, sorted and don't touch.
 func (s Set) isValid() bool {
 	var before *Window
 	for _, w := range s {

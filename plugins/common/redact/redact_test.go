@@ -13,7 +13,7 @@ import (
 
 const secret = `Invented/Token+1"%41&%25é`
 
-// A secret is found however a server, a library or a message escapes it.
+// A secret is found regardless of how a server, a library or a message escapes it.
 //
 //promise:leaks
 func TestSecrets(t *testing.T) {
@@ -66,7 +66,7 @@ func TestSecrets(t *testing.T) {
 	require.Equal(t, "a<token>b", NewSecrets("over-lap", "lap-over").Redact("aover-lap-overb"))
 }
 
-func TestOtherTextsStay(t *testing.T) {
+func TestOtherTextIsUnchanged(t *testing.T) {
 	for _, text := range []string{"", "100%", `\`, `\u12`, "&amp;", "50%25", "a\xffb", "<token>", `C:\new\temp`} {
 		require.Equal(t, text, NewSecrets("invented").Redact(text))
 	}
@@ -74,7 +74,7 @@ func TestOtherTextsStay(t *testing.T) {
 	require.Equal(t, "a abc", NewSecrets("", "a", "abc").Redact("a abc"), "too short to hide")
 }
 
-// A secret is found beside what looks like an escape, and after it.
+// A secret is found next to text that looks like an escape.
 //
 //promise:leaks
 func TestSecretsBesideEscapes(t *testing.T) {
@@ -93,16 +93,16 @@ func TestSecretsBesideEscapes(t *testing.T) {
 	}
 }
 
-// A cut shows no part of a secret.
+// A text that is cut shows no part of a secret.
 //
 //promise:leaks
 func TestRedactFirst(t *testing.T) {
-	const most = 1000
+	const limit = 1000
 	s := NewSecrets(secret)
-	for _, before := range []int{0, most - 10, most, 3 * most} {
-		got := s.RedactFirst(strings.Repeat("x", before)+strings.Repeat(secret, 100), most)
+	for _, before := range []int{0, limit - 10, limit, 3 * limit} {
+		got := s.RedactFirst(strings.Repeat("x", before)+strings.Repeat(secret, 100), limit)
 		require.NotContains(t, strings.ToLower(got), "inv", before)
-		require.LessOrEqual(t, len(got), most+len("<token>…"))
+		require.LessOrEqual(t, len(got), limit+len("<token>…"))
 		require.True(t, strings.HasSuffix(got, "…"))
 	}
 	require.Equal(t, "ab", s.RedactFirst("ab", 2))

@@ -1,4 +1,4 @@
-// Package redact removes secrets and parts of URLs from texts for logs and messages.
+// Package redact removes secrets, and the logins and queries of URLs, from texts for logs and messages.
 package redact
 
 import (
@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// minSecret is the fewest characters of a secret: words would suffer from shorter ones.
+	// minSecret is the minimum length of a secret in bytes, because shorter ones would also match parts of words.
 	minSecret = 4
-	// maxOverhang is how many bytes after a cut are searched for the end of a secret.
+	// maxOverhang is how many bytes after a cut are searched for the rest of a secret.
 	maxOverhang = 3 << 10
-	// maxEscapes is how many times a secret may have been escaped.
+	// maxEscapes is how many levels of escapes are removed.
 	maxEscapes = 4
 )
 
-// Secrets are secrets to remove from texts, known by their hashes alone. The zero value has none. It may be used concurrently.
+// Secrets is a set of secrets to remove from texts, stored only as hashes. The zero value is empty. It is safe for concurrent use.
 type Secrets struct {
 	mu       sync.RWMutex
 	byLength map[int]map[[sha256.Size]byte]struct{}
 }
 
-// NewSecrets returns the set of these secrets.
+// NewSecrets returns a set with these secrets.
 func NewSecrets(secrets ...string) *Secrets {
 	s := &Secrets{}
 	for _, secret := range secrets {
@@ -36,7 +36,7 @@ func NewSecrets(secrets ...string) *Secrets {
 	return s
 }
 
-// Add adds a secret. One of fewer than 4 characters is ignored.
+// Add adds a secret. Secrets of less than 4 bytes are ignored.
 func (s *Secrets) Add(secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,24 +44,24 @@ func (s *Secrets) Add(secret string) {
 		s.byLength = make(map[int]map[[sha256.Size]byte]struct{})
 	}
 	for level := range levels(secret) {
-		if n := len(level.plain); n >= minSecret {
-			if s.byLength[n] == nil {
-				s.byLength[n] = make(map[[sha256.Size]byte]struct{})
+		if length := len(level.plain); length >= minSecret {
+			if s.byLength[length] == nil {
+				s.byLength[length] = make(map[[sha256.Size]byte]struct{})
 			}
-			s.byLength[n][sha256.Sum256(level.plain)] = struct{}{}
+			s.byLength[length][sha256.Sum256(level.plain)] = struct{}{}
 		}
 	}
 }
 
-// Redact returns the text with "<token>" in place of each secret: in any case of ASCII, and escaped as in URLs, JSON, Go's quotes or HTML, up to
-// four times.
+// Redact returns the text with each secret replaced by "<token>". It ignores ASCII case, and also finds secrets escaped up to four times as in
+// URLs, JSON, Go strings or HTML.
 func (s *Secrets) Redact(text string) string { return s.RedactFirst(text, len(text)) }
 
-// RedactFirst redacts the text as Redact does, and cuts it to its first bytes. Nothing is shown of a secret across the cut.
-func (s *Secrets) RedactFirst(text string, most int) string {
+// RedactFirst redacts the first n bytes of the text like Redact does, and replaces the rest by "…". A secret across the cut is redacted too.
+func (s *Secrets) RedactFirst(text string, n int) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	shown := min(most, len(text))
+	shown := min(n, len(text))
 	text = text[:min(shown+maxOverhang, len(text))]
 	isSecret := make([]bool, len(text))
 	found := false
@@ -95,17 +95,17 @@ func (s *Secrets) RedactFirst(text string, most int) string {
 	return out.String()
 }
 
-// escape matches a character as it is escaped in URLs, JSON, Go's quotes or HTML.
+// escape matches an escaped character of URLs, JSON, Go strings or HTML.
 var escape = regexp.MustCompile(`(?i)%u[0-9a-f]{4}|%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]|&#\d{1,12};?|&#x[0-9a-f]{1,12};?|&\w{1,8};`)
 
-// level is a text in lower case without some levels of escapes, and for each of its bytes, and its end, the offset in the text.
+// level is a text after removing some levels of escapes, with the offset in the original text of each byte and of the end.
 type level struct {
 	plain   []byte
 	offsets []int
 }
 
-// levels returns the text as it is, and without one more level of escapes each time. A secret may be found at any of them: what stands
-// before it may look like the beginning of an escape.
+// levels yields the text in lower case, first unchanged, then with one more level of escapes removed each time. Every level must be searched,
+// because text before a secret may look like the start of an escape.
 func levels(text string) iter.Seq[level] {
 	l := level{[]byte(text), make([]int, len(text)+1)}
 	for i := range l.offsets {
@@ -125,7 +125,7 @@ func levels(text string) iter.Seq[level] {
 	}
 }
 
-// without returns the text without these escapes.
+// without returns the text with these escapes replaced by the characters they stand for.
 func (l level) without(places [][]int) level {
 	plain, offsets := make([]byte, 0, len(l.plain)), make([]int, 0, len(l.offsets))
 	end := 0
@@ -149,16 +149,16 @@ func lower(text []byte) []byte {
 	return text
 }
 
-// character returns what an escape stands for.
+// character returns the character that an escape stands for.
 func character(escape string) string {
 	switch {
 	case escape[0] == '&':
 		return html.UnescapeString(escape)
 	case len(escape) == len("%uXXXX"):
-		code, _ := strconv.ParseUint(escape[2:], 16, 32) //nolint:errcheck // the expression has matched it
+		code, _ := strconv.ParseUint(escape[2:], 16, 32) //nolint:errcheck // matched by the expression
 		return string(rune(code))
 	case escape[0] == '%', len(escape) == len(`\xXX`):
-		code, _ := strconv.ParseUint(escape[len(escape)-2:], 16, 8) //nolint:errcheck // the expression has matched it
+		code, _ := strconv.ParseUint(escape[len(escape)-2:], 16, 8) //nolint:errcheck // matched by the expression
 		return string([]byte{byte(code)})
 	}
 	if control := strings.IndexByte("nrt", escape[1]); control >= 0 {

@@ -14,10 +14,10 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/hours"
 )
 
-// reportSizes are the rows of the longest window of one request, and the most that the API returns.
+// reportSizes are the rows of the longest window per request, and the most rows that the API returns.
 var reportSizes = []int{744, 60000}
 
-// BenchmarkReport compares the package with the plainest way to read a report in Go, and with Telegraf's parser for JSON.
+// BenchmarkReport compares the package with the plainest way to parse a report in Go, and with Telegraf's JSON parser.
 func BenchmarkReport(b *testing.B) {
 	for _, rows := range reportSizes {
 		window, body := reportOf(rows)
@@ -91,7 +91,7 @@ func TestSixtyThousandRows(t *testing.T) {
 	}
 }
 
-// reportOf returns a report of so many rows and its window.
+// reportOf returns a report with this many rows, and its window.
 func reportOf(rows int) (window hours.Window, body string) {
 	to := hours.HourOf(2026, 1, 1, 0)
 	window = hours.Window{From: to - hours.Hour(rows), To: to}

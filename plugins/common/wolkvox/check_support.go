@@ -2,8 +2,8 @@ package wolkvox
 
 import "github.com/tidwall/gjson"
 
-// HasRows reports whether the response is a report with rows, even if Parse fails because none of them can be read or is of the window. It
-// does not count rows of an hour without a date: Parse can read those of a single day.
+// HasRows reports whether the response is a report with rows, even if Parse fails because all rows are unreadable or outside the window.
+// Rows with an hour but no date don't count, because Parse can read them if a single day is requested.
 func (r *Response) HasRows() bool {
 	if r.BodyErr != nil {
 		return false

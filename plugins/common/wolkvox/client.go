@@ -1,6 +1,6 @@
-// Package wolkvox is a client for wolkvox's hourly IVR report, "1.2. IVR calls and minutes by time" in the vendor documentation: it makes
-// one request, and returns the rows of the hours that were requested, or a Failure with advice. It retries nothing, and remembers nothing
-// but how the report writes decimals.
+// Package wolkvox is a client for wolkvox's hourly IVR report, "1.2. IVR calls and minutes by time" in the vendor documentation. It makes
+// one request and returns the rows of the requested hours, or a Failure with advice. It never retries, and only remembers how the report
+// writes decimals.
 package wolkvox
 
 import (
@@ -20,33 +20,33 @@ import (
 )
 
 const (
-	// ReportPath is the path of reports (vendor documentation).
+	// ReportPath is the path for reports (vendor documentation).
 	ReportPath = "/api/v2/reports_manager.php"
-	// InfoPath is the path of information on the operation (vendor documentation).
+	// InfoPath is the path for information about the operation (vendor documentation).
 	InfoPath = "/api/v2/information.php"
-	// QuotaAPI is the `api` parameter of a request to InfoPath for the operation's quota (vendor documentation).
+	// QuotaAPI is the `api` parameter that requests the operation's quota from InfoPath (vendor documentation).
 	QuotaAPI  = "token_info"
 	reportAPI = "diagram_1_2"
 
-	// MaxHeaderBytes is what HTTP's transport should accept of response headers. Those of usual servers have 1 KiB.
+	// MaxHeaderBytes is the limit on response headers that the HTTP transport should set. Typical headers take 1 KiB.
 	MaxHeaderBytes = 8 << 10
 )
 
 // Client makes requests to one operation's server. Its methods may be called concurrently.
 type Client struct {
-	URL       string         // of the server, without a slash at its end
-	Token     *config.Secret // read anew for each request, as a secret store may change it
-	Timeout   time.Duration  // of a request, from the moment the token is free to the end of the response
-	Calendar  hours.Calendar // of the operation, which labels the hours of its report
-	HTTP      *http.Client   // with RefuseRedirect, without keep-alives, see there, and with HandshakeTimeout
+	URL       string         // of the server, without a trailing slash
+	Token     *config.Secret // read for each request, because a secret store may change it
+	Timeout   time.Duration  // per request, from when the token is free to the end of the response
+	Calendar  hours.Calendar // of the operation; labels the hours of its report
+	HTTP      *http.Client   // with RefuseRedirect and HandshakeTimeout, without keep-alives (see RefuseRedirect)
 	UserAgent string
-	Log       telegraf.Logger          // gets one debug line per request
-	OnRequest func(took time.Duration) // called after each request, if set; waiting for the token does not count
+	Log       telegraf.Logger          // receives one debug line per request
+	OnRequest func(took time.Duration) // if set, called after each request; took excludes the wait for the token
 
-	decimalComma atomic.Bool // the latest response that could tell had minutes with a decimal comma
+	decimalComma atomic.Bool // the latest conclusive response used a decimal comma in minutes
 }
 
-// Report requests the report of the hours of w. Its error is a *Failure, or ctx's once ctx has ended.
+// Report requests the report for the hours of w. The error is a *Failure, or ctx.Err() once ctx has ended.
 func (c *Client) Report(ctx context.Context, w hours.Window) (*Report, error) {
 	r, err := c.Do(ctx, ReportPath, c.Query(w))
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *Client) Report(ctx context.Context, w hours.Window) (*Report, error) {
 	return c.Parse(r, w)
 }
 
-// Query returns the parameters of a request for the report of the hours of w: "date_ini" and "date_end" as local time YYYYmmddHHMMSS,
+// Query returns the request parameters for the report for the hours of w: "date_ini" and "date_end" in local time as YYYYmmddHHMMSS,
 // the latter inclusive (vendor documentation, seen in public clients).
 func (*Client) Query(w hours.Window) url.Values {
 	const layout = "2006010215"
@@ -67,23 +67,23 @@ func (*Client) Query(w hours.Window) url.Values {
 	}
 }
 
-// Response is a response of the API with whatever status, as Client.Do makes it.
+// Response is a response of the API with any status, as returned by Client.Do.
 type Response struct {
-	HTTP    *http.Response // whose own body has been read
-	Body    []byte         // uncompressed, up to the limit of 2 MiB
-	BodyErr error          // of reading the body
+	HTTP    *http.Response // its own Body has been consumed
+	Body    []byte         // uncompressed, at most 2 MiB
+	BodyErr error          // error from reading the body
 
-	turn turns // that the body has, if it is large
+	held semaphore // semaphore of which the body holds a slot, if it is large
 }
 
-// Do makes one GET request with the token, as soon as no other request of this process uses it, and reads the body. Its error is a
-// *Failure where there is no response, or ctx's once ctx has ended. The response has to be released, as few may be large at a time.
+// Do makes one GET request with the token, once no other request of this process uses it, and reads the body. The error is a *Failure if
+// there is no response, or ctx.Err() once ctx has ended. The caller must release the response, because few large ones are read at a time.
 func (c *Client) Do(ctx context.Context, path string, query url.Values) (*Response, error) {
 	token, err := c.CurrentToken()
 	if err != nil {
 		return nil, err
 	}
-	release, err := acquire(ctx, token)
+	release, err := acquireToken(ctx, token)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (c *Client) request(ctx context.Context, path string, query url.Values, tok
 	}
 	req.Header.Set("wolkvox-token", token)
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Accept-Encoding", "identity") // or else net/http decompresses, which takes 40 KiB for each response under way
+	req.Header.Set("Accept-Encoding", "identity") // otherwise net/http decompresses, which takes 40 KiB per response in progress
 	req.Header.Set("User-Agent", c.UserAgent)
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
@@ -126,14 +126,14 @@ func (c *Client) request(ctx context.Context, path string, query url.Values, tok
 	defer resp.Body.Close()
 
 	r := &Response{HTTP: resp}
-	resp.Header = pick(resp.Header, "Content-Encoding", "Content-Type", "Date", "Age", "Retry-After")
+	resp.Header = selectHeaders(resp.Header, "Content-Encoding", "Content-Type", "Date", "Age", "Retry-After")
 	r.readBody(ctx)
 	c.Log.Debugf("Requested %s: HTTP status %d, %d bytes", query.Encode(), resp.StatusCode, len(r.Body))
 	return r, nil
 }
 
-// pick returns the headers of these names. The others may take ten times the memory that their bytes have.
-func pick(header http.Header, names ...string) http.Header {
+// selectHeaders returns only the named headers. Others may take ten times their size in memory.
+func selectHeaders(header http.Header, names ...string) http.Header {
 	picked := make(http.Header, len(names))
 	for _, name := range names {
 		if value := header.Get(name); value != "" {
@@ -143,22 +143,22 @@ func pick(header http.Header, names ...string) http.Header {
 	return picked
 }
 
-// RefuseRedirect is for an http.Client's CheckRedirect: net/http would send the token along, and each redirect costs a call of the quota.
-// Keep-alives should be disabled for a similar reason: net/http logs what a server sends unrequested on a kept connection, which may be
-// the token, and may repeat a request there that nobody counts.
+// RefuseRedirect is a CheckRedirect function for http.Client. It fails all redirects, because net/http would send the token to the new
+// address, and each redirect counts toward the quota. Keep-alives should be disabled for similar reasons: on a kept connection, net/http
+// logs unsolicited responses, which may contain the token, and may repeat requests without counting them.
 func RefuseRedirect(*http.Request, []*http.Request) error {
 	return ErrRedirect
 }
 
-// ErrRedirect is the error of RefuseRedirect.
+// ErrRedirect is the error that RefuseRedirect returns.
 var ErrRedirect = errors.New("redirect refused")
 
 func (r *Response) isSuccess() bool {
 	return r.HTTP.StatusCode >= 200 && r.HTTP.StatusCode <= 299
 }
 
-// Time returns the API's time by the Date header. It is zero where that is missing, before 2015 or after 2200, or may be old, as a cache
-// has added an Age header.
+// Time returns the API's time from the Date header. It is zero if the header is missing, before 2015 or after 2200, or if an Age header
+// shows that the response comes from a cache.
 func (r *Response) Time() time.Time {
 	date, err := http.ParseTime(r.HTTP.Header.Get("Date"))
 	if err != nil || date.Year() < 2015 || date.Year() > 2200 || r.HTTP.Header.Get("Age") != "" {
@@ -167,12 +167,12 @@ func (r *Response) Time() time.Time {
 	return date
 }
 
-// retryAfter returns what the header of that name demands, in seconds or as a date (RFC 9110): between none and a day.
+// retryAfter returns the wait that the Retry-After header requests, in seconds or as a date (RFC 9110): 0 to 24 h.
 func (r *Response) retryAfter() time.Duration {
-	const most = 24 * time.Hour
+	const longest = 24 * time.Hour
 	text := r.HTTP.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return time.Duration(min(seconds, uint64(most/time.Second))) * time.Second
+		return time.Duration(min(seconds, uint64(longest/time.Second))) * time.Second
 	}
 	until, err := http.ParseTime(text)
 	if err != nil {
@@ -182,10 +182,10 @@ func (r *Response) retryAfter() time.Duration {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	return min(max(until.Sub(now), 0), most)
+	return min(max(until.Sub(now), 0), longest)
 }
 
-// contentType returns the header of that name for messages.
+// contentType returns the Content-Type header, quoted for messages.
 func (r *Response) contentType() string {
 	return Quote(r.HTTP.Header.Get("Content-Type"), 80)
 }

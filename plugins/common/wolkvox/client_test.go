@@ -30,7 +30,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/hours"
 )
 
-// testReport is a report of four hours of testDay.
+// testReport is a report with four hours of testDay.
 const testReport = `{"code": "200", "error": null, "msg": "4 records were found", "data": [
 		{"date": "2026-01-18-16", "calls": "141", "ivr_minutes": "305.117"},
 		{"date": "2026-01-18-17", "calls": "98", "ivr_minutes": "201.5"},
@@ -39,11 +39,11 @@ const testReport = `{"code": "200", "error": null, "msg": "4 records were found"
 
 var testDay = hours.Window{From: hours.HourOf(2026, 1, 18, 0), To: hours.HourOf(2026, 1, 19, 0)}
 
-// newClient returns a client of the server at url, with a token of its own.
+// newClient returns a client for the server, with its own token.
 func newClient(t testing.TB, server string) (*Client, *testutil.CaptureLogger) {
 	t.Helper()
 	logger := &testutil.CaptureLogger{}
-	c := in(t, "America/Bogota")
+	c := inZone(t, "America/Bogota")
 	token := config.NewSecret([]byte(testToken + t.Name()))
 	c.URL, c.Token, c.Timeout, c.UserAgent, c.Log = server, &token, time.Minute, "invented/1", logger
 	c.HTTP = &http.Client{
@@ -53,7 +53,7 @@ func newClient(t testing.TB, server string) (*Client, *testutil.CaptureLogger) {
 	return c, logger
 }
 
-// serve returns the URL of a server that lasts until the end of the test.
+// serve returns the URL of a server that runs until the end of the test.
 func serve(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -61,7 +61,7 @@ func serve(t testing.TB, handler http.HandlerFunc) string {
 	return server.URL
 }
 
-// always returns a handler whose response is always the same.
+// always returns a handler that always sends the same response.
 func always(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -72,19 +72,19 @@ func always(status int, body string) http.HandlerFunc {
 	}
 }
 
-// roundTripper is a transport that is a function.
+// roundTripper makes a function an http.RoundTripper.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// canned returns a transport whose responses are these bytes.
+// canned returns a transport that always receives these bytes.
 func canned(response []byte) roundTripper {
 	return func(r *http.Request) (*http.Response, error) {
 		return http.ReadResponse(bufio.NewReader(bytes.NewReader(response)), r)
 	}
 }
 
-func requireClass(t *testing.T, class *Class, err error) {
+func requireClass(t *testing.T, class *FailureClass, err error) {
 	t.Helper()
 	var failure *Failure
 	require.ErrorAs(t, err, &failure)
@@ -99,7 +99,7 @@ func TestRequest(t *testing.T) {
 		requests <- r
 		always(http.StatusOK, testReport)(w, r)
 	})+"/wv0001")
-	token := config.NewSecret([]byte(testToken + "\n")) // as docker's secrets have it
+	token := config.NewSecret([]byte(testToken + "\n")) // with a newline, as in Docker's secrets
 	c.Token = &token
 	var took []time.Duration
 	c.OnRequest = func(d time.Duration) { took = append(took, d) }
@@ -110,7 +110,7 @@ func TestRequest(t *testing.T) {
 	require.Len(t, report.Rows, 4)
 	require.Equal(t, Row{Hour: hours.HourOf(2026, 1, 18, 16), Figures: hours.Figures{Calls: 141, Minutes: 305.117}}, report.Rows[0])
 	require.WithinDuration(t, time.Now(), report.Time, time.Minute)
-	require.True(t, connected, "the caller's trace works as well")
+	require.True(t, connected, "the caller's trace must work too")
 	require.Len(t, took, 1)
 	require.Positive(t, took[0])
 
@@ -126,10 +126,10 @@ func TestRequest(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("Requested %s: HTTP status 200, %d bytes", r.URL.RawQuery, len(testReport)), logger.Messages()[0].Text)
 }
 
-// Few headers are kept while the body is read, and no error shows the login of a URL.
+// Only headers that are needed are kept, and no error shows the login of a URL.
 //
 //promise:leaks
-func TestWhatIsKept(t *testing.T) {
+func TestKeptHeaders(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Other", "x")
@@ -150,10 +150,10 @@ func TestWhatIsKept(t *testing.T) {
 	require.NotContains(t, err.Error(), "invented")
 }
 
-// A body that is no gzip, though its header says so, is named as such.
+// The error names a body that isn't gzip although its header says so.
 //
 //promise:failures
-func TestNoGzip(t *testing.T) {
+func TestInvalidGzip(t *testing.T) {
 	t.Parallel()
 	c, _ := newClient(t, "http://127.0.0.1:1")
 	c.HTTP.Transport = canned([]byte("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + testReport))
@@ -167,7 +167,7 @@ func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err   error
-		class *Class
+		class *FailureClass
 	}{
 		"refused":        {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, FailedConnection},
 		"reset":          {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, FailedServer},
@@ -188,7 +188,7 @@ func TestBrokenConnections(t *testing.T) {
 }
 
 //promise:failures
-func TestNobodyListens(t *testing.T) {
+func TestConnectionRefused(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -240,7 +240,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A response that has come whole counts, though the plugin is being stopped.
+// A complete response counts even if the plugin is being stopped.
 //
 //promise:stop
 func TestCancelAfterTheResponse(t *testing.T) {
@@ -257,7 +257,7 @@ func TestCancelAfterTheResponse(t *testing.T) {
 //promise:failures
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // that accepts connections and never reads from them
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, but never reads from them
 	require.NoError(t, err)
 	defer listener.Close()
 	c, _ := newClient(t, "http://"+listener.Addr().String())
@@ -266,11 +266,11 @@ func TestTimeout(t *testing.T) {
 	requireClass(t, FailedTimeout, err)
 }
 
-// gauge is a handler that knows how many requests were in it at once.
+// gauge is a handler that counts concurrent requests.
 type gauge struct {
 	mu        sync.Mutex
 	now, most int
-	meet      chan struct{} // if not nil, requests wait for each other in it
+	meet      chan struct{} // if not nil, a request waits in the handler for another one
 }
 
 func (g *gauge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -293,7 +293,7 @@ func (g *gauge) count(n int) {
 	g.most = max(g.most, g.now)
 }
 
-// requestAll has a client of the server for each of the tokens make requests at the same time.
+// requestAll makes requests concurrently, with one client per token.
 func requestAll(t *testing.T, server string, tokens ...string) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -324,12 +324,12 @@ func TestSameTokenNeverTwiceAtOnce(t *testing.T) {
 //promise:simultaneous
 func TestOtherTokensDoNotWait(t *testing.T) {
 	t.Parallel()
-	g := &gauge{meet: make(chan struct{})} // a request ends once there is another one
+	g := &gauge{meet: make(chan struct{})} // a request ends once another one has begun
 	requestAll(t, serve(t, g.ServeHTTP), "invented-token-one", "invented-token-other")
 	require.Equal(t, 2, g.most)
 }
 
-// Waiting for the token is not bounded by the timeout, and no failure.
+// The timeout doesn't limit the wait for the token, and the wait isn't a failure.
 //
 //promise:simultaneous
 func TestWaitForToken(t *testing.T) {
@@ -338,7 +338,7 @@ func TestWaitForToken(t *testing.T) {
 	c.OnRequest = func(time.Duration) { t.Error("no request was made") }
 	token, err := c.CurrentToken()
 	require.NoError(t, err)
-	release, err := acquire(t.Context(), token)
+	release, err := acquireToken(t.Context(), token)
 	require.NoError(t, err)
 
 	timeout := c.Timeout
@@ -359,10 +359,10 @@ func TestWaitForToken(t *testing.T) {
 
 	tokens.Lock()
 	defer tokens.Unlock()
-	require.NotContains(t, tokens.locks, sha256.Sum256([]byte(token)), "locks that nobody needs are forgotten")
+	require.NotContains(t, tokens.locks, sha256.Sum256([]byte(token)), "unused locks must be dropped")
 }
 
-// A server, or a gateway that operations share, may send any operation's token back in any place and form.
+// A server, or a gateway that operations share, may send back any operation's token in any place and form.
 //
 //promise:leaks
 func TestTokensInResponses(t *testing.T) {
@@ -451,7 +451,7 @@ func TestRedirects(t *testing.T) {
 			}))
 			_, err := c.Report(t.Context(), testDay)
 			requireClass(t, FailedRedirect, err)
-			require.Equal(t, 1, requests, "each costs a call of the quota")
+			require.Equal(t, 1, requests, "each counts toward the quota")
 		}
 	}
 	c, _ := newClient(t, serve(t, always(http.StatusFound, "")))
@@ -461,7 +461,7 @@ func TestRedirects(t *testing.T) {
 	require.Zero(t, tokens.Load())
 }
 
-// The token is in the header of the request and nowhere else, wherever the server sends it back to.
+// The token is in the request header and nowhere else, wherever the server sends it back.
 //
 //promise:leaks
 func TestTokenLeaksNowhere(t *testing.T) {
@@ -516,12 +516,12 @@ func TestTokenLeaksNowhere(t *testing.T) {
 			token := config.NewSecret([]byte(marked))
 			c.Token = &token
 			report, err := c.Report(t.Context(), testDay)
-			require.NotContains(t, fmt.Sprint(report, err, logger.Messages()), "marked", "half of it is too much")
+			require.NotContains(t, fmt.Sprint(report, err, logger.Messages()), "marked", "not even part of it")
 		})
 	}
 }
 
-// What a server sends unrequested is nobody's, and net/http would log it. It can't run beside other tests, whose log it takes.
+// An unsolicited response isn't logged, as net/http would do on a kept connection. The test isn't parallel because it captures the global log.
 //
 //promise:leaks
 func TestUnrequestedResponse(t *testing.T) {
@@ -543,7 +543,7 @@ func TestUnrequestedResponse(t *testing.T) {
 	require.NotContains(t, logged.String(), "Unsolicited")
 }
 
-// FuzzResponse has a server send anything, status and headers included.
+// FuzzResponse sends arbitrary responses, including status and headers.
 //
 //promise:leaks
 //promise:failures

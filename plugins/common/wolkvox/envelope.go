@@ -22,14 +22,14 @@ var (
 
 const byteOrderMark = "\ufeff"
 
-// envelope is what a body has around its rows. Its texts may be numbers, null or missing, and numbers may be texts.
+// envelope is the part of a body around its rows. Its texts may be numbers, null or missing, and its numbers may be texts.
 type envelope struct {
 	code, error, message, data gjson.Result
 
 	shape shape // of data
 }
 
-// readEnvelope reads the body of a response. Keys are case-sensitive; of equal ones the last counts.
+// readEnvelope parses the body of a response. Keys are case-sensitive, and the last of duplicate keys counts.
 func readEnvelope(body []byte) (*envelope, error) {
 	content := bytes.TrimSpace(bytes.TrimPrefix(body, []byte(byteOrderMark)))
 	if err := checkJSON(content); err != nil {
@@ -56,8 +56,8 @@ func readEnvelope(body []byte) (*envelope, error) {
 	return e, nil
 }
 
-// checkJSON returns why the content is not one whole JSON value. It is encoding/json's check, since gjson's overflows the stack on deep
-// nesting.
+// checkJSON returns an error unless the content is a single, complete JSON value. It uses encoding/json, because gjson's check overflows
+// the stack on deep nesting.
 func checkJSON(content []byte) error {
 	if json.Valid(content) {
 		return nil
@@ -71,27 +71,27 @@ func checkJSON(content []byte) error {
 	return err
 }
 
-// shape is how data holds the rows.
+// shape is the structure in which data holds the rows.
 type shape int
 
 const (
-	noShape      shape = iota // not that of a report
-	shapeEmpty                // there are none
+	noShape      shape = iota // not a report
+	shapeEmpty                // no rows
 	shapeList                 // as documented
-	shapeRow                  // one row in place of a list (seen in public clients of other endpoints)
-	shapeByIndex              // an object of rows by their index, as PHP writes a list with gaps
+	shapeRow                  // one row instead of a list (seen in public clients of other endpoints)
+	shapeByIndex              // an object with rows by index, as PHP encodes a list with gaps
 )
 
 func shapeOf(data gjson.Result) shape {
 	switch {
-	case isNothing(data):
+	case isBlank(data):
 		return shapeEmpty
 	case data.IsArray():
 		return shapeList
 	case !data.IsObject():
 		return noShape
 	}
-	if row := readRow(data); row.isWhole() {
+	if row := readRow(data); row.isComplete() {
 		return shapeRow
 	}
 	found := noShape
@@ -111,22 +111,22 @@ func shapeOf(data gjson.Result) shape {
 	return found
 }
 
-// isIndex reports whether the key is a row's index, 60,000 at most (vendor documentation). Keys such as "08" or "2026011808" are not.
+// isIndex reports whether the key is the index of a row, at most 60,000 (vendor documentation), unlike "08" or "2026011808".
 func isIndex(key string) bool {
 	return len(key) <= len("60000") && isDigits(key) && (key[0] != '0' || key == "0")
 }
 
-// hasShape reports whether the data is rows in a known shape, or nothing.
+// hasShape reports whether the data is empty, or has rows in a known shape.
 func (e *envelope) hasShape() bool {
 	return e.shape != noShape
 }
 
-// hasRows reports whether the data is rows in a known shape.
+// hasRows reports whether the data has rows in a known shape.
 func (e *envelope) hasRows() bool {
 	return e.shape > shapeEmpty
 }
 
-// eachRow calls a function with each row, in order of appearance, until it returns false.
+// eachRow calls each for every row, in order of appearance, until it returns false.
 func (e *envelope) eachRow(each func(row gjson.Result) bool) {
 	if e.shape == shapeRow {
 		each(e.data)
@@ -137,12 +137,12 @@ func (e *envelope) eachRow(each func(row gjson.Result) bool) {
 	}
 }
 
-// texts returns error and message of the body, once where they are the same, without those that mean nothing or repeat the status.
+// texts returns error and message of the body, without duplicates, blanks and texts that only repeat the status or code.
 func (e *envelope) texts(status int) []string {
 	var texts []string
 	for _, v := range []gjson.Result{e.error, e.message} {
 		switch text := textOrJSON(v); {
-		case isNothing(v), text == strconv.Itoa(status), text == textOrJSON(e.code):
+		case isBlank(v), text == strconv.Itoa(status), text == textOrJSON(e.code):
 		case len(texts) == 0 || text != texts[0]:
 			texts = append(texts, text)
 		}
@@ -150,8 +150,8 @@ func (e *envelope) texts(status int) []string {
 	return texts
 }
 
-// isNothing reports whether the value is one that PHP and its programmers write for nothing.
-func isNothing(v gjson.Result) bool {
+// isBlank reports whether the value is one of those that PHP code uses for no value.
+func isBlank(v gjson.Result) bool {
 	text, isText := textOf(v)
 	if !isText && len(v.Raw) < maxText {
 		text = strings.Join(strings.Fields(v.Raw), "")
@@ -161,10 +161,10 @@ func isNothing(v gjson.Result) bool {
 	return len(text) <= len("false") && slices.Contains([]string{"", "null", "none", "false", "0", "[]", "{}"}, strings.ToLower(text))
 }
 
-// classTexts are parts of the API's error texts, in lower case, and their classes (vendor documentation).
+// classTexts maps parts of the API's error texts, in lower case, to failure classes (vendor documentation).
 var classTexts = []struct {
 	text  string
-	class *Class
+	class *FailureClass
 }{
 	{"token limit exceeded", FailedQuota},
 	{"simultaneous requests", FailedBusy},
@@ -186,20 +186,20 @@ const (
 )
 
 var (
-	// noRecords matches texts for a window without records. "Validate dates entered" is one even if the dates are fine (seen in live
+	// noRecords matches texts that mean a window without records. "Validate dates entered" means that even for valid dates (seen in live
 	// responses of a sibling report).
 	noRecords = regexp.MustCompile(`^(validate dates entered|(0|no|sin) ` + nouns + found + `?|se encontraron 0 ` + nouns +
 		`|no (existen?|hay|tiene|se (encontraron|encontró|encontro))( ` + nouns + `)?` + found + `?)` + dates + `$`)
-	// success matches texts beside records. Their count is unreliable (seen in live responses of sibling reports).
+	// success matches texts that come with records. Counts in them are unreliable (seen in live responses of sibling reports).
 	success = regexp.MustCompile(`^(ok|success|successful|(\d+ )?` + nouns + found + `|se (encontraron|encontró|encontro) (\d+ )?` + nouns + `)$`)
-	// neutralCode matches a body's code that means neither success nor failure.
+	// neutralCode matches codes that mean neither success nor failure.
 	neutralCode = regexp.MustCompile(`(?i)^(|null|true|ok|success)$`)
 )
 
-// maxText bounds what is read of a text to classify it, in bytes.
+// maxText is how many bytes of a text are used to classify it.
 const maxText = 4096
 
-// normalize returns the text in lower case, white space folded, without a final full stop. A cut text ends so that it is no known one.
+// normalize returns the text in lower case, with white space collapsed and without a final full stop. A cut text never matches a known one.
 func normalize(text string) string {
 	if len(text) > maxText {
 		text = text[:maxText] + "…"
@@ -207,10 +207,10 @@ func normalize(text string) string {
 	return strings.TrimSpace(strings.TrimSuffix(strings.Join(strings.Fields(strings.ToLower(text)), " "), "."))
 }
 
-// failure returns the failure that status, code and texts of a response mean, or nil. err is that of reading the envelope.
+// failure returns the failure that status, code and texts of a response indicate, or nil. err is the error from reading the envelope.
 func (r *Response) failure(e *envelope, err error) *Failure {
 	if err != nil {
-		// A status of 404 may mean no records, and thus success.
+		// Status 404 may mean no records, which is a success.
 		if notice := r.notice(); notice != "" && (r.isSuccess() || r.HTTP.StatusCode == http.StatusNotFound) {
 			return r.newFailure(FailedPHP, fmt.Sprintf("HTTP status %d, %s", r.HTTP.StatusCode, Quote(notice, maxQuote)))
 		}
@@ -257,14 +257,14 @@ func (r *Response) failure(e *envelope, err error) *Failure {
 	return r.newFailure(classOf(status, text), detail)
 }
 
-// statusCode returns the body's code as a number, which 200.0 is, too.
+// statusCode parses the code of the body as a whole number, also if it is written as 200.0.
 func statusCode(code string) (status int, isNumber bool) {
 	number, err := strconv.ParseFloat(code, 64)
 	return int(number), err == nil && number == math.Trunc(number) && math.Abs(number) < 1000
 }
 
-// classOf returns the class of a failure by its text or else its status.
-func classOf(status int, text string) *Class {
+// classOf classifies a failure by its text, or else by its status.
+func classOf(status int, text string) *FailureClass {
 	text = normalize(text)
 	for _, t := range classTexts {
 		if strings.Contains(text, t.text) {

@@ -21,7 +21,7 @@ func TestClass(t *testing.T) {
 	cases := []struct {
 		name, body string
 		status     int
-		class      *Class // nil if it is a report
+		class      *FailureClass // nil if it is a report
 		rows       int
 	}{
 		{"rows", `{"code": 200, "error": null, "msg": "1 records were found", "data": [` + testRow + `]}`, 200, nil, 1},
@@ -149,7 +149,7 @@ func TestClass(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			report, err := inUTC().Parse(respond(c.status, c.body, "Content-Type", "text/html"), newYear) // which tells nothing
+			report, err := inUTC().Parse(respond(c.status, c.body, "Content-Type", "text/html"), newYear) // the content type must not matter
 			if c.class == nil {
 				require.NoError(t, err)
 				require.Len(t, report.Rows, c.rows)
@@ -252,7 +252,7 @@ func TestFailureText(t *testing.T) {
 	require.ErrorContains(t, err, "connection broke; HTTP status 200")
 }
 
-// A notice of PHP is named as such, wherever it stands. What it stands around is not a whole response.
+// The error names a PHP notice before or after the JSON. A notice further inside is ignored.
 //
 //promise:failures
 func TestPHPNotice(t *testing.T) {
@@ -302,15 +302,15 @@ func TestClasses(t *testing.T) {
 	t.Parallel()
 	var general []string
 	names := make(map[string]bool)
-	for _, class := range Classes {
+	for _, class := range FailureClasses {
 		names[class.Name] = true
-		require.NotEmpty(t, class.What)
+		require.NotEmpty(t, class.Message)
 		require.NotEmpty(t, class.Advice)
 		if class.General {
 			general = append(general, class.Name)
 		}
 	}
-	require.Len(t, names, len(Classes))
+	require.Len(t, names, len(FailureClasses))
 	require.Equal(t, []string{"token", "quota", "busy", "overload", "connection", "tls", "redirect"}, general)
 }
 
@@ -350,7 +350,7 @@ func TestTimeAndRetryAfter(t *testing.T) {
 	}
 }
 
-// An error that only repeats the status has no text of its own.
+// An error text that only repeats the status is ignored.
 //
 //promise:failures
 func TestErrorThatRepeatsTheStatus(t *testing.T) {

@@ -14,62 +14,62 @@ import (
 	"time"
 )
 
-// Class is a class of failures: what happened, and what to do about it.
-type Class struct {
+// FailureClass is a class of failures, with what happened and what to do about it.
+type FailureClass struct {
 	Name    string // for statistics, such as "not_found"
-	What    string
+	Message string
 	Advice  string
-	General bool // any window would fail, not just the requested one
+	General bool // any request would have failed, regardless of its window
 }
 
 // The classes of failures.
 var (
-	FailedToken = &Class{Name: "token", What: "the token was rejected", General: true,
+	FailedToken = &FailureClass{Name: "token", Message: "the token was rejected", General: true,
 		Advice: "check that token is valid and belongs to the operation on server"}
-	FailedQuota = &Class{Name: "quota", What: "the operation's daily quota of API calls is spent", General: true,
+	FailedQuota = &FailureClass{Name: "quota", Message: "the operation's daily quota of API calls is spent", General: true,
 		Advice: "the missing hours are read after the quota resets; " +
 			"if this happens often, set a longer interval, or find out which other clients use the operation's tokens"}
-	FailedBusy = &Class{Name: "busy", What: "another client is using the token at the same time", General: true,
+	FailedBusy = &FailureClass{Name: "busy", Message: "another client is using the token at the same time", General: true,
 		Advice: "give Telegraf its own token"}
-	FailedDisabled = &Class{Name: "disabled", What: "the API is temporarily disabled or refuses access",
+	FailedDisabled = &FailureClass{Name: "disabled", Message: "the API is temporarily disabled or refuses access",
 		Advice: "wolkvox does this for maintenance and backups; the missing hours are read later"}
-	FailedRequest = &Class{Name: "request", What: "the API rejected the request",
+	FailedRequest = &FailureClass{Name: "request", Message: "the API rejected the request",
 		Advice: "check url if it is set, and whether there is a newer version of this plugin"}
-	FailedNotFound = &Class{Name: "not_found", What: "the report or server does not exist",
+	FailedNotFound = &FailureClass{Name: "not_found", Message: "the report or server does not exist",
 		Advice: "check server, and url if it is set"}
-	FailedOverload = &Class{Name: "overload", What: "too many requests to the API", General: true,
+	FailedOverload = &FailureClass{Name: "overload", Message: "too many requests to the API", General: true,
 		Advice: "the missing hours are read later; if this happens often, set a longer interval or collection_jitter"}
-	FailedServer = &Class{Name: "server", What: "the server failed",
+	FailedServer = &FailureClass{Name: "server", Message: "the server failed",
 		Advice: "the missing hours are read later"}
-	FailedResponse = &Class{Name: "response", What: "the response is not a report",
+	FailedResponse = &FailureClass{Name: "response", Message: "the response is not a report",
 		Advice: "check url and any proxy in between; if they are right, wait: the missing hours are read later"}
-	FailedPHP = &Class{Name: "php", What: "the server wrote a PHP notice into its response",
+	FailedPHP = &FailureClass{Name: "php", Message: "the server wrote a PHP notice into its response",
 		Advice: "this is a fault in wolkvox's server; the missing hours are read later; if it persists, report it to wolkvox's support"}
-	// FailedConnection means that there was no connection at all. One that ends without a response is of FailedServer, as it may depend on
-	// the request.
-	FailedConnection = &Class{Name: "connection", What: "the server can't be reached", General: true,
+	// FailedConnection means that no connection was established. A connection that ends without a response is FailedServer, because it may
+	// depend on the request.
+	FailedConnection = &FailureClass{Name: "connection", Message: "the server can't be reached", General: true,
 		Advice: "check the network, proxy settings, and that this machine's public address is registered in the operation's firewall at wolkvox"}
-	FailedTimeout = &Class{Name: "timeout", What: "no complete response in time",
+	FailedTimeout = &FailureClass{Name: "timeout", Message: "no complete response in time",
 		Advice: "check that this machine's public address is registered in the operation's firewall at wolkvox; the missing hours are read later"}
-	FailedTLS = &Class{Name: "tls", What: "no trusted connection to the server", General: true,
+	FailedTLS = &FailureClass{Name: "tls", Message: "no trusted connection to the server", General: true,
 		Advice: "check this machine's clock and its certificates, tls_ca, and any proxy in between"}
-	FailedRedirect = &Class{Name: "redirect", What: "the server redirects; redirects are not followed", General: true,
+	FailedRedirect = &FailureClass{Name: "redirect", Message: "the server redirects; redirects are not followed", General: true,
 		Advice: "check url"}
 
-	// Classes are all classes of failures.
-	Classes = []*Class{FailedToken, FailedQuota, FailedBusy, FailedDisabled, FailedRequest, FailedNotFound, FailedOverload,
+	// FailureClasses lists all classes.
+	FailureClasses = []*FailureClass{FailedToken, FailedQuota, FailedBusy, FailedDisabled, FailedRequest, FailedNotFound, FailedOverload,
 		FailedServer, FailedResponse, FailedPHP, FailedConnection, FailedTimeout, FailedTLS, FailedRedirect}
 )
 
-// Failure is the error of a failed request. Its texts are bounded, on one line, and without the token.
+// Failure is the error of a failed request. Its texts are limited in length, on one line, and without the token.
 //
-//nolint:errname // a failure is what the documentation and the statistics call it
+//nolint:errname // the documentation and statistics call it a failure
 type Failure struct {
-	Class      *Class
-	Detail     string        // what was seen, texts of the API in quotes
-	RetryAfter time.Duration // how long the API demands to wait, 0 to 24 h
+	Class      *FailureClass
+	Detail     string        // what was seen, with texts of the API in quotes
+	RetryAfter time.Duration // wait that the API requests, 0 to 24 h
 	Time       time.Time     // the API's time, see Response.Time; zero without a response
-	Cause      error         // of net/http, where there was no response; not for messages, as it may contain the token
+	Cause      error         // error of net/http if there was no response; not for messages, because it may contain the token
 }
 
 // Error returns what happened, with details and advice.
@@ -77,18 +77,18 @@ func (f *Failure) Error() string {
 	return f.Summary() + ": " + f.Class.Advice
 }
 
-// Summary returns the error without advice.
+// Summary returns the error text without advice.
 func (f *Failure) Summary() string {
-	return fmt.Sprintf("%s (%s)", f.Class.What, f.Detail)
+	return fmt.Sprintf("%s (%s)", f.Class.Message, f.Detail)
 }
 
-// maxQuote bounds quoted texts of the API, in bytes.
+// maxQuote is the most bytes of an API text that are quoted.
 const maxQuote = 200
 
 // requestFailure returns the failure of a request without a response.
 func requestFailure(err error, connected bool) *Failure {
 	failure := &Failure{Class: FailedConnection, Cause: err}
-	// net/http puts the URL before the reason, which messages have already.
+	// net/http prefixes the reason with the URL, which would repeat the request's details.
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
@@ -113,12 +113,12 @@ func requestFailure(err error, connected bool) *Failure {
 	case isBroken(err), connected && isOp:
 		failure.Class = FailedServer
 	case connected:
-		failure.Class = FailedResponse // not even of HTTP
+		failure.Class = FailedResponse // not even HTTP
 	}
 	return failure
 }
 
-// isBroken reports whether a connection ended early: a server may do so when it can't bear a request.
+// isBroken reports whether the connection ended early, as it may if a server can't handle the request.
 func isBroken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
@@ -128,13 +128,13 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &netErr) && netErr.Timeout()
 }
 
-// bodyFailure returns the failure of a response with a status of success, whose body is not a report.
+// bodyFailure returns the failure of a successful response whose body is not a report.
 func (r *Response) bodyFailure(err error) *Failure {
 	reason := err.Error()
 	var op *net.OpError
 	switch {
-	case errors.Is(err, errHeldUp):
-		return r.newFailure(FailedTimeout, errHeldUp.Error())
+	case errors.Is(err, errQueued):
+		return r.newFailure(FailedTimeout, errQueued.Error())
 	case isTimeout(err):
 		return r.newFailure(FailedTimeout, "the response did not end")
 	case errors.As(err, &op), errors.Is(err, syscall.ECONNRESET):
@@ -145,6 +145,6 @@ func (r *Response) bodyFailure(err error) *Failure {
 	return r.newFailure(FailedResponse, fmt.Sprintf("%s; HTTP status %d, content type %s", Bound(reason, maxQuote), r.HTTP.StatusCode, r.contentType()))
 }
 
-func (r *Response) newFailure(class *Class, detail string) *Failure {
+func (r *Response) newFailure(class *FailureClass, detail string) *Failure {
 	return &Failure{Class: class, Detail: detail, RetryAfter: r.retryAfter(), Time: r.Time()}
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Form is how a report writes its rows, as far as they show it. Forms are comparable.
+// Form is the format of a report's rows, as far as they reveal it. Forms are comparable.
 type Form struct {
-	key     string // of the hour: "date", "day", "hour", "date and hour" or "day and hour"
-	layout  string // of the hour, such as YYYY-MM-DD-HH
+	key     string // names the hour: "date", "day", "hour", "date and hour" or "day and hour"
+	layout  string // format of the hour, such as YYYY-MM-DD-HH
 	calls   string // "strings" or "numbers"
-	minutes string // the same
-	parts   string // of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
+	minutes string // likewise
+	parts   string // notation of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
 }
 
 // String returns the form for messages, such as "key date, YYYY-MM-DD-HH, figures as strings, minutes with a decimal point".
@@ -28,7 +28,7 @@ func (f Form) String() string {
 	return fmt.Sprintf("key %s, %s, %s", f.key, f.layout, figures)
 }
 
-// Or returns the form, with what it lacks as in the other one.
+// Or returns the form, with missing parts taken from the other one.
 func (f Form) Or(other Form) Form {
 	for _, field := range []struct{ own, other *string }{
 		{&f.key, &other.key}, {&f.layout, &other.layout}, {&f.calls, &other.calls}, {&f.minutes, &other.minutes}, {&f.parts, &other.parts},
@@ -40,7 +40,7 @@ func (f Form) Or(other Form) Form {
 	return f
 }
 
-// learn adds what a row shows that can be read, and whose hour is under the key.
+// learn fills in missing parts from a row that can be read.
 func (f *Form) learn(l *label, raw *rawRow) {
 	if f.key == "" {
 		f.key, f.layout = l.form()
@@ -62,7 +62,7 @@ func (f *Form) learn(l *label, raw *rawRow) {
 	}
 }
 
-// typeOf names the JSON type of a figure; a placeholder has none.
+// typeOf returns the JSON type of a figure, "strings" or "numbers", or "" for a placeholder.
 func typeOf(v gjson.Result) string {
 	text, _ := textOf(v)
 	switch {
@@ -85,7 +85,7 @@ func (l *label) form() (key, layout string) {
 	return l.field, layoutOf(l.text, "YYYYMMDDHHMMSS")
 }
 
-// layoutOf returns the layout of a date or hour that can be read: its digits become these letters in order.
+// layoutOf returns the layout of a readable date or hour: its digits are replaced by the letters, in order.
 func layoutOf(date, letters string) string {
 	rest := letters
 	return strings.Map(func(r rune) rune {

@@ -18,21 +18,21 @@ import (
 	"github.com/influxdata/telegraf/config"
 )
 
-// maxHeap is what a request may add to the memory of a process that is to stay below 64 MiB.
+// maxHeap is what one request may add to the heap of a process that must stay below 64 MiB.
 const maxHeap = 40 << 20
 
-// Whatever a server does, a request ends in time with an error that names what was wrong, within bounded memory, and the next one works.
+// Whatever a server does, the request ends in time and in bounded memory, the error names the cause, and the next request works.
 //
 //promise:hostile
 func TestHostileServer(t *testing.T) {
 	const soon = 300 * time.Millisecond
-	head := `{"code": "200", "error": null, "msg": "` // of which the rest may be anything
+	head := `{"code": "200", "error": null, "msg": "`
 	row := `{"date": "2026-01-18-16", "calls": "141", "ivr_minutes": "305.117"},`
 
 	cases := []struct {
 		name     string
 		response http.HandlerFunc
-		timeout  time.Duration // the default's, if 0
+		timeout  time.Duration // the client's, if 0
 		expected string
 	}{
 		{"endless text", endless("", head, strings.Repeat("x", 4096)), 0, "longer than 2 MiB"},
@@ -65,9 +65,9 @@ func TestHostileServer(t *testing.T) {
 		{"endless headers", endlessHead("HTTP/1.1 200 OK\r\n", strings.Repeat("X: y\r\n", 500)), 0, "server response headers exceeded 8192 bytes"},
 		{"endless header", endlessHead("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 8192 bytes"},
 		{"endless status", endlessHead("HTTP/1.1 200 ", strings.Repeat("x", 4096)), 0, "server response headers exceeded 8192 bytes"},
-		{"endless interim responses", endlessHead("", strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", 100)), 0, FailedResponse.What},
+		{"endless interim responses", endlessHead("", strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", 100)), 0, FailedResponse.Message},
 		{"body a byte at a time", drip, soon, "no complete response in time (the response did not end)"},
-		{"no response", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, soon, FailedTimeout.What},
+		{"no response", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, soon, FailedTimeout.Message},
 		{"no end of the body", func(w http.ResponseWriter, r *http.Request) {
 			always(http.StatusOK, testReport[:200])(w, r)
 			if err := http.NewResponseController(w).Flush(); err == nil {
@@ -85,10 +85,10 @@ func TestHostileServer(t *testing.T) {
 		{"chunk of no size", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), 0, "invalid byte in chunk length"},
 		{"length too long", raw("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + testReport), 0, "empty or cut short"},
 		{"length too short", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + testReport), 0, "empty or cut short"},
-		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"), 0, FailedResponse.What},
+		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"), 0, FailedResponse.Message},
 		{"no HTTP", raw("SSH-2.0-Invented\r\n\r\n"), 0, "malformed HTTP response"},
-		{"nothing", raw(""), 0, FailedServer.What},
-		{"reset", reset(""), 0, FailedServer.What},
+		{"nothing", raw(""), 0, FailedServer.Message},
+		{"reset", reset(""), 0, FailedServer.Message},
 		{"reset in the body", reset("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + testReport[:100]), 0, "connection reset by peer"},
 	}
 	for _, c := range cases {
@@ -122,7 +122,7 @@ func TestHostileServer(t *testing.T) {
 	}
 }
 
-// The largest responses that are accepted, and those just above.
+// The largest responses that are accepted, and the smallest that are too large.
 //
 //promise:hostile
 func TestResponsesAtTheLimits(t *testing.T) {
@@ -178,12 +178,12 @@ func TestResponsesAtTheLimits(t *testing.T) {
 	}
 }
 
-// Costly responses take no long time.
+// Responses that are expensive to parse don't take long.
 //
 //promise:hostile
 func TestCostlyResponses(t *testing.T) {
 	if testing.Short() {
-		t.Skip("how long it takes tells little beside other tests, or under the race detector")
+		t.Skip("timing is meaningless beside other tests or under the race detector")
 	}
 	unread := strings.Repeat("q", 8000)
 	for i := range 20 { // tokens of many lengths
@@ -211,10 +211,10 @@ func TestCostlyResponses(t *testing.T) {
 	}
 }
 
-// Gzip that stands for nothing ends, too, though the server does not end it.
+// Endless gzip without content ends too.
 //
 //promise:hostile
-func TestGzipOfNothing(t *testing.T) {
+func TestEmptyGzip(t *testing.T) {
 	var empty strings.Builder
 	require.NoError(t, gzip.NewWriter(&empty).Close())
 	header := empty.String()[:10]
@@ -233,12 +233,12 @@ func TestGzipOfNothing(t *testing.T) {
 	}
 }
 
-// Handshakes take turns. A server that makes one last holds others up no longer than its timeout.
+// Concurrent handshakes are limited. A server that stalls one blocks others no longer than its timeout.
 //
 //promise:hostile
-func TestHandshakesTakeTurns(t *testing.T) {
+func TestHandshakesAreLimited(t *testing.T) {
 	before := handshakes
-	handshakes = make(turns, 2)
+	handshakes = make(semaphore, 2)
 	t.Cleanup(func() { handshakes = before })
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -282,10 +282,10 @@ func await(t *testing.T, condition func() bool) {
 	require.Eventually(t, condition, 10*time.Second, time.Millisecond)
 }
 
-// Large responses take turns, so that many at a time don't take much memory. Those of a day go on meanwhile.
+// Only a few large responses are read at a time, to limit memory. Responses for a day aren't held up meanwhile.
 //
 //promise:hostile
-func TestLargeResponsesTakeTurns(t *testing.T) {
+func TestLargeResponsesAreLimited(t *testing.T) {
 	var isHostile atomic.Bool
 	isHostile.Store(true)
 	blanks := strings.Repeat(" ", maxBody-1)
@@ -319,15 +319,15 @@ func TestLargeResponsesTakeTurns(t *testing.T) {
 		day, _ := newClient(t, serve(t, always(http.StatusOK, testReport)))
 		_, err := day.Report(t.Context(), testDay)
 		require.NoError(t, err)
-		heldUp := 0
+		queued := 0
 		for range operations {
 			err := <-errs
 			requireClass(t, FailedTimeout, err)
-			if strings.Contains(err.Error(), errHeldUp.Error()) {
-				heldUp++
+			if strings.Contains(err.Error(), errQueued.Error()) {
+				queued++
 			}
 		}
-		require.Positive(t, heldUp)
+		require.Positive(t, queued)
 	}), uint64(64<<20), "each takes 4 MiB, the server's part included")
 
 	isHostile.Store(false)
@@ -337,7 +337,7 @@ func TestLargeResponsesTakeTurns(t *testing.T) {
 	}
 }
 
-// peak returns by how much the heap grows at most while f runs.
+// peak returns the largest growth of the heap while f runs, in bytes.
 func peak(f func()) uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -365,7 +365,7 @@ func peak(f func()) uint64 {
 	return highest - before
 }
 
-// endless returns a handler whose body doesn't end.
+// endless returns a handler whose body never ends.
 func endless(encoding, begin, rest string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		var body io.Writer = w
@@ -383,7 +383,7 @@ func endless(encoding, begin, rest string) http.HandlerFunc {
 	}
 }
 
-// endlessHead returns a handler whose status and headers don't end.
+// endlessHead returns a handler whose status and headers never end.
 func endlessHead(begin, rest string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := http.NewResponseController(w).Hijack()
@@ -398,7 +398,7 @@ func endlessHead(begin, rest string) http.HandlerFunc {
 	}
 }
 
-// drip sends a good response, in an hour.
+// drip sends a valid response, one byte every 10 ms.
 func drip(w http.ResponseWriter, r *http.Request) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -417,7 +417,7 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// reset returns a handler that writes to the connection and breaks it off.
+// reset returns a handler that writes to the connection and then resets it.
 func reset(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := http.NewResponseController(w).Hijack()
@@ -432,7 +432,7 @@ func reset(text string) http.HandlerFunc {
 	}
 }
 
-// raw returns a handler that writes to the connection and ends it.
+// raw returns a handler that writes to the connection and then closes it.
 func raw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := http.NewResponseController(w).Hijack()

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// maxNotice bounds how much of a body's beginning and end is searched for a notice, in bytes.
+// maxNotice is how many bytes at each end of a body are searched for a notice.
 const maxNotice = 4096
 
 var (
-	// phpNotice matches what PHP writes into a page where its errors are displayed, with or without tags (PHP manual: display_errors).
+	// phpNotice matches an error that PHP writes into a page, with or without tags (PHP manual: display_errors).
 	phpNotice = regexp.MustCompile(`(?s)(?:^|[\s>])((?:Notice|Warning|Deprecated|Strict Standards|Parse error|Fatal error)(?:</b>)?:\s.+? on line (?:<b>)?\d+)`)
 	anyTag    = regexp.MustCompile(`<[^>]*>`)
 )
 
-// notice returns what PHP has written around the JSON, on one line and without tags or token, or "".
+// notice returns an error that PHP wrote around the JSON, on one line and without tags, or "".
 func (r *Response) notice() string {
 	if r.BodyErr != nil {
 		return ""

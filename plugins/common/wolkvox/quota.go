@@ -9,17 +9,17 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// What the API allows (vendor documentation).
+// Limits of the API (vendor documentation).
 const (
-	LeastInterval   = 5 * time.Minute // between two requests
-	QuotaPerLicence = 1000            // requests a day that an operation has for each of its licences
+	MinInterval     = 5 * time.Minute // between requests
+	QuotaPerLicence = 1000            // requests per day and licence of an operation
 )
 
-// Quota is how many requests an operation may make and has made in a day, by the response of QuotaAPI (vendor documentation).
+// Quota is the number of requests that an operation may make and has made today, from the response of QuotaAPI (vendor documentation).
 type Quota struct {
 	Limit     int // token_limit
 	ByToken   int // token_use_today
-	Used      int // all_token_today, of the whole operation
+	Used      int // all_token_today, for the whole operation
 	Available int // available_consumption_options
 }
 
@@ -28,7 +28,7 @@ func (q Quota) String() string {
 	return fmt.Sprintf("%d requests per day, %d used today (%d with this token), %d left", q.Limit, q.Used, q.ByToken, q.Available)
 }
 
-// FindQuota looks for the names of the quota in whatever form they come: no response with them has been published.
+// FindQuota searches the body for the keys of a quota at any level, because no sample response has been published.
 func FindQuota(body []byte) (q Quota, found bool) {
 	content := bytes.TrimSpace(bytes.TrimPrefix(body, []byte(byteOrderMark)))
 	if checkJSON(content) != nil {
@@ -55,22 +55,22 @@ func FindQuota(body []byte) (q Quota, found bool) {
 }
 
 const (
-	mostCalls = 1_000_000_000 // is more than any quota
-	maxDepth  = 8             // of objects and lists around a number
+	maxCalls = 1_000_000_000 // exceeds any quota
+	maxDepth = 8             // nesting around a number
 )
 
-// quotaNames are the keys of a quota (vendor documentation).
-var quotaNames = []string{"token_limit", "token_use_today", "all_token_today", "available_consumption_options"}
+// quotaKeys are the keys of a quota (vendor documentation).
+var quotaKeys = []string{"token_limit", "token_use_today", "all_token_today", "available_consumption_options"}
 
-// findNumbers adds the whole numbers, and strings that are one, under the names of a quota. Of several the first counts.
+// findNumbers adds whole numbers, or strings that contain one, found under the keys of a quota. The first of each key counts.
 func findNumbers(content gjson.Result, depth int, numbers map[string]int) {
 	if depth == 0 || !content.IsObject() && !content.IsArray() {
 		return
 	}
 	content.ForEach(func(key, value gjson.Result) bool {
 		_, found := numbers[key.Str]
-		if text, _ := textOf(value); !found && !isPlaceholder(text) && slices.Contains(quotaNames, key.Str) {
-			if n, ok := parseCalls(text); ok && n < mostCalls {
+		if text, _ := textOf(value); !found && !isPlaceholder(text) && slices.Contains(quotaKeys, key.Str) {
+			if n, ok := parseCalls(text); ok && n < maxCalls {
 				numbers[key.Str] = int(n)
 			}
 		}

@@ -12,27 +12,27 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/hours"
 )
 
-// Report is what a response shows of the hours that were requested.
+// Report is what a response shows for the requested hours.
 type Report struct {
 	Window hours.Window
 	Time   time.Time // the API's time, see Response.Time
 
-	Rows   []Row // in order of hours, each hour once; where the clock repeats the hour once or twice, then in the order of the report
-	Listed int   // rows of the response, of whatever hours
-	Strays int   // rows of hours outside the window, which are ignored
-	Form   Form  // of the rows that can be read
+	Rows   []Row // by hour, one per hour; up to two if the clock repeats the hour, in the order of the report
+	Listed int   // all rows of the response
+	Strays int   // rows for hours outside the window, ignored
+	Form   Form  // of the readable rows
 
-	Problems        []Problem    // the first 5 rows that can't be read
-	Unreadable      int          // rows that can't be read
-	UnreadableHours []hours.Hour // hours of the window that have such a row, in order; they have no Row
-	Undated         bool         // there is a row whose hour can't be read: it may belong to any hour
+	Problems        []Problem    // the first 5 unreadable rows
+	Unreadable      int          // unreadable rows
+	UnreadableHours []hours.Hour // hours of the window with an unreadable row, in order; they have no Row
+	Undated         bool         // some row has an unreadable hour, so it may belong to any hour
 }
 
 // Row has the figures of one hour.
 type Row struct {
 	Hour hours.Hour
 	hours.Figures
-	NoMinutes bool // there are calls, but "", "-" or null in place of minutes
+	NoMinutes bool // there are calls, but "", "-" or null instead of minutes
 }
 
 // Problem is a row that can't be read.
@@ -48,7 +48,7 @@ func (p Problem) String() string {
 
 const (
 	maxProblems = 5
-	// maxRows is how many rows a report has at most (vendor documentation).
+	// maxRows is the most rows of a report (vendor documentation).
 	maxRows = 60_000
 )
 
@@ -59,8 +59,8 @@ func (r *Report) problem(position int, reason string) {
 	}
 }
 
-// Parse reads a response as the report of the hours of w. Its error is a *Failure: where status, code or texts mean one, where the body
-// is not a report, where no row can be read, and where all rows are of other hours.
+// Parse parses a response as the report for the hours of w. The error is a *Failure: status, code or texts indicate one, the body isn't a
+// report, no row can be read, or all rows are for other hours.
 func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	var e *envelope
 	err := r.BodyErr
@@ -75,92 +75,92 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 		return &Report{Window: w, Time: r.Time()}, nil
 	}
 	isDecimal := c.decimalComma.Load()
-	f := c.file(r, e, w, isDecimal, false)
-	decided, refusesPoints := f.commas.areDecimal(isDecimal), f.commas.refusesPoints(isDecimal)
+	b := c.build(r, e, w, isDecimal, false)
+	decided, refusesPoints := b.commas.areDecimal(isDecimal), b.commas.refusesPoints(isDecimal)
 	c.decimalComma.Store(decided)
-	if decided != isDecimal && f.commas.areAmbiguous || refusesPoints {
-		f = c.file(r, e, w, decided, refusesPoints)
+	if decided != isDecimal && b.commas.hasAmbiguous || refusesPoints {
+		b = c.build(r, e, w, decided, refusesPoints)
 	}
-	report := f.report
+	report := b.report
 	switch {
 	case report.Listed > maxRows:
 		return nil, r.newFailure(FailedResponse, fmt.Sprintf("more than %d rows", maxRows))
-	case f.isDateless && w.From.Of()+w.Hours() > hours.Day:
+	case b.lacksDates && w.From.OfDay()+w.Hours() > hours.Day:
 		return nil, r.newFailure(FailedResponse, "its rows have an hour without a date, which can be read only in windows of one day")
-	case report.Unreadable > 0 && len(report.Rows)+report.Strays+f.ignored == 0:
+	case report.Unreadable > 0 && len(report.Rows)+report.Strays+b.ignored == 0:
 		p := report.Problems[0]
 		return nil, r.newFailure(FailedResponse, fmt.Sprintf("none of its %d row(s) can be read, for example row %d: %s", report.Listed, p.Position, p.Reason))
 	case len(report.Rows)+report.Unreadable == 0 && report.Strays > 0:
-		return nil, r.newFailure(FailedResponse, fmt.Sprintf("all of its %d row(s) are for hours that were not requested, such as %s", report.Strays, f.stray))
+		return nil, r.newFailure(FailedResponse, fmt.Sprintf("all of its %d row(s) are for hours that were not requested, such as %s", report.Strays, b.stray))
 	}
 	return report, nil
 }
 
-// file sorts the rows of a response by the hours of w. A comma in minutes that may mean thousands is decimal if isDecimal, else refused; a
-// point is decimal unless refusesPoints.
-func (c *Client) file(r *Response, e *envelope, w hours.Window, isDecimal, refusesPoints bool) *filing {
-	f := newFiling(c.Calendar, &Report{Window: w, Time: r.Time()})
-	f.isDecimal, f.refusesPoints = isDecimal, refusesPoints
+// build sorts the rows of a response by hour. An ambiguous comma in minutes, which may separate thousands, is decimal if isDecimal, else
+// refused; an ambiguous point is decimal unless refusesPoints.
+func (c *Client) build(r *Response, e *envelope, w hours.Window, isDecimal, refusesPoints bool) *reportBuilder {
+	b := newReportBuilder(c.Calendar, &Report{Window: w, Time: r.Time()})
+	b.isDecimal, b.refusesPoints = isDecimal, refusesPoints
 	e.eachRow(func(row gjson.Result) bool {
-		f.report.Listed++
-		f.add(row)
-		return f.report.Listed <= maxRows
+		b.report.Listed++
+		b.add(row)
+		return b.report.Listed <= maxRows
 	})
-	f.finish()
-	return f
+	b.finish()
+	return b
 }
 
-// filing sorts rows by the hours of a window.
-type filing struct {
+// reportBuilder builds a report from rows in any order.
+type reportBuilder struct {
 	report        *Report
 	calendar      hours.Calendar
-	changes       bool       // the clock changes within the window or near it
-	slots         []slot     // one for each hour of the window
-	stray         hours.Hour // the last one
-	ignored       int        // rows of nothing but placeholders, and zeros of hours that the clock skips
-	isDateless    bool       // there are rows of an hour without a date: it is taken as one of the window's first day
-	isDecimal     bool       // how to read a comma in minutes that may mean thousands
-	refusesPoints bool       // that may mean thousands
-	commas        commas
-	compared      int // bytes of rows
+	changes       bool       // the clock changes in or near the window
+	byHour        []hourRows // one per hour of the window
+	stray         hours.Hour // hour of the last stray row
+	ignored       int        // rows of placeholders, and zeros for hours that the clock skips
+	lacksDates    bool       // some rows have an hour without a date, read as an hour of the window's first day
+	isDecimal     bool       // ambiguous commas in minutes are decimal
+	refusesPoints bool       // ambiguous points in minutes can't be read
+	commas        commaEvidence
+	compared      int // bytes of rows compared by columns
 }
 
-// slot is an hour of the window with its rows.
-type slot struct {
-	rows       [2]filed
+// hourRows holds the rows of one hour.
+type hourRows struct {
+	rows       [2]listedRow
 	count      int
 	unreadable bool
-	differs    bool // there are more rows than the hour can have
+	conflict   bool // there are more different rows than the hour can have
 }
 
-// filed is a row with its JSON, for comparison with another of the hour.
-type filed struct {
+// listedRow is a row with its JSON, for comparison with other rows of the hour.
+type listedRow struct {
 	Row
 	content string
 }
 
-func newFiling(calendar hours.Calendar, report *Report) *filing {
-	f := &filing{report: report, calendar: calendar, slots: make([]slot, report.Window.Hours())}
-	// Two days are more than any clock differs from UTC and was ever changed by.
+func newReportBuilder(calendar hours.Calendar, report *Report) *reportBuilder {
+	b := &reportBuilder{report: report, calendar: calendar, byHour: make([]hourRows, report.Window.Hours())}
+	// Two days exceed every UTC offset and every clock change.
 	const far = 48 * 60 * 60
 	_, change := time.Unix(int64(report.Window.From)*3600-far, 0).In(calendar.Location).ZoneBounds()
-	f.changes = !change.IsZero() && change.Unix() < int64(report.Window.To)*3600+far
-	return f
+	b.changes = !change.IsZero() && change.Unix() < int64(report.Window.To)*3600+far
+	return b
 }
 
-// starts returns how often the hour occurs: nearly always once.
-func (f *filing) starts(h hours.Hour) int {
-	if !f.changes {
+// starts returns how often the hour occurs: once, except at clock changes.
+func (b *reportBuilder) starts(h hours.Hour) int {
+	if !b.changes {
 		return 1
 	}
-	return len(f.calendar.Starts(h))
+	return len(b.calendar.Starts(h))
 }
 
-// rawRow is a row as the report has it. Keys are case-sensitive; of equal ones the last counts.
+// rawRow is a row as listed in the report. Keys are case-sensitive, and the last of duplicate keys counts.
 type rawRow struct {
-	date    gjson.Result // the hour in the field tables of the vendor documentation
-	day     gjson.Result // the same, in one of its samples
-	hour    gjson.Result // the hour of the day, with or without a date beside it (seen in public clients of sibling reports)
+	date    gjson.Result // the hour, according to the field tables of the vendor documentation
+	day     gjson.Result // the hour, according to a sample in the vendor documentation
+	hour    gjson.Result // the hour of the day, with or without a date in another field (seen in public clients of sibling reports)
 	calls   gjson.Result
 	minutes gjson.Result
 }
@@ -185,25 +185,25 @@ func readRow(row gjson.Result) rawRow {
 	return raw
 }
 
-// isLabelled reports whether the row has something to name its hour.
+// isLabelled reports whether the row has a field for its hour.
 func (raw *rawRow) isLabelled() bool {
 	return raw.date.Exists() || raw.day.Exists() || raw.hour.Exists()
 }
 
-// isWhole reports whether an object is a row: it has all of its columns.
-func (raw *rawRow) isWhole() bool {
+// isComplete reports whether the row has calls, minutes and a field for its hour.
+func (raw *rawRow) isComplete() bool {
 	_, hasCalls := textOf(raw.calls)
 	_, hasMinutes := textOf(raw.minutes)
 	return hasCalls && hasMinutes && raw.isLabelled()
 }
 
-// label is what names the hour of a row.
+// label is the field, or pair of fields, that identifies the hour of a row.
 type label struct {
-	field  string // "date", "day", or "hour" where there is no date
+	field  string // "date", "day", or "hour" if there is no date
 	value  gjson.Result
 	text   string // of the value
-	isText bool   // the value has one
-	clock  string // of the field "hour" beside a date
+	isText bool   // the value is a string, number or null
+	clock  string // text of the field "hour" if there is also a date
 }
 
 func labelOf(raw *rawRow) label {
@@ -223,42 +223,42 @@ func labelOf(raw *rawRow) label {
 	return l
 }
 
-// hourOf reads the hour of a row; or the reason why it can't be read.
-func (f *filing) hourOf(l *label) (hour hours.Hour, reason string) {
+// hourOf parses the hour of a row, or returns the reason why it can't.
+func (b *reportBuilder) hourOf(l *label) (hour hours.Hour, reason string) {
 	if l.field == "hour" {
 		of, ok := parseClock(l.text)
 		if !ok {
-			return 0, f.describe(l.field, l.value, "an hour of the day such as 08 or 08:00")
+			return 0, b.describe(l.field, l.value, "an hour of the day such as 08 or 08:00")
 		}
-		f.isDateless = true
-		from := f.report.Window.From
-		return from - hours.Hour(from.Of()-of), ""
+		b.lacksDates = true
+		from := b.report.Window.From
+		return from - hours.Hour(from.OfDay()-of), ""
 	}
 	hour, ok := parseHour(l.text)
 	if l.clock != "" {
 		of, isClock := parseClock(l.clock)
 		switch {
-		case ok && isClock && of != hour.Of():
-			return 0, f.describe(l.field, l.value, "an hour that agrees with "+Quote(l.clock, maxClock)+` in field "hour"`)
-		case ok: // it needs no other
+		case ok && isClock && of != hour.OfDay():
+			return 0, b.describe(l.field, l.value, "an hour that agrees with "+Quote(l.clock, maxClock)+` in field "hour"`)
+		case ok: // the date includes the hour
 			l.clock = ""
 		case isClock:
-			hour, ok = parseHour(l.text + " 00") // a date alone
+			hour, ok = parseHour(l.text + " 00") // a date without an hour
 			hour += hours.Hour(of)
 		}
 	}
 	if !l.isText || !ok {
-		return 0, f.describe(l.field, l.value, "an hour such as 2026-01-18-19")
+		return 0, b.describe(l.field, l.value, "an hour such as 2026-01-18-19")
 	}
 	return hour, ""
 }
 
-// maxClock bounds a quoted hour of the day.
+// maxClock is the most bytes of an hour of the day that are quoted.
 const maxClock = 10
 
-// add files the next row of the report.
-func (f *filing) add(content gjson.Result) {
-	r := f.report
+// add adds the next row of the response.
+func (b *reportBuilder) add(content gjson.Result) {
+	r := b.report
 	if !content.IsObject() {
 		r.Undated = true
 		r.problem(r.Listed, "it is not an object")
@@ -266,13 +266,13 @@ func (f *filing) add(content gjson.Result) {
 	}
 	raw := readRow(content)
 	l := labelOf(&raw)
-	row, reason := f.figures(&raw)
+	row, reason := b.figures(&raw)
 	isZero := reason == "" && row.Calls == 0 && row.Minutes == 0
 	if l.isText && isPlaceholder(l.text) && isZero {
-		f.ignored++
+		b.ignored++
 		return
 	}
-	hour, unreadable := f.hourOf(&l)
+	hour, unreadable := b.hourOf(&l)
 	if unreadable != "" {
 		r.Undated = true
 		r.problem(r.Listed, unreadable)
@@ -284,76 +284,76 @@ func (f *filing) add(content gjson.Result) {
 	}
 	if !r.Window.Contains(row.Hour) {
 		r.Strays++
-		f.stray = row.Hour
+		b.stray = row.Hour
 		return
 	}
-	f.file(filed{row, content.Raw}, reason, isZero)
+	b.addToHour(listedRow{row, content.Raw}, reason, isZero)
 }
 
-// file files a row of an hour of the window, or the reason why its figures can't be read.
-func (f *filing) file(row filed, reason string, isZero bool) {
-	s := &f.slots[row.Hour-f.report.Window.From]
+// addToHour adds a row to its hour, which must be in the window. reason is why its figures can't be read, or "".
+func (b *reportBuilder) addToHour(row listedRow, reason string, isZero bool) {
+	s := &b.byHour[row.Hour-b.report.Window.From]
 	if reason != "" {
 		s.unreadable = true
-		f.report.problem(f.report.Listed, reason)
+		b.report.problem(b.report.Listed, reason)
 		return
 	}
-	most := f.starts(row.Hour)
+	occurrences := b.starts(row.Hour)
 	switch {
-	case most == 0 && isZero:
-		f.ignored++
-	case most == 0:
-		f.report.problem(f.report.Listed, fmt.Sprintf("hour %s does not exist in %s: clocks were set forward", row.Hour, f.calendar.Location))
-	case s.count < most:
+	case occurrences == 0 && isZero:
+		b.ignored++
+	case occurrences == 0:
+		b.report.problem(b.report.Listed, fmt.Sprintf("hour %s does not exist in %s: clocks were set forward", row.Hour, b.calendar.Location))
+	case s.count < occurrences:
 		s.rows[s.count] = row
 		s.count++
-	case s.differs || !f.areEqual(row, s.rows[most-1]):
-		s.unreadable, s.differs = true, true
-		f.report.problem(f.report.Listed, fmt.Sprintf("hour %s is listed more than once with different columns", row.Hour))
+	case s.conflict || !b.areEqual(row, s.rows[occurrences-1]):
+		s.unreadable, s.conflict = true, true
+		b.report.problem(b.report.Listed, fmt.Sprintf("hour %s is listed more than once with different columns", row.Hour))
 	}
 }
 
-// finish moves what was filed into the report.
-func (f *filing) finish() {
-	f.report.Rows = make([]Row, 0, min(f.report.Listed, 2*len(f.slots)))
-	for i := range f.slots {
-		s := &f.slots[i]
+// finish moves the rows into the report.
+func (b *reportBuilder) finish() {
+	b.report.Rows = make([]Row, 0, min(b.report.Listed, 2*len(b.byHour)))
+	for i := range b.byHour {
+		s := &b.byHour[i]
 		if s.unreadable {
-			f.report.UnreadableHours = append(f.report.UnreadableHours, f.report.Window.From+hours.Hour(i))
+			b.report.UnreadableHours = append(b.report.UnreadableHours, b.report.Window.From+hours.Hour(i))
 			continue
 		}
 		for _, row := range s.rows[:s.count] {
-			f.report.Rows = append(f.report.Rows, row.Row)
+			b.report.Rows = append(b.report.Rows, row.Row)
 		}
 	}
 }
 
-// figures reads calls and minutes; or the reason why they can't be read.
-func (f *filing) figures(raw *rawRow) (row Row, reason string) {
+// figures parses calls and minutes, or returns the reason why it can't.
+func (b *reportBuilder) figures(raw *rawRow) (row Row, reason string) {
 	calls, ok := textOf(raw.calls)
 	if ok {
 		row.Calls, ok = parseCalls(calls)
 	}
 	text, isText := textOf(raw.minutes)
-	f.commas.see(text, row.Calls)
+	b.commas.add(text, row.Calls)
 	if !ok {
-		f.commas.seeCalls(calls)
-		return Row{}, f.describe("calls", raw.calls, "a whole number of calls")
+		b.commas.addCalls(calls)
+		return Row{}, b.describe("calls", raw.calls, "a whole number of calls")
 	}
 	if isText {
-		row.Minutes, isText = parseMinutes(text, f.isDecimal)
-		isText = isText && !(f.refusesPoints && isPointOfThousands(text))
+		row.Minutes, isText = parseMinutes(text, b.isDecimal)
+		isText = isText && !(b.refusesPoints && isPointOfThousands(text))
 	}
 	if !isText {
-		return Row{}, f.describe("ivr_minutes", raw.minutes, "a number of minutes or HH:MM:SS")
+		return Row{}, b.describe("ivr_minutes", raw.minutes, "a number of minutes or HH:MM:SS")
 	}
 	row.NoMinutes = row.Calls > 0 && isPlaceholder(text)
 	return row, ""
 }
 
-// describe returns what a field has in place of what is wanted, bounded and without the token.
-func (f *filing) describe(field string, v gjson.Result, wanted string) string {
-	if len(f.report.Problems) == maxProblems { // no more are logged
+// describe returns the reason why a field can't be read: its value, cut and without the token, and the expected format.
+func (b *reportBuilder) describe(field string, v gjson.Result, wanted string) string {
+	if len(b.report.Problems) == maxProblems { // further problems aren't kept
 		return "like the rows before"
 	}
 	if !v.Exists() {
@@ -371,28 +371,28 @@ func (f *filing) describe(field string, v gjson.Result, wanted string) string {
 	return fmt.Sprintf("field %q is %s, expected %s", field, is, wanted)
 }
 
-// maxCompared bounds the JSON of the rows of a report that are compared by their columns, in bytes: a month that is listed twice has half
-// of it. All others must be equal byte by byte. A hostile response could otherwise take long, and much memory.
+// maxCompared is how many bytes of JSON are compared column by column per report, twice the size of a month listed twice. Further
+// rows must be identical byte by byte. Otherwise a hostile response could take much time and memory.
 const maxCompared = 256 << 10
 
-// areEqual reports whether the rows are the same in every column.
-func (f *filing) areEqual(a, b filed) bool {
-	if a.content == b.content || a.Row != b.Row {
-		return a.content == b.content
+// areEqual reports whether the rows agree in every column.
+func (b *reportBuilder) areEqual(x, y listedRow) bool {
+	if x.content == y.content || x.Row != y.Row {
+		return x.content == y.content
 	}
-	if f.compared += len(a.content) + len(b.content); f.compared > maxCompared {
+	if b.compared += len(x.content) + len(y.content); b.compared > maxCompared {
 		return false
 	}
-	return reflect.DeepEqual(otherColumns(a.content), otherColumns(b.content))
+	return reflect.DeepEqual(otherColumns(x.content), otherColumns(y.content))
 }
 
-// otherColumns returns the columns of a row except for its figures, which may be written in different ways.
+// otherColumns returns the columns of a row without its figures, which may be written in different ways.
 func otherColumns(content string) map[string]any {
 	decoder := json.NewDecoder(strings.NewReader(content))
 	decoder.UseNumber()
 	var columns map[string]any
 	if err := decoder.Decode(&columns); err != nil {
-		return nil // never, as the body was checked
+		return nil // never happens, because the body was checked
 	}
 	delete(columns, "calls")
 	delete(columns, "ivr_minutes")

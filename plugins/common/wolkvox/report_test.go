@@ -16,21 +16,21 @@ import (
 
 const testToken = "invented-token-1"
 
-// newYear is a window of the first four hours of 2026.
+// newYear is the first four hours of 2026.
 var newYear = hours.Window{From: hours.HourOf(2026, 1, 1, 0), To: hours.HourOf(2026, 1, 1, 4)}
 
 func inUTC() *Client {
 	return &Client{Calendar: hours.Calendar{Location: time.UTC}}
 }
 
-func in(t testing.TB, zone string) *Client {
+func inZone(t testing.TB, zone string) *Client {
 	t.Helper()
 	location, err := time.LoadLocation(zone)
 	require.NoError(t, err)
 	return &Client{Calendar: hours.Calendar{Location: location}}
 }
 
-// respond returns a response with a body and headers as pairs.
+// respond returns a response with this body. Headers are pairs of name and value.
 func respond(status int, body string, headers ...string) *Response {
 	HideToken(testToken)
 	header := make(http.Header, len(headers)/2)
@@ -40,7 +40,7 @@ func respond(status int, body string, headers ...string) *Response {
 	return &Response{HTTP: &http.Response{StatusCode: status, Header: header}, Body: []byte(body)}
 }
 
-// parseRows parses a response with these rows for the new year.
+// parseRows parses a response with these rows for newYear.
 func parseRows(rows string) (*Report, error) {
 	return inUTC().Parse(respond(200, `{"data": [`+rows+`]}`), newYear)
 }
@@ -218,7 +218,7 @@ func TestUnreadableRowsAreBounded(t *testing.T) {
 	require.True(t, report.Undated)
 }
 
-// Rows of an hour are compared, which must not take long or much memory.
+// Comparing many rows of one hour takes little memory.
 //
 //promise:hostile
 func TestManyLongRowsOfOneHour(t *testing.T) {
@@ -242,7 +242,7 @@ func TestClockChanges(t *testing.T) {
 	row := func(hour, calls int) string {
 		return fmt.Sprintf(`{"date": "2026-10-25-%02d", "calls": %d, "ivr_minutes": 1}`, hour, calls)
 	}
-	madrid := in(t, "Europe/Madrid")
+	madrid := inZone(t, "Europe/Madrid")
 	for _, c := range []struct {
 		rows       []string
 		calls      []int64
@@ -277,13 +277,13 @@ func TestClockChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Rows, 1)
 	require.Equal(t, []Problem{{2, "hour 2026-03-29 02:00 does not exist in Europe/Madrid: clocks were set forward"}}, report.Problems)
-	require.Empty(t, report.UnreadableHours, "no hour of the operation can't be read")
+	require.Empty(t, report.UnreadableHours, "the hour doesn't exist")
 }
 
-// An hour without a date is one of the requested day, whichever hours of it are requested.
+// An hour without a date belongs to the requested day, whichever hours of that day are requested.
 //
 //promise:forms
-func TestHourWithoutADate(t *testing.T) {
+func TestHourWithoutDate(t *testing.T) {
 	t.Parallel()
 	c, from := inUTC(), newYear.From
 	r := respond(200, `{"data": [{"hour": "8", "calls": 1, "ivr_minutes": 2}, {"hour": "23", "calls": 3, "ivr_minutes": 4}]}`)
@@ -306,7 +306,7 @@ func TestHourWithoutADate(t *testing.T) {
 	require.Equal(t, "key date and hour, YYYY-MM-DD HH:MM, figures as numbers", report.Form.String())
 
 	r = respond(200, `{"data": [{"hour": "8", "calls": 1, "ivr_minutes": 2}]}`)
-	require.False(t, r.HasRows(), "a narrower window may have some")
+	require.False(t, r.HasRows(), "a request for a single day may have some")
 	require.True(t, respond(200, `{"data": [{"hour": "8", "date": "x", "calls": 1, "ivr_minutes": 2}]}`).HasRows())
 	require.True(t, respond(200, `{"data": {"3": 7, "date": "x", "calls": 1, "ivr_minutes": 2}}`).HasRows())
 	require.False(t, respond(200, `{"data": {"3": 7}}`).HasRows())
@@ -314,7 +314,7 @@ func TestHourWithoutADate(t *testing.T) {
 	require.False(t, respond(200, `{"data": {"date": "2026010100", "calls": 1}}`).HasRows(), "no minutes")
 }
 
-// A comma before three digits is decimal if anything in the response shows that, and nothing speaks against it.
+// A comma before three digits is decimal if something in the response proves it and nothing speaks against it.
 //
 //promise:forms
 //promise:unreadable
@@ -328,7 +328,7 @@ func TestDecimalComma(t *testing.T) {
 	for _, c := range []struct {
 		name, rows string
 		readable   int // rows
-		later      int // the same of thousands in a later response
+		later      int // readable rows when a later response has only `thousands`
 	}{
 		{"two digits", thousands + "," + at(1, 7, "2,88"), 2, 1},
 		{"four digits", thousands + "," + at(1, 7, "2,8875"), 2, 1},
@@ -363,8 +363,8 @@ func TestDecimalComma(t *testing.T) {
 			}
 			require.Equal(t, c.readable, parse(c.rows))
 			require.Equal(t, c.later, parse(thousands))
-			require.Equal(t, 1, parse(thousands+","+at(1, 7, "2.5")), "what speaks against it counts")
-			require.Zero(t, parse(thousands), "later, too")
+			require.Equal(t, 1, parse(thousands+","+at(1, 7, "2.5")), "a decimal point refutes the comma")
+			require.Zero(t, parse(thousands), "and is remembered")
 		})
 	}
 }
@@ -490,7 +490,7 @@ func TestQuote(t *testing.T) {
 	require.Equal(t, `"abcd"…`, Quote("abcdé", 5))
 	require.Equal(t, `"\"\n\x1b"`, Quote("\"\n\x1b", 5))
 	require.Equal(t, "abcd…", Bound("abcdé", 5))
-	require.Equal(t, `"\x80\x80\x80\x80"…`, Quote(strings.Repeat("\x80", 9), 8), "bytes of no character")
+	require.Equal(t, `"\x80\x80\x80\x80"…`, Quote(strings.Repeat("\x80", 9), 8), "invalid bytes")
 }
 
 //promise:check
@@ -562,8 +562,8 @@ func TestFindQuota(t *testing.T) {
 
 //promise:unreadable
 func FuzzReport(f *testing.F) {
-	c := in(f, "Europe/Madrid")
-	window := hours.Window{From: hours.HourOf(2026, 10, 25, 0), To: hours.HourOf(2026, 10, 25, 4)} // 02 comes twice
+	c := inZone(f, "Europe/Madrid")
+	window := hours.Window{From: hours.HourOf(2026, 10, 25, 0), To: hours.HourOf(2026, 10, 25, 4)} // 02 occurs twice
 	f.Add([]byte(testReport))
 	f.Add([]byte(`{"data":[{"day":"2026102502","calls":1,"ivr_minutes":"02:02:47"},{"date":"2026-10-25 02:00:00","calls":"2","ivr_minutes":"2,5"}]}`))
 	f.Add([]byte(`{"code":"404","error":"Validate dates entered","data":null}`))
@@ -582,7 +582,7 @@ func FuzzReport(f *testing.F) {
 	})
 }
 
-// checkReport checks what holds for any report.
+// checkReport checks the invariants of any report.
 func checkReport(t *testing.T, report *Report, window hours.Window) {
 	t.Helper()
 	times := make(map[hours.Hour]int)
@@ -618,7 +618,7 @@ func FuzzHour(f *testing.F) {
 		if !ok {
 			return
 		}
-		// The hour is one of the calendar, and has the digits that the date begins with.
+		// The hour exists, and its digits are those that the date begins with.
 		digits := strings.Map(func(r rune) rune {
 			if strings.ContainsRune("-/:T ", r) {
 				return -1
@@ -649,11 +649,11 @@ func FuzzFigures(f *testing.F) {
 	})
 }
 
-// A point before three digits is decimal, as the vendor has it, unless the report has commas or durations elsewhere: then it may mean
-// thousands, and nothing is ever off by a thousand.
+// A point before three digits is decimal, as in the vendor documentation, unless the report has commas or durations elsewhere. Then it may
+// separate thousands, and the row is refused rather than off by a factor of a thousand.
 //
 //promise:unreadable
-func TestPointsThatMayMeanThousands(t *testing.T) {
+func TestAmbiguousPoints(t *testing.T) {
 	t.Parallel()
 	const ambiguous = `{"date": "2026010100", "calls": "700", "ivr_minutes": "1.234"}`
 	for other, isRefused := range map[string]bool{
@@ -676,5 +676,5 @@ func TestPointsThatMayMeanThousands(t *testing.T) {
 	require.ErrorContains(t, err, `field "ivr_minutes" is "1.234"`)
 	report, err := parse(ambiguous + `, {"date": "2026010101", "calls": "12", "ivr_minutes": "20.5"}`)
 	require.NoError(t, err)
-	require.Len(t, report.Rows, 2, "the report has changed to points")
+	require.Len(t, report.Rows, 2, "a decimal point refutes the comma")
 }

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// maxSample bounds a sample, in bytes, and maxSampleText a text in it.
+	// maxSample is the most bytes of a sample, and maxSampleText of a text in it.
 	maxSample     = 600
 	maxSampleText = 40
 )
 
-// Sample returns what shows the form of a body and little of its content: of each list, or rows by index, the first item, digits as they
-// are, words shortened to three letters. It is without tokens, so it can be sent to a stranger. It is empty if the body is not JSON.
+// Sample returns an excerpt that shows the format of a body but little of its content: the first item of each list or object with rows by
+// index, with digits intact and words cut to three letters. It contains no tokens, so it can be shared. It is empty if the body isn't JSON.
 func Sample(body []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark))))
 	decoder.UseNumber()
@@ -28,7 +28,7 @@ func Sample(body []byte) string {
 	return Bound(out.String(), maxSample)
 }
 
-// SampleRow returns the Sample of a row of a report, at a position from 1.
+// SampleRow returns the Sample of the row at a position, counted from 1.
 func SampleRow(body []byte, position int) string {
 	e, err := readEnvelope(body)
 	if err != nil {
@@ -44,7 +44,7 @@ func SampleRow(body []byte, position int) string {
 	return sample
 }
 
-// writeSample writes the sample of the next value. It ends with an error where the JSON is wrong, or the sample is long enough.
+// writeSample writes the sample of the next value. It returns an error if the JSON is invalid, or once the sample is long enough.
 func writeSample(out *strings.Builder, decoder *json.Decoder) error {
 	if out.Len() >= maxSample {
 		return errTooLong
@@ -59,7 +59,7 @@ func writeSample(out *strings.Builder, decoder *json.Decoder) error {
 		return nil
 	}
 	out.WriteString(opening.String())
-	isLikeFirst := opening == '['
+	skipRest := opening == '['
 	for n := 0; decoder.More(); n++ {
 		key := ""
 		if opening == '{' {
@@ -68,9 +68,9 @@ func writeSample(out *strings.Builder, decoder *json.Decoder) error {
 				return err
 			}
 			key = fmt.Sprint(next)
-			isLikeFirst = isIndex(key) && (n == 0 || isLikeFirst)
+			skipRest = isIndex(key) && (n == 0 || skipRest)
 		}
-		if n > 0 && isLikeFirst {
+		if n > 0 && skipRest {
 			var other json.RawMessage
 			if err := decoder.Decode(&other); err != nil {
 				return err
@@ -94,7 +94,7 @@ func writeSample(out *strings.Builder, decoder *json.Decoder) error {
 	return err
 }
 
-// sampleOf returns a string shortened, and numbers, booleans and null as they are.
+// sampleOf shortens strings, and returns numbers, booleans and null unchanged.
 func sampleOf(scalar json.Token) string {
 	switch v := scalar.(type) {
 	case nil:
@@ -105,7 +105,7 @@ func sampleOf(scalar json.Token) string {
 	return fmt.Sprint(scalar)
 }
 
-// shorten returns the text on one line, each of its words cut to three letters.
+// shorten returns the text on one line, with each word cut to three letters.
 func shorten(text string) string {
 	letters := 0
 	return strings.Map(func(r rune) rune {

@@ -11,17 +11,17 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
-// unsetVariable matches what Telegraf leaves of a reference to an environment variable that is not set.
+// unsetVariable matches a reference to an unset environment variable, which Telegraf leaves in place.
 var unsetVariable = regexp.MustCompile(`\$\{[^}]*\}|^\$[A-Za-z_]\w*$`)
 
-// CurrentToken returns the token as the next request would use it. Its error is a *Failure of FailedToken.
+// CurrentToken returns the token that the next request would use. The error is a *Failure of class FailedToken.
 func (c *Client) CurrentToken() (string, error) {
 	secret, err := c.Token.Get()
 	if err != nil {
 		return "", &Failure{Class: FailedToken, Detail: "getting the token failed: " + Quote(err.Error(), maxQuote)}
 	}
 	defer secret.Destroy()
-	token := strings.TrimSpace(secret.String()) // stores such as docker's keep the line's end
+	token := strings.TrimSpace(secret.String()) // stores such as Docker's keep a trailing newline
 	HideToken(token)
 	if err := CheckToken(token); err != nil {
 		return "", &Failure{Class: FailedToken, Detail: err.Error()}
@@ -29,7 +29,7 @@ func (c *Client) CurrentToken() (string, error) {
 	return token, nil
 }
 
-// CheckToken returns why a text can't be a token, without quoting it.
+// CheckToken returns an error if the text can't be a token. The error doesn't quote it.
 func CheckToken(token string) error {
 	switch {
 	case token == "":
@@ -42,24 +42,24 @@ func CheckToken(token string) error {
 	return nil
 }
 
-// tokens has a lock for each token in use or waited for, by its hash: the API forbids simultaneous use (vendor documentation).
+// tokens holds a lock for each token in use or waited for, by hash, because the API forbids concurrent use (vendor documentation).
 var tokens = struct {
 	sync.Mutex
 	locks map[[sha256.Size]byte]*tokenLock
 }{locks: make(map[[sha256.Size]byte]*tokenLock)}
 
 type tokenLock struct {
-	taken chan struct{}
-	users int // those who hold it or wait for it
+	held  chan struct{}
+	users int // requests that hold the lock or wait for it
 }
 
-// acquire waits until no other request of this process uses the token. Its error is ctx's.
-func acquire(ctx context.Context, token string) (release func(), err error) {
+// acquireToken waits until no other request of this process uses the token. The error is ctx.Err().
+func acquireToken(ctx context.Context, token string) (release func(), err error) {
 	key := sha256.Sum256([]byte(token))
 	tokens.Lock()
 	lock, found := tokens.locks[key]
 	if !found {
-		lock = &tokenLock{taken: make(chan struct{}, 1)}
+		lock = &tokenLock{held: make(chan struct{}, 1)}
 		tokens.locks[key] = lock
 	}
 	lock.users++
@@ -73,25 +73,25 @@ func acquire(ctx context.Context, token string) (release func(), err error) {
 		}
 	}
 	select {
-	case lock.taken <- struct{}{}:
-		return func() { <-lock.taken; leave() }, nil
+	case lock.held <- struct{}{}:
+		return func() { <-lock.held; leave() }, nil
 	case <-ctx.Done():
 		leave()
 		return nil, ctx.Err()
 	}
 }
 
-// known are the tokens of all operations in this process: a gateway that they share may send back another's.
-var known redact.Secrets
+// secrets are the tokens of all operations in this process, because a gateway that they share may send back another operation's.
+var secrets redact.Secrets
 
-// HideToken has the token removed from all texts of this package, whatever client they are of.
-func HideToken(token string) { known.Add(token) }
+// HideToken removes the token from all texts of this package, for all clients.
+func HideToken(token string) { secrets.Add(token) }
 
-// Redact returns a text without tokens, and without logins and queries of URLs.
-func Redact(text string) string { return redact.URLs(known.Redact(text)) }
+// Redact removes tokens, and the logins and queries of URLs, from a text.
+func Redact(text string) string { return redact.URLs(secrets.Redact(text)) }
 
-// maxRedacted is more than is quoted of a text, in bytes.
+// maxRedacted exceeds the bytes that are quoted of any text.
 const maxRedacted = 1 << 10
 
-// redacted returns the first KiB of a text of others, without tokens, and without logins and queries of URLs.
-func redacted(text string) string { return redact.URLs(known.RedactFirst(text, maxRedacted)) }
+// redacted returns the first KiB of a foreign text, redacted like Redact does.
+func redacted(text string) string { return redact.URLs(secrets.RedactFirst(text, maxRedacted)) }

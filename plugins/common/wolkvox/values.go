@@ -11,7 +11,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/hours"
 )
 
-// textOf returns the text of a string or number, without white space around it, and "" for null. It returns false for anything else.
+// textOf returns the text of a string or number, without surrounding white space, and "" for null. It returns false for anything else.
 func textOf(v gjson.Result) (string, bool) {
 	switch {
 	case v.Type == gjson.String:
@@ -32,13 +32,13 @@ func textOrJSON(v gjson.Result) string {
 	return v.Raw
 }
 
-// isPlaceholder reports whether the text stands for no value (seen in public clients).
+// isPlaceholder reports whether the text means no value (seen in public clients).
 func isPlaceholder(text string) bool {
 	return text == "" || text == "-"
 }
 
-// parseHour reads the hour of a date such as 2026011819, 2026-01-18-19 or 2026-01-18 19:34:31: year, month, day and hour, with or without
-// minutes and seconds, and one of -, /, :, T or blank between any two of them, or nothing.
+// parseHour parses the hour of a date such as 2026011819, 2026-01-18-19 or 2026-01-18 19:34:31: year, month, day and hour, optionally
+// minutes and seconds, with -, /, :, T, a blank or nothing between any two of them.
 func parseHour(date string) (hours.Hour, bool) {
 	const parts = 6
 	var part [parts]int
@@ -70,7 +70,7 @@ func parseHour(date string) (hours.Hour, bool) {
 	return hours.HourOf(year, month, day, hour), true
 }
 
-// parseClock reads an hour of the day such as 8, 08, 08:00 or 08:00:00.
+// parseClock parses an hour of the day such as 8, 08, 08:00 or 08:00:00.
 func parseClock(text string) (hour int, ok bool) {
 	digits, rest, hasRest := strings.Cut(text, ":")
 	minutes, seconds, hasSeconds := strings.Cut(rest, ":")
@@ -89,7 +89,7 @@ func daysIn(year, month int) int {
 	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// parseCalls reads a whole number. Decimals must be zeros, and not three of them, which may be thousands. A placeholder is 0.
+// parseCalls parses a whole number. Decimals must be zeros, but not three of them, which may be thousands. A placeholder is 0.
 func parseCalls(text string) (int64, bool) {
 	if isPlaceholder(text) {
 		return 0, true
@@ -102,8 +102,8 @@ func parseCalls(text string) (int64, bool) {
 	return calls, err == nil
 }
 
-// parseMinutes reads minutes with a decimal point or comma, or a duration HH:MM:SS. A placeholder is 0. Three digits after a comma may be
-// thousands and are refused unless isDecimal; after a point they are decimals (vendor documentation: "2.887").
+// parseMinutes parses minutes with a decimal point or comma, or a duration HH:MM:SS. A placeholder is 0. Three digits after a comma may be
+// thousands, and are refused unless isDecimal; after a point they are decimals (vendor documentation: "2.887").
 func parseMinutes(text string, isDecimal bool) (float64, bool) {
 	if isPlaceholder(text) {
 		return 0, true
@@ -123,18 +123,18 @@ func parseMinutes(text string, isDecimal bool) (float64, bool) {
 	return minutes, err == nil
 }
 
-// mayBeThousands reports whether what is between digits may separate thousands.
+// mayBeThousands reports whether the separator between these digits may separate thousands.
 func mayBeThousands(whole, fraction string) bool {
 	return len(fraction) == 3 && len(whole) <= 3 && whole[:min(len(whole), 1)] != "0"
 }
 
-// isPointOfThousands reports whether a point between digits may separate thousands.
+// isPointOfThousands reports whether the text is a number whose point may separate thousands.
 func isPointOfThousands(text string) bool {
 	whole, fraction, _ := strings.Cut(text, ".")
 	return isDigits(whole) && isDigits(fraction) && mayBeThousands(whole, fraction)
 }
 
-// parseDuration reads the minutes of HH:MM:SS.
+// parseDuration parses HH:MM:SS and returns minutes.
 func parseDuration(text string) (float64, bool) {
 	parts := strings.Split(text, ":")
 	if len(parts) != 3 {
@@ -146,7 +146,7 @@ func parseDuration(text string) (float64, bool) {
 	return float64(whole)*60 + minutes + seconds/60, err == nil && okMinutes && okSeconds
 }
 
-// parseSixty reads two digits below 60.
+// parseSixty parses two digits that are less than 60.
 func parseSixty(text string) (float64, bool) {
 	if len(text) != 2 || !isDigits(text) || text[0] > '5' {
 		return 0, false
@@ -163,21 +163,20 @@ func isDigits(text string) bool {
 	return text != ""
 }
 
-// Quote returns the text without tokens, and without logins and queries of URLs, at most n of its bytes, in quotes and with control
-// characters escaped.
+// Quote returns the redacted text, cut to n bytes, in quotes and with control characters escaped.
 func Quote(text string, n int) string {
 	text, rest := cut(redacted(text), n)
 	return strconv.Quote(text) + rest
 }
 
-// Bound returns the text without tokens, and without logins and queries of URLs, or what of it fits into n bytes.
+// Bound returns the redacted text, cut to n bytes.
 func Bound(text string, n int) string {
 	text, rest := cut(redacted(text), n)
 	return strings.ToValidUTF8(text, string(utf8.RuneError)) + rest
 }
 
-// cut returns at most n bytes of the text in whole characters, and "…" if there are more. Bytes that are of none stay, as what they stand
-// between would be joined.
+// cut returns at most n bytes of the text, in whole characters, and "…" if there are more. Invalid bytes are kept, because dropping them
+// would join the text around them.
 func cut(text string, n int) (first, rest string) {
 	if len(text) <= n {
 		return text, ""

@@ -2,15 +2,15 @@ package wolkvox_ivr
 
 import "time"
 
-// Clock is the time that the plugin goes by, and waits by. Simulations replace it.
+// Clock is the plugin's source of time. Simulations replace it.
 type Clock interface {
-	// Now returns the time of day.
+	// Now returns the current time.
 	Now() time.Time
-	// After returns a channel on which the time is sent once d has passed.
+	// After returns a channel that receives the time once d has passed.
 	After(d time.Duration) <-chan time.Time
 }
 
-// systemClock is the time of the machine.
+// systemClock is the machine's clock.
 type systemClock struct{}
 
 // Now implements Clock.
@@ -19,23 +19,23 @@ func (systemClock) Now() time.Time { return time.Now() }
 // After implements Clock.
 func (systemClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// clockTolerance is how far two clocks may differ without a word.
+// clockTolerance is the largest difference between two clocks that is ignored.
 const clockTolerance = 2 * time.Minute
 
-// apiTime is the API's time: the local clock, corrected by the Date headers of responses. A single header may be wrong, so a new
-// difference counts once two in a row agree.
+// apiTime is the API's time: the local clock, corrected by the Date headers of responses. A single header may be wrong, so a new difference
+// counts only once two consecutive ones agree.
 type apiTime struct {
-	clock     Clock
-	offset    time.Duration // of the API's time from the local clock
-	candidate time.Duration // the difference that the last response showed
-	isInDoubt bool          // it differs from the offset
+	clock         Clock
+	offset        time.Duration // API's time minus local clock
+	candidate     time.Duration // difference shown by the last response
+	isUnconfirmed bool          // the candidate differs from the offset
 }
 
-// now returns the API's time. Hours go by the time of day, even if the clock is set: it is without Go's monotonic reading.
+// now returns the API's time, without a monotonic reading, because hours follow the wall clock even if it is set.
 func (a *apiTime) now() time.Time { return a.clock.Now().Round(0).Add(a.offset) }
 
-// observe takes in the time of a response, zero if it has none. It returns the time to go by for what the response shows, the earlier one
-// in case of doubt, and whether the offset has changed.
+// observe updates the offset with the time of a response, zero if it has none. It returns the time to use for the response (the earlier
+// candidate while a new difference is unconfirmed), and the change of the offset.
 func (a *apiTime) observe(date time.Time) (now time.Time, by time.Duration) {
 	now = a.now()
 	if date.IsZero() {
@@ -44,12 +44,12 @@ func (a *apiTime) observe(date time.Time) (now time.Time, by time.Duration) {
 	difference := date.Sub(a.clock.Now().Round(0))
 	isConfirmed := (difference - a.candidate).Abs() <= clockTolerance
 	a.candidate = difference
-	a.isInDoubt = (difference - a.offset).Abs() > clockTolerance
+	a.isUnconfirmed = (difference - a.offset).Abs() > clockTolerance
 	switch {
-	case !a.isInDoubt:
+	case !a.isUnconfirmed:
 		return now, 0
 	case isConfirmed:
-		by, a.offset, a.isInDoubt = difference-a.offset, difference, false
+		by, a.offset, a.isUnconfirmed = difference-a.offset, difference, false
 		return a.now(), by
 	case date.Before(now):
 		return date, 0

@@ -13,34 +13,34 @@ import (
 )
 
 const (
-	// longInterval leaves time for more history requests before the next gather.
-	longInterval = 2 * wolkvox.LeastInterval
-	// longestRetryAfter bounds how long a response may have requests wait.
-	longestRetryAfter = time.Hour
+	// longInterval is the interval above which there is time for history requests between gathers.
+	longInterval = 2 * wolkvox.MinInterval
+	// maxRetryAfter is the longest pause that a Retry-After header can cause.
+	maxRetryAfter = time.Hour
 )
 
-// earliestNow is before this plugin was written: a clock that shows less is that of a machine that has lost its time.
+// earliestNow precedes this plugin: an earlier clock belongs to a machine that has lost its time.
 var earliestNow = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// interval returns the time between gathers as far as the table tells it.
+// interval returns the interval of the table, or the vendor's minimum if it sets none.
 func (w *WolkvoxIVR) interval() time.Duration {
 	if w.Interval > 0 {
 		return time.Duration(w.Interval)
 	}
-	return wolkvox.LeastInterval
+	return wolkvox.MinInterval
 }
 
-// Gather makes one request, in turns for the latest hours and for history.
+// Gather makes one request, alternating between the latest hours and history.
 func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
-	w.requesting.Lock()
-	defer w.requesting.Unlock()
+	w.requestMu.Lock()
+	defer w.requestMu.Unlock()
 	now := w.time.now()
 	switch {
 	case w.ctx.Err() != nil:
 		return nil
 	case now.Before(earliestNow):
 		return fmt.Errorf("%s: this machine's clock shows %s: set it, because hours depend on it", w.name(), now.Format(time.RFC3339))
-	case w.pause.holds(now):
+	case w.pause.isActive(now):
 		w.Log.Debugf("Pausing until %s", w.pause.until.Format(time.RFC3339))
 		w.mu.Lock()
 		w.planner.Acknowledge(now)
@@ -62,19 +62,19 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	return err
 }
 
-// isTooEarly reports whether the last request was made too short a time ago: by an earlier process, or because the table sets no interval
-// and Telegraf's own is shorter. An interval that the table sets is the user's choice. Jitter makes some intervals shorter.
+// isTooEarly reports whether the last request is too recent: an earlier process made it, or the table sets no interval and Telegraf's own is
+// shorter. An interval in the table is the user's choice. The limit is 10% below the interval because jitter shortens some intervals.
 func (w *WolkvoxIVR) isTooEarly(now time.Time) bool {
 	passed := now.Sub(w.requested)
-	return (w.Interval == 0 || !w.hasRequested) && passed >= 0 && passed < min(w.interval(), wolkvox.LeastInterval)*9/10
+	return (w.Interval == 0 || !w.hasRequested) && passed >= 0 && passed < min(w.interval(), wolkvox.MinInterval)*9/10
 }
 
-// requestHistory makes history requests at the pace that the vendor asks for, until the next gather is near. In Telegraf, a Gather that
-// took so long could not be stopped.
+// requestHistory makes history requests at the vendor's minimum interval until shortly before the next gather. It runs in the background
+// because Telegraf couldn't stop such a long Gather.
 func (w *WolkvoxIVR) requestHistory(acc telegraf.Accumulator, nextGather time.Time) {
-	for w.time.now().Add(2 * wolkvox.LeastInterval).Before(nextGather) {
+	for w.time.now().Add(2 * wolkvox.MinInterval).Before(nextGather) {
 		select {
-		case <-w.Clock.After(wolkvox.LeastInterval):
+		case <-w.Clock.After(wolkvox.MinInterval):
 		case <-w.ctx.Done():
 			return
 		}
@@ -84,12 +84,12 @@ func (w *WolkvoxIVR) requestHistory(acc telegraf.Accumulator, nextGather time.Ti
 	}
 }
 
-// requestOpenHistory makes a history request if there is one to make. It returns false if there is none, or it fails.
+// requestOpenHistory makes a history request if one is due. It returns false if none is, or if it fails.
 func (w *WolkvoxIVR) requestOpenHistory(acc telegraf.Accumulator) bool {
-	w.requesting.Lock()
-	defer w.requesting.Unlock()
+	w.requestMu.Lock()
+	defer w.requestMu.Unlock()
 	now := w.time.now()
-	if w.ctx.Err() != nil || w.pause.holds(now) || w.isTooEarly(now) {
+	if w.ctx.Err() != nil || w.pause.isActive(now) || w.isTooEarly(now) {
 		return false
 	}
 	w.mu.Lock()
@@ -105,14 +105,14 @@ func (w *WolkvoxIVR) requestOpenHistory(acc telegraf.Accumulator) bool {
 	return true
 }
 
-// request makes a request, and sends the rows that come of it. A failed probe is no error.
+// request makes a request and sends the resulting rows. A failed probe is not an error.
 func (w *WolkvoxIVR) request(acc telegraf.Accumulator, q hours.Request) error {
 	w.mu.Lock()
 	w.requested, w.hasRequested = w.time.now(), true
 	w.mu.Unlock()
 	report, err := w.client.Report(w.ctx, q.Window)
 	if w.ctx.Err() != nil {
-		return nil //nolint:nilerr // being stopped is no failure
+		return nil //nolint:nilerr // being stopped is not a failure
 	}
 	var failure *wolkvox.Failure
 	if err != nil && !errors.As(err, &failure) {
@@ -129,15 +129,15 @@ func (w *WolkvoxIVR) request(acc telegraf.Accumulator, q hours.Request) error {
 	return nil
 }
 
-// observe takes in the time of a response, zero if it has none, and returns the API's time.
+// observe updates the API's time with the time of a response, zero if it has none, and returns the time to use for the response.
 func (w *WolkvoxIVR) observe(date time.Time) time.Time {
 	now, by := w.time.observe(date)
 	if !date.IsZero() {
 		w.stats.clock.Set(w.time.candidate.Nanoseconds())
 	}
-	if !date.IsZero() && !w.time.isInDoubt {
+	if !date.IsZero() && !w.time.isUnconfirmed {
 		w.mu.Lock()
-		w.planner.ClockKnown(now, by)
+		w.planner.SyncClock(now, by)
 		w.mu.Unlock()
 	}
 	if by != 0 {
@@ -146,7 +146,7 @@ func (w *WolkvoxIVR) observe(date time.Time) time.Time {
 	return now
 }
 
-// fail takes in that a request has failed.
+// fail records a failed request. It returns the error for the gather, or nil for a failed probe.
 func (w *WolkvoxIVR) fail(q hours.Request, failure *wolkvox.Failure, now time.Time) error {
 	w.mu.Lock()
 	w.planner.Fail(q, now, failure.Class.General)
@@ -162,7 +162,7 @@ func (w *WolkvoxIVR) fail(q hours.Request, failure *wolkvox.Failure, now time.Ti
 	return w.outage.fail(now, err)
 }
 
-// pauseAfter has requests pause if the failure demands it. It returns the failure with what was decided.
+// pauseAfter pauses requests if the failure demands it. It returns the failure, with the end of the pause for a spent quota.
 func (w *WolkvoxIVR) pauseAfter(now time.Time, failure *wolkvox.Failure) error {
 	var err error = failure
 	switch {
@@ -174,12 +174,12 @@ func (w *WolkvoxIVR) pauseAfter(now time.Time, failure *wolkvox.Failure) error {
 		err = fmt.Errorf("%w; pausing until %s", err, until.Format(time.RFC3339))
 		w.pause = pause{until, err}
 	case failure.RetryAfter > 0:
-		w.pause = pause{now.Add(min(failure.RetryAfter, longestRetryAfter)), err}
+		w.pause = pause{now.Add(min(failure.RetryAfter, maxRetryAfter)), err}
 	}
 	return err
 }
 
-// record takes in a report, and sends the rows that are due.
+// record records a report and sends the rows that are due.
 func (w *WolkvoxIVR) record(acc telegraf.Accumulator, q hours.Request, report *wolkvox.Report, now time.Time) {
 	w.logReport(acc, report, now)
 	response := responseOf(report)
@@ -201,7 +201,7 @@ func (w *WolkvoxIVR) record(acc telegraf.Accumulator, q hours.Request, report *w
 	w.logHistory(q, now)
 }
 
-// responseOf returns what the report shows of the requested hours.
+// responseOf converts a report for the planner.
 func responseOf(report *wolkvox.Report) *hours.Response {
 	response := hours.NewResponse(report.Window)
 	response.Undated = report.Undated

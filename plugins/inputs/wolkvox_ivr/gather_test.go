@@ -23,18 +23,17 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// fakeAPI responds to requests without a network, by the clock of the plugin. Without other instructions each hour up to the running one has
-// seven calls.
+// fakeAPI responds to requests without a network, using the plugin's clock. By default, each hour up to the running one has seven calls.
 type fakeAPI struct {
 	t     *testing.T
 	clock *manualClock
-	skew  time.Duration // of the API's time from the clock's
+	skew  time.Duration // API's time minus clock
 	log   *testutil.CaptureLogger
 
 	mu       sync.Mutex
 	requests []string                                   // "MM-DD HH MM-DD HH", first and last hour
 	respond  func(first, last time.Time) *http.Response // nil for rows
-	row      func(hour time.Time) string                // of an hour, in UTC as the report names it; "" for none
+	row      func(hour time.Time) string                // row of an hour, given as UTC with the report's label; "" for none
 	header   http.Header                                // of all responses
 	block    func(ctx context.Context)                  // called before the response
 }
@@ -55,7 +54,7 @@ func responseWith(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, ProtoMajor: 1, Header: header, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// always responds to each request in the same way.
+// always responds to every request with the same status and body.
 func always(status int, body string) func(time.Time, time.Time) *http.Response {
 	return func(time.Time, time.Time) *http.Response { return responseWith(status, body) }
 }
@@ -82,7 +81,7 @@ func (a *fakeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if response == nil {
 		var rows []string
-		running := now.In(time.UTC).Add(-5 * time.Hour) // as Bogota's clock names it
+		running := now.In(time.UTC).Add(-5 * time.Hour) // the label in Bogota
 		for hour := first; hour.Before(last) && !hour.After(running); hour = hour.Add(time.Hour) {
 			if row := a.row(hour); row != "" {
 				rows = append(rows, row)
@@ -99,8 +98,8 @@ func (a *fakeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// taken returns the requests since it was called before.
-func (a *fakeAPI) taken() []string {
+// takeRequests returns the requests since its previous call.
+func (a *fakeAPI) takeRequests() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	requests := a.requests
@@ -126,16 +125,16 @@ func (a *fakeAPI) plugin(state []byte, set ...func(*WolkvoxIVR)) *WolkvoxIVR {
 	return plugin
 }
 
-// gather gathers and lets five minutes go by. It returns the metrics as "MM-DD HH calls" and the error.
+// gather gathers and advances the clock by five minutes. It returns the metrics as "MM-DD HH calls" and the error.
 func (a *fakeAPI) gather(plugin *WolkvoxIVR) ([]string, error) {
 	a.t.Helper()
 	var acc testutil.Accumulator
 	err := plugin.Gather(&acc)
 	a.clock.advance(5 * time.Minute)
-	return brief(a.t, acc.GetTelegrafMetrics()), err
+	return summarize(a.t, acc.GetTelegrafMetrics()), err
 }
 
-// run gathers for so long. It returns the last metrics of each hour, and the errors that are to be logged.
+// run gathers for the duration d. It returns the last calls of each hour, and the errors that must be logged.
 func (a *fakeAPI) run(plugin *WolkvoxIVR, d time.Duration) (metrics map[string]string, errs []string) {
 	a.t.Helper()
 	metrics = make(map[string]string)
@@ -152,7 +151,7 @@ func (a *fakeAPI) run(plugin *WolkvoxIVR, d time.Duration) (metrics map[string]s
 	return metrics, errs
 }
 
-// logged returns how many lines of a level contain the text.
+// logged returns the number of messages of a level that contain the text.
 func (a *fakeAPI) logged(level byte, text string) (n int) {
 	for _, entry := range a.log.Messages() {
 		if entry.Level == level && strings.Contains(entry.Text, text) {
@@ -162,7 +161,7 @@ func (a *fakeAPI) logged(level byte, text string) (n int) {
 	return n
 }
 
-// saved returns the state of a plugin, as Telegraf saves it.
+// saved returns the state of a plugin, as saved by Telegraf.
 func saved(t *testing.T, plugin *WolkvoxIVR) []byte {
 	t.Helper()
 	content, err := json.Marshal(plugin.GetState())
@@ -170,7 +169,7 @@ func saved(t *testing.T, plugin *WolkvoxIVR) []byte {
 	return content
 }
 
-// setState gives a plugin what was saved, as Telegraf does it.
+// setState restores a saved state like Telegraf does.
 func setState(t *testing.T, plugin *WolkvoxIVR, content []byte) error {
 	t.Helper()
 	target := reflect.New(reflect.TypeOf(plugin.GetState()))
@@ -180,8 +179,8 @@ func setState(t *testing.T, plugin *WolkvoxIVR, content []byte) error {
 	return plugin.SetState(target.Elem().Interface())
 }
 
-// brief writes metrics as "MM-DD HH calls", in Bogota's time.
-func brief(t *testing.T, metrics []telegraf.Metric) []string {
+// summarize formats metrics as "MM-DD HH calls" in Bogota's time.
+func summarize(t *testing.T, metrics []telegraf.Metric) []string {
 	t.Helper()
 	bogota, err := time.LoadLocation("America/Bogota")
 	require.NoError(t, err)
@@ -202,7 +201,7 @@ func zeroEmptyHours(w *WolkvoxIVR) { w.EmptyHours = ZeroEmpty }
 
 func finalHours(w *WolkvoxIVR) { w.Hours = FinalHours }
 
-const hoursLevel = testutil.LevelWarn
+const levelWarn = testutil.LevelWarn
 
 //promise:modes
 //promise:requests
@@ -210,12 +209,12 @@ func TestRequest(t *testing.T) {
 	api := newFakeAPI(t)
 	lines, err := api.gather(api.plugin(nil))
 	require.NoError(t, err)
-	require.Equal(t, []string{"11-22 00 11-22 23"}, api.taken(), "a whole day")
+	require.Equal(t, []string{"11-22 00 11-22 23"}, api.takeRequests(), "a whole day")
 	require.Equal(t, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7", "11-22 14 7"}, lines, "lookback, and the running hour")
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "wv0001.wolkvox.com: connected, newest hour 2026-11-22 14:00"))
 }
 
-// A year takes 28 requests at most, in turns with the latest hours, and leaves a small state.
+// A year of history takes at most 28 requests, alternating with the latest hours, and leaves a small state.
 //
 //promise:requests
 //promise:backfill
@@ -225,7 +224,7 @@ func TestBackfillOfAYear(t *testing.T) {
 	metrics, _ := api.run(plugin, 6*time.Hour)
 	require.Len(t, metrics, 8760, "each hour of the year")
 	history := 0
-	requests := api.taken()
+	requests := api.takeRequests()
 	for n, request := range requests {
 		if !strings.HasSuffix(request, "11-22 23") {
 			history++
@@ -238,12 +237,12 @@ func TestBackfillOfAYear(t *testing.T) {
 	require.Less(t, len(saved(t, plugin)), 4096)
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "history: all 8757 hours are final"))
 
-	// Nothing is left, neither now nor after a stop. More history can be wanted later.
+	// No history is left, even after a restart, but more can be configured later.
 	plugin.Stop()
 	plugin = api.plugin(saved(t, plugin), withBackfill(9000*time.Hour))
 	api.run(plugin, time.Hour)
 	history = 0
-	for _, request := range api.taken() {
+	for _, request := range api.takeRequests() {
 		if !strings.HasSuffix(request, "11-22 23") {
 			history++
 		}
@@ -277,7 +276,7 @@ func TestSentHours(t *testing.T) {
 	}
 }
 
-// only has calls in some hours of the day.
+// only returns rows for some hours of the day.
 func only(hours ...string) func(time.Time) string {
 	return func(hour time.Time) string {
 		for _, h := range hours {
@@ -289,7 +288,7 @@ func only(hours ...string) func(time.Time) string {
 	}
 }
 
-// Each hour comes once, lookback after its end, and not once more after a clean stop.
+// Each hour is sent once, lookback after its end, and not again after a clean stop.
 //
 //promise:once
 func TestFinalHoursComeOnce(t *testing.T) {
@@ -308,7 +307,7 @@ func TestFinalHoursComeOnce(t *testing.T) {
 	require.Equal(t, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7", "11-22 14 7", "11-22 15 7"}, lines)
 }
 
-// With final hours, those of a closed evening come after 12 hours without newer calls, and once more only if they change.
+// With hours = "final", the last hours of the evening are sent after 12 hours without newer calls, and again only if they change.
 //
 //promise:once
 func TestFinalHoursOfAClosedEvening(t *testing.T) {
@@ -325,7 +324,7 @@ func TestFinalHoursOfAClosedEvening(t *testing.T) {
 	}
 	plugin := api.plugin(nil, finalHours)
 	metrics, _ := api.run(plugin, 15*time.Hour)
-	require.Equal(t, "11-22 14", maxKey(metrics), "what is below the watermark")
+	require.Equal(t, "11-22 14", maxKey(metrics), "only hours below the watermark")
 	metrics, _ = api.run(plugin, 3*time.Hour)
 	require.Equal(t, map[string]string{"11-22 15": "7", "11-22 16": "7", "11-22 17": "7", "11-22 18": "7"}, metrics)
 	changed = "11-22 17"
@@ -350,26 +349,26 @@ func TestQuotaPauses(t *testing.T) {
 		`calls is spent (HTTP status 403, "TOKEN LIMIT EXCEEDED"): the missing hours are read after the quota resets; `+
 		`if this happens often, set a longer interval, or find out which other clients use the operation's tokens; pausing until 2026-11-23T00:00:00-05:00`)
 	for n := range 24 {
-		if n == 12 { // a restart does not end the pause
+		if n == 12 { // a restart doesn't end the pause
 			plugin = api.plugin(saved(t, plugin))
 		}
 		_, err = api.gather(plugin)
-		require.ErrorContains(t, err, wolkvox.FailedQuota.What)
+		require.ErrorContains(t, err, wolkvox.FailedQuota.Message)
 	}
-	require.Len(t, api.taken(), 1)
+	require.Len(t, api.takeRequests(), 1)
 
-	// Where the API's day begins later than the operation's, there is a request an hour from midnight on.
+	// If the API's day begins later than the operation's, there is one request per hour from midnight on.
 	api.run(plugin, 10*time.Hour)
-	require.Len(t, api.taken(), 3)
+	require.Len(t, api.takeRequests(), 3)
 	api.respond = nil
 	api.run(plugin, time.Hour)
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "Working again after"))
 }
 
-// What was sent before a pause is stored by its end, also if the process is killed in it.
+// Outputs have stored hours sent before a pause by its end, so they aren't sent again even if the process is killed during the pause.
 //
 //promise:once
-func TestNothingComesAgainAfterAPause(t *testing.T) {
+func TestNothingIsResentAfterPause(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, finalHours)
 	before, _ := api.run(plugin, 5*time.Hour)
@@ -395,35 +394,35 @@ func TestRetryAfterHoldsForLaterGathersAndRestarts(t *testing.T) {
 			plugin = api.plugin(saved(t, plugin))
 		}
 		_, err := api.gather(plugin)
-		require.ErrorContains(t, err, wolkvox.FailedOverload.What)
+		require.ErrorContains(t, err, wolkvox.FailedOverload.Message)
 	}
-	require.Len(t, api.taken(), 1)
+	require.Len(t, api.takeRequests(), 1)
 	_, err := api.gather(plugin)
 	require.Error(t, err)
-	require.Len(t, api.taken(), 1)
+	require.Len(t, api.takeRequests(), 1)
 }
 
-// A pause that a clock far ahead has set does not hold.
+// A pause set by a clock that was far ahead is ignored.
 //
 //promise:clock
-func TestPauseOfAClockThatWasAhead(t *testing.T) {
+func TestPauseSetByClockAhead(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil)
 	plugin.pause = pause{api.clock.Now().Add(25 * time.Hour), errors.New("invented")}
 	_, err := api.gather(plugin)
 	require.Error(t, err)
-	require.Empty(t, api.taken())
+	require.Empty(t, api.takeRequests())
 	plugin.pause.until = api.clock.Now().Add(25*time.Hour + time.Second)
 	_, err = api.gather(plugin)
 	require.NoError(t, err)
-	require.Len(t, api.taken(), 1)
+	require.Len(t, api.takeRequests(), 1)
 }
 
-// wolkvox asks for 5 minutes between requests, also across restarts, and where Telegraf's own interval, of which the plugin does not know,
-// is of seconds. An interval in the table is the user's choice.
+// Requests are 5 minutes apart, as wolkvox asks for, even across restarts and if Telegraf's own interval, which the plugin doesn't know, is
+// shorter. An interval in the table is the user's choice.
 //
 //promise:requests
-func TestDistanceOfRequests(t *testing.T) {
+func TestRequestInterval(t *testing.T) {
 	for interval, expected := range map[time.Duration]int{0: 12, time.Minute: 60} {
 		api := newFakeAPI(t)
 		set := func(w *WolkvoxIVR) { w.Interval = config.Duration(interval) }
@@ -438,7 +437,7 @@ func TestDistanceOfRequests(t *testing.T) {
 			}
 			api.clock.advance(10 * time.Second)
 		}
-		require.InDelta(t, expected, len(api.taken()), 2, interval)
+		require.InDelta(t, expected, len(api.takeRequests()), 2, interval)
 	}
 
 	api := newFakeAPI(t)
@@ -449,11 +448,11 @@ func TestDistanceOfRequests(t *testing.T) {
 		plugin.Stop()
 		plugin = api.plugin(saved(t, plugin))
 		require.NoError(t, plugin.Gather(&testutil.Accumulator{}))
-		require.Len(t, api.taken(), 1)
+		require.Len(t, api.takeRequests(), 1)
 	}
 }
 
-// A failed request is one request, and no row and no state comes of it.
+// A failed gather makes one request, sends no row and changes no state.
 //
 //promise:requests
 //promise:failures
@@ -465,7 +464,7 @@ func TestOneRequestPerGather(t *testing.T) {
 		metrics, errs := api.run(plugin, time.Hour)
 		require.Empty(t, metrics)
 		require.Len(t, errs, 2, "at the beginning, and after half an hour")
-		require.Len(t, api.taken(), 12)
+		require.Len(t, api.takeRequests(), 12)
 		require.Zero(t, plugin.planner.Newest)
 	}
 }
@@ -499,7 +498,7 @@ func TestLastingFailureIsLoggedAtIncreasingIntervals(t *testing.T) {
 	_, errs := api.run(plugin, 24*time.Hour)
 	require.Len(t, errs, 7, "0 h, 0.5 h, 1 h, 2 h, 4 h, 8 h, 16 h")
 	require.Contains(t, errs[6], "failing for 16h0m0s, 193 gathers so far: ")
-	require.Zero(t, api.logged(hoursLevel, ""))
+	require.Zero(t, api.logged(levelWarn, ""))
 
 	api.respond = nil
 	api.run(plugin, 10*time.Minute)
@@ -524,8 +523,7 @@ func TestOutageLogsEachClassOnce(t *testing.T) {
 	require.Equal(t, error(server), o.fail(now, server), "a new outage")
 }
 
-// The local clock is a day ahead at the first start, or for some minutes. Hours go by the API's time: there is no zero ahead of it, and
-// nothing is missing.
+// With a local clock that is ahead or behind, hours follow the API's time: no hour is missing, and no zero is in the future.
 //
 //promise:clock
 func TestLocalClockIsWrong(t *testing.T) {
@@ -547,12 +545,12 @@ func TestLocalClockIsWrong(t *testing.T) {
 			}
 			metrics, _ = api.run(plugin, 2*time.Hour)
 			require.Equal(t, map[string]string{"11-22 11": "0", "11-22 12": "7", "11-22 13": "0", "11-22 14": "7", "11-22 15": "0", "11-22 16": "7"}, metrics)
-			require.Equal(t, 1, api.logged(hoursLevel, "this machine's clock is "+ahead.Abs().String()))
+			require.Equal(t, 1, api.logged(levelWarn, "this machine's clock is "+ahead.Abs().String()))
 		})
 	}
 }
 
-// A single Date header that is wrong, or that a cache has kept, changes nothing.
+// A single wrong Date header, or one from a cache, has no effect.
 //
 //promise:clock
 func TestDateOfAResponseIsWrong(t *testing.T) {
@@ -571,7 +569,7 @@ func TestDateOfAResponseIsWrong(t *testing.T) {
 			api.header = http.Header{}
 			metrics, _ := api.run(plugin, 5*time.Hour)
 			require.Len(t, metrics, 9)
-			require.Zero(t, api.logged(hoursLevel, ""))
+			require.Zero(t, api.logged(levelWarn, ""))
 		})
 	}
 }
@@ -582,7 +580,7 @@ func TestClockBefore2015(t *testing.T) {
 	api.clock = newClock(t, "1970-01-01T00:05:00Z")
 	_, err := api.gather(api.plugin(nil))
 	require.EqualError(t, err, "wv0001.wolkvox.com: this machine's clock shows 1970-01-01T00:05:00Z: set it, because hours depend on it")
-	require.Empty(t, api.taken())
+	require.Empty(t, api.takeRequests())
 }
 
 //promise:state-damaged
@@ -608,7 +606,7 @@ func TestSetStateRefuses(t *testing.T) {
 	}
 }
 
-// A state from the future is given up once the API's time is known. A local clock that is behind is no reason to.
+// A state from the future is discarded once the API's time is known, but not because the local clock is behind.
 //
 //promise:clock
 //promise:state-damaged
@@ -624,7 +622,7 @@ func TestStateFromTheFuture(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, lines)
 	require.ErrorContains(t, plugin.RejectedState(), "the state has times ahead of 2026-10-24T")
-	require.NoError(t, plugin.RejectedState(), "once")
+	require.NoError(t, plugin.RejectedState(), "only once")
 	require.Len(t, api.log.Errors(), 1)
 
 	api.skew = 30 * 24 * time.Hour // the API's time is right
@@ -668,7 +666,7 @@ func TestStateIsSavedWhileGathering(t *testing.T) {
 	}
 }
 
-// After another time zone is set, everything is sent once more, under the right instants.
+// After timezone changes, all hours are resent with the right timestamps.
 //
 //promise:timezone
 func TestTimezoneChanges(t *testing.T) {
@@ -686,7 +684,7 @@ func TestReread(t *testing.T) {
 	api := newFakeAPI(t)
 	plugin := api.plugin(nil, withBackfill(240*time.Hour))
 	api.run(plugin, 2*time.Hour)
-	api.taken()
+	api.takeRequests()
 	plugin.Stop()
 	plugin = api.plugin(saved(t, plugin), withBackfill(240*time.Hour), func(w *WolkvoxIVR) { w.Reread = "2026-11-15/2026-11-23" })
 	metrics, _ := api.run(plugin, 2*time.Hour)
@@ -698,7 +696,7 @@ func TestReread(t *testing.T) {
 
 	plugin.Stop()
 	plugin = api.plugin(saved(t, plugin), withBackfill(240*time.Hour), func(w *WolkvoxIVR) { w.Reread = "2026-11-15/2026-11-23" })
-	metrics, _ = api.run(plugin, 12*time.Hour) // until the 22nd has settled
+	metrics, _ = api.run(plugin, 12*time.Hour) // until the 22nd is below the watermark
 	require.Contains(t, metrics, "11-22 05")
 	require.NotContains(t, metrics, "11-15 05")
 	metrics, _ = api.run(plugin, 30*time.Hour)
@@ -706,28 +704,28 @@ func TestReread(t *testing.T) {
 	require.NotContains(t, metrics, "11-22 05")
 }
 
-// patientClock has waiting take the time that it takes, so that what waits goes on at once.
-type patientClock struct{ *manualClock }
+// instantClock advances the clock when the plugin waits, so the wait ends at once.
+type instantClock struct{ *manualClock }
 
-func (c patientClock) After(d time.Duration) <-chan time.Time {
+func (c instantClock) After(d time.Duration) <-chan time.Time {
 	c.advance(d)
 	return c.manualClock.After(d)
 }
 
-// With a long interval, history is read at the pace that wolkvox asks for, until the next gather is near or a stop.
+// With a long interval, history is requested every 5 minutes until shortly before the next gather, or until a stop.
 //
 //promise:backfill
 func TestHistoryBetweenGathers(t *testing.T) {
 	api := newFakeAPI(t)
 	daily := func(w *WolkvoxIVR) {
 		w.Interval = config.Duration(24 * time.Hour)
-		w.Clock = patientClock{api.clock}
+		w.Clock = instantClock{api.clock}
 	}
 	plugin := api.plugin(nil, withBackfill(8760*time.Hour), daily)
 	start := api.clock.Now()
 	require.NoError(t, plugin.Gather(&testutil.Accumulator{}))
 	plugin.background.Wait()
-	require.InDelta(t, 27, len(api.taken()), 2)
+	require.InDelta(t, 27, len(api.takeRequests()), 2)
 	require.Less(t, api.clock.Now().Sub(start), 3*time.Hour)
 	waiting, postponed := plugin.planner.Backlog(api.clock.Now())
 	require.LessOrEqual(t, waiting+postponed, 3, "hours that have ended since the gather")
@@ -736,16 +734,16 @@ func TestHistoryBetweenGathers(t *testing.T) {
 		plugin = api.plugin(nil, withBackfill(8760*time.Hour), daily, func(w *WolkvoxIVR) { w.Interval = config.Duration(interval) })
 		require.NoError(t, plugin.Gather(&testutil.Accumulator{}))
 		plugin.background.Wait()
-		require.Len(t, api.taken(), expected, interval)
+		require.Len(t, api.takeRequests(), expected, interval)
 	}
 
 	plugin = api.plugin(nil, withBackfill(8760*time.Hour), daily, func(w *WolkvoxIVR) { w.Clock = stoppedClock{api.clock} })
 	require.NoError(t, plugin.Gather(&testutil.Accumulator{}))
 	plugin.Stop()
-	require.Len(t, api.taken(), 1)
+	require.Len(t, api.takeRequests(), 1)
 }
 
-// stoppedClock has waiting take for ever.
+// stoppedClock is a clock on which waits never end.
 type stoppedClock struct{ *manualClock }
 
 func (stoppedClock) After(time.Duration) <-chan time.Time { return nil }
@@ -759,15 +757,15 @@ func TestHiddenCallsAreLogged(t *testing.T) {
 	api.respond = always(http.StatusOK, `{"code": 200, "msg": "0 records were found", "data": []}`)
 	_, err := api.gather(plugin)
 	require.NoError(t, err)
-	require.Zero(t, api.logged(hoursLevel, ""))
+	require.Zero(t, api.logged(levelWarn, ""))
 	metrics, _ := api.run(plugin, 8*time.Hour)
 	require.Empty(t, metrics)
-	require.Equal(t, 1, api.logged(hoursLevel, "the report no longer shows "))
+	require.Equal(t, 1, api.logged(levelWarn, "the report no longer shows "))
 	api.respond = nil
 	metrics, _ = api.run(plugin, 2*time.Hour)
 	require.Contains(t, metrics, "11-22 16")
 	require.Contains(t, metrics, "11-22 23")
-	require.Equal(t, 1, api.logged(hoursLevel, ""))
+	require.Equal(t, 1, api.logged(levelWarn, ""))
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "the report shows all known calls again"))
 }
 
@@ -784,12 +782,12 @@ func TestStandstillIsLogged(t *testing.T) {
 		return sevenCalls(hour)
 	}
 	api.run(plugin, 6*time.Hour)
-	require.Equal(t, 1, api.logged(hoursLevel, "the report has shown no calls after hour 2026-11-24 02:00"))
+	require.Equal(t, 1, api.logged(levelWarn, "the report has shown no calls after hour 2026-11-24 02:00"))
 	api.row = sevenCalls
 	metrics, _ := api.run(plugin, 2*time.Hour)
 	require.Contains(t, metrics, "11-24 03")
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "the report shows newer calls again, up to 2026-11-24 08:00"))
-	require.Equal(t, 1, api.logged(hoursLevel, ""))
+	require.Equal(t, 1, api.logged(levelWarn, ""))
 }
 
 //promise:silence
@@ -799,11 +797,11 @@ func TestOperationWithoutCallsIsLogged(t *testing.T) {
 	api.row = only()
 	plugin := api.plugin(nil, withBackfill(72*time.Hour))
 	api.run(plugin, time.Hour)
-	require.Zero(t, api.logged(hoursLevel, ""))
+	require.Zero(t, api.logged(levelWarn, ""))
 	api.run(plugin, 5*time.Hour)
-	require.Zero(t, api.logged(testutil.LevelInfo, "hours are final"), "their silence is not credible")
-	require.Equal(t, 1, api.logged(hoursLevel, "the report has shown no calls at all since 2026-11-22T14:20:00-05:00: check that server, token and timezone"))
-	require.Equal(t, 1, api.logged(hoursLevel, ""))
+	require.Zero(t, api.logged(testutil.LevelInfo, "hours are final"), "silence isn't credible")
+	require.Equal(t, 1, api.logged(levelWarn, "the report has shown no calls at all since 2026-11-22T14:20:00-05:00: check that server, token and timezone"))
+	require.Equal(t, 1, api.logged(levelWarn, ""))
 }
 
 //promise:late
@@ -813,8 +811,8 @@ func TestCallsAheadOfNowAreLogged(t *testing.T) {
 	api.skew = 0
 	plugin := api.plugin(nil, func(w *WolkvoxIVR) { w.Timezone = "America/Tijuana" })
 	api.run(plugin, 2*time.Hour)
-	require.Equal(t, 1, api.logged(hoursLevel, `the report shows calls in hour 2026-11-22 14:00, which is in the future: it is 11:20 in timezone = "America/Tijuana"`))
-	require.Equal(t, 1, api.logged(hoursLevel, ""))
+	require.Equal(t, 1, api.logged(levelWarn, `the report shows calls in hour 2026-11-22 14:00, which is in the future: it is 11:20 in timezone = "America/Tijuana"`))
+	require.Equal(t, 1, api.logged(levelWarn, ""))
 }
 
 //promise:postponed
@@ -832,14 +830,14 @@ func TestPostponedHoursAreLogged(t *testing.T) {
 	require.Contains(t, metrics, "11-12 09")
 	require.Contains(t, metrics, "11-12 11")
 	require.NotContains(t, metrics, "11-12 10")
-	require.Equal(t, 1, api.logged(hoursLevel, `hours 2026-11-12 10:00 to 2026-11-12 10:00 are postponed: requests for a single hour fail (the server failed `+
+	require.Equal(t, 1, api.logged(levelWarn, `hours 2026-11-12 10:00 to 2026-11-12 10:00 are postponed: requests for a single hour fail (the server failed `+
 		`(HTTP status 500, "CORRUPT")). They are retried at increasing intervals of up to a day`))
-	require.Equal(t, 1, api.logged(hoursLevel, ""))
+	require.Equal(t, 1, api.logged(levelWarn, ""))
 	require.EqualValues(t, 1, plugin.stats.postponed.Get())
 	require.Zero(t, plugin.stats.backlog.Get())
 }
 
-// Minutes may come later than calls. Where they don't, the calls are sent when lookback is over.
+// Minutes may appear later than calls. If they don't, the calls are sent once the hour is below the watermark.
 //
 //promise:modes
 func TestCallsWithoutMinutes(t *testing.T) {
@@ -858,8 +856,8 @@ func TestCallsWithoutMinutes(t *testing.T) {
 	metrics, _ = api.run(plugin, 3*time.Hour)
 	require.Contains(t, metrics, "11-22 12")
 	require.Contains(t, metrics, "11-22 13")
-	require.Equal(t, 1, api.logged(hoursLevel, "hour 2026-11-22 12:00 has 7 calls but no minutes: sending 0 minutes"))
-	require.Equal(t, 1, api.logged(hoursLevel, ""))
+	require.Equal(t, 1, api.logged(levelWarn, "hour 2026-11-22 12:00 has 7 calls but no minutes: sending 0 minutes"))
+	require.Equal(t, 1, api.logged(levelWarn, ""))
 }
 
 //promise:unreadable
@@ -880,11 +878,11 @@ func TestBadRowIsLoggedOnceWhileItLasts(t *testing.T) {
 		return len(acc.Errors)
 	}
 	require.Equal(t, 1, errorsOf())
-	require.Zero(t, errorsOf(), "it lasts")
+	require.Zero(t, errorsOf(), "unchanged")
 	isBad = false
 	require.Zero(t, errorsOf())
 	isBad = true
-	require.Equal(t, 1, errorsOf(), "it is back")
+	require.Equal(t, 1, errorsOf(), "bad again")
 }
 
 //promise:quota
@@ -892,7 +890,7 @@ func TestIntervalWarning(t *testing.T) {
 	for interval, expected := range map[time.Duration][]string{
 		0:               nil,
 		5 * time.Minute: nil,
-		// A day has 12342.9 times 7 seconds.
+		// A day has 12342.9 intervals of 7 seconds.
 		7 * time.Second: {"W! [wolkvox_ivr] interval is shorter than wolkvox's minimum of 5m0s: 12342 requests per day take the quota " +
 			"of 13 licence(s). Each licence has 1000 requests per day, shared by all tokens of the operation"},
 	} {
@@ -945,7 +943,7 @@ func TestStatistics(t *testing.T) {
 	delete(fields, "api_time_ns")
 	expected := map[string]interface{}{"requests": int64(73), "rows": int64(4), "backlog_hours": int64(6), "postponed_hours": int64(0),
 		"clock_difference_ns": int64(-90 * time.Second)}
-	for _, class := range wolkvox.Classes {
+	for _, class := range wolkvox.FailureClasses {
 		expected["failures_"+class.Name] = int64(0)
 	}
 	expected["failures_server"] = int64(72)

@@ -11,52 +11,52 @@ import (
 )
 
 const (
-	// hidingGathers is how many responses in a row have to hide known calls before that is logged, and calmTime how long none may for that
-	// to be over.
-	hidingGathers = 3
-	calmTime      = time.Hour
-	// patience is how long an operation may have shown no call at all before that is logged.
-	patience = time.Hour
+	// minHidingResponses is how many consecutive responses must hide known calls before the plugin logs it.
+	minHidingResponses = 3
+	// hiddenOverAfter is how long no response may hide calls before the plugin logs the end.
+	hiddenOverAfter = time.Hour
+	// noCallsAfter is how long the report may show no calls after the first start before the plugin logs it.
+	noCallsAfter = time.Hour
 )
 
-// logged is what has been logged, so that nothing is logged at each gather. What the plugin does is decided without it.
+// logged tracks what has been logged, so that messages don't repeat with each gather. It has no effect on anything else.
 type logged struct {
-	isConnected, isNever, isAhead, isStalled, isHiding, isRereading bool
+	isConnected, isWithoutCalls, isAhead, isStalled, isHiding, isRereading bool
 
-	form         wolkvox.Form
-	hidings      int       // responses in a row that hid known calls
-	hidAt        time.Time // the last one
-	badRows      map[string]bool
-	lastBadRows  map[string]bool // of the response before
-	repeated     hours.Hour      // newest repeated hour that was listed once
-	noMinutes    hours.Hour      // newest hour that was sent without minutes
-	historyHours int             // the most that were open
-	historyLeft  int             // when progress was logged last
-	postponed    map[hours.Window]bool
-	probeFailure *wolkvox.Failure
+	form            wolkvox.Form
+	hidingResponses int       // consecutive responses that hid known calls
+	lastHiddenAt    time.Time // when a response last hid known calls
+	badRows         map[string]bool
+	lastBadRows     map[string]bool // of the previous response
+	repeated        hours.Hour      // newest repeated hour that the report listed only once
+	noMinutes       hours.Hour      // newest hour sent without minutes
+	historyHours    int             // most open hours since history was last complete
+	historyLeft     int             // open hours after the last response
+	postponed       map[hours.Window]bool
+	probeFailure    *wolkvox.Failure
 }
 
-func (w *WolkvoxIVR) warnOfShortInterval() {
-	if w.Interval == 0 || time.Duration(w.Interval) >= wolkvox.LeastInterval {
+func (w *WolkvoxIVR) logShortInterval() {
+	if w.Interval == 0 || time.Duration(w.Interval) >= wolkvox.MinInterval {
 		return
 	}
 	requests := int(24 * time.Hour / time.Duration(w.Interval))
 	w.Log.Warnf("interval is shorter than wolkvox's minimum of %s: %d requests per day take the quota of %d licence(s). Each licence has %d requests "+
 		"per day, shared by all tokens of the operation",
-		wolkvox.LeastInterval, requests, (requests+wolkvox.QuotaPerLicence-1)/wolkvox.QuotaPerLicence, wolkvox.QuotaPerLicence)
+		wolkvox.MinInterval, requests, (requests+wolkvox.QuotaPerLicence-1)/wolkvox.QuotaPerLicence, wolkvox.QuotaPerLicence)
 }
 
 func (w *WolkvoxIVR) logReread(reread hours.Window) {
 	if !reread.IsEmpty() {
 		w.Log.Infof("%s: reread: reading hours %s again", w.name(), reread)
 	}
-	if w.planner.Rereading != nil && !w.log.isRereading {
+	if w.planner.PendingReread != nil && !w.log.isRereading {
 		w.log.isRereading = true
-		w.Log.Infof("%s: reread: days from %s on follow once their hours are before the watermark", w.name(), w.planner.Rereading.From.Format(time.DateOnly))
+		w.Log.Infof("%s: reread: days from %s on follow once their hours are before the watermark", w.name(), w.planner.PendingReread.From.Format(time.DateOnly))
 	}
 }
 
-// logClock logs that the local clock is wrong, or no longer is.
+// logClock logs that the local clock is wrong, or right again.
 func (w *WolkvoxIVR) logClock() {
 	text := "ahead of"
 	switch offset := w.time.offset; {
@@ -69,7 +69,7 @@ func (w *WolkvoxIVR) logClock() {
 	w.Log.Warnf("%s: this machine's clock is %s %s the API's: set it. Until then, hours follow the API's clock", w.name(), w.time.offset.Abs().Round(time.Second), text)
 }
 
-// logReport logs rows that can't be read, each once for as long as it comes back, and how the others are written.
+// logReport logs unreadable rows, each once as long as it recurs, and the format of the others.
 func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report, now time.Time) {
 	if !w.log.isConnected {
 		w.log.isConnected = true
@@ -101,14 +101,14 @@ func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report,
 	if more := report.Unreadable - len(report.Problems); more > 0 && fresh > 0 {
 		acc.AddError(fmt.Errorf("%s: %d more rows can't be read", w.name(), more))
 	}
-	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.time.isInDoubt && !w.log.isAhead {
+	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.time.isUnconfirmed && !w.log.isAhead {
 		w.log.isAhead = true
 		w.Log.Warnf("%s: the report shows calls in hour %s, which is in the future: it is %s in timezone = %q. Find the right time zone with --check",
 			w.name(), newest, now.In(w.options.Calendar.Location).Format("15:04"), w.Timezone)
 	}
 }
 
-// newestCalls returns the newest hour with calls, 0 if there is none.
+// newestCalls returns the newest hour with calls, or 0 if there is none.
 func newestCalls(report *wolkvox.Report) (newest hours.Hour) {
 	for _, row := range report.Rows {
 		if row.Calls > 0 {
@@ -118,7 +118,7 @@ func newestCalls(report *wolkvox.Report) (newest hours.Hour) {
 	return newest
 }
 
-// logRows logs what is special about rows that were sent.
+// logRows logs rows that were sent without minutes, or only for the first occurrence of a repeated hour.
 func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.Time) {
 	running := w.options.Calendar.HourAt(now)
 	starts := make(map[hours.Hour]int)
@@ -138,22 +138,22 @@ func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.
 	}
 }
 
-// logLive logs when the report begins to hide calls, to stand still or to show no call at all, and when that is over.
+// logLive logs when the report starts to hide calls, stalls or shows no calls at all, and when that ends.
 func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	l := &w.log
 	switch {
 	case result.Hidden > 0:
-		l.hidings++
-		l.hidAt = now
-	case result.HasCalls: // a response without any proves nothing
-		l.hidings = 0
+		l.hidingResponses++
+		l.lastHiddenAt = now
+	case result.HasCalls: // a response without calls proves nothing
+		l.hidingResponses = 0
 	}
 	switch {
-	case l.hidings >= hidingGathers && !l.isHiding:
+	case l.hidingResponses >= minHidingResponses && !l.isHiding:
 		l.isHiding = true
 		w.Log.Warnf("%s: the report no longer shows %d hour(s) that had calls before. Their figures are kept, and other hours stay open "+
 			"until the report shows them again", w.name(), result.Hidden)
-	case l.isHiding && l.hidings == 0 && now.Sub(l.hidAt) >= calmTime:
+	case l.isHiding && l.hidingResponses == 0 && now.Sub(l.lastHiddenAt) >= hiddenOverAfter:
 		l.isHiding = false
 		w.Log.Infof("%s: the report shows all known calls again", w.name())
 	}
@@ -170,24 +170,24 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	}
 
 	switch {
-	case w.planner.Newest == 0 && now.Sub(w.planner.Started) >= patience && !l.isNever:
-		l.isNever = true
+	case w.planner.Newest == 0 && now.Sub(w.planner.Started) >= noCallsAfter && !l.isWithoutCalls:
+		l.isWithoutCalls = true
 		w.Log.Warnf("%s: the report has shown no calls at all since %s: check that server, token and timezone belong to this operation",
 			w.name(), w.planner.Started.In(w.options.Calendar.Location).Format(time.RFC3339))
 	case w.planner.Newest != 0:
-		l.isNever = false
+		l.isWithoutCalls = false
 	}
 }
 
-// logHistory logs how many hours have become final, and at the end which are postponed.
+// logHistory logs how many hours are final, and finally which hours are postponed.
 func (w *WolkvoxIVR) logHistory(q hours.Request, now time.Time) {
 	l := &w.log
 	left, postponed := w.planner.Backlog(now)
 	l.historyHours = max(l.historyHours, left)
-	isProgress := left < l.historyLeft && (!q.IsLive() || l.historyHours > hours.Day) // else an hour becomes final as usual
+	isProgress := left < l.historyLeft && (!q.IsLive() || l.historyHours > hours.Day) // otherwise an hour became final as usual
 	l.historyLeft = left
 	switch {
-	case w.planner.Newest == 0: // hours without calls have been read, and none is final
+	case w.planner.Newest == 0: // no hour can become final
 	case left > 0 && isProgress:
 		w.Log.Infof("%s: history: %d of %d hours are final", w.name(), l.historyHours-left, l.historyHours)
 	case left == 0 && isProgress && postponed == 0:
@@ -204,7 +204,7 @@ func (w *WolkvoxIVR) logHistory(q hours.Request, now time.Time) {
 	}
 }
 
-// logPostponed logs which hours are postponed, each range once.
+// logPostponed logs the postponed ranges, each once.
 func (w *WolkvoxIVR) logPostponed(now time.Time) {
 	l := &w.log
 	known := l.postponed
@@ -217,13 +217,13 @@ func (w *WolkvoxIVR) logPostponed(now time.Time) {
 		if known[r.Window] {
 			continue
 		}
-		why := r.Why
-		if l.probeFailure != nil && r.Fails {
-			why = fmt.Sprintf("%s (%s)", why, l.probeFailure.Summary())
+		reason := r.Reason
+		if l.probeFailure != nil && r.Failing {
+			reason = fmt.Sprintf("%s (%s)", reason, l.probeFailure.Summary())
 		}
-		if w.planner.Oldest != 0 && r.To <= w.planner.Oldest && !r.Fails {
-			why = "the report shows no calls before " + w.planner.Oldest.String() + ": the operation may be newer, or wolkvox may not keep older reports"
+		if w.planner.Oldest != 0 && r.To <= w.planner.Oldest && !r.Failing {
+			reason = "the report shows no calls before " + w.planner.Oldest.String() + ": the operation may be newer, or wolkvox may not keep older reports"
 		}
-		w.Log.Warnf("%s: hours %s are postponed: %s. They are retried at increasing intervals of up to a day", w.name(), r.Window, why)
+		w.Log.Warnf("%s: hours %s are postponed: %s. They are retried at increasing intervals of up to a day", w.name(), r.Window, reason)
 	}
 }

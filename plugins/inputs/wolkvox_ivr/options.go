@@ -24,33 +24,33 @@ const (
 )
 
 var (
-	// unsetVariable matches what Telegraf leaves of a reference to an environment variable that isn't set.
+	// unsetVariable matches a reference to an unset environment variable, which Telegraf leaves in place.
 	unsetVariable = regexp.MustCompile(`\$\{[^}]*\}|^\$[A-Za-z_]\w*$`)
 
-	// digits are those of a server's host name, whose part before the first dot has 63 characters at most, "wv" included.
+	// digits matches the digits of a server's host name, whose first label has at most 63 characters, including "wv".
 	digits = regexp.MustCompile(`^[0-9]{1,61}$`)
 )
 
 // HoursOption is the option `hours`.
 type HoursOption string
 
-// The values of HoursOption, see hours.Mode.
+// The values of HoursOption. See hours.Mode.
 const (
 	AllHours   HoursOption = "all"
 	EndedHours HoursOption = "ended"
 	FinalHours HoursOption = "final"
 )
 
-// EmptyHours is the option `empty_hours`: what becomes of hours without calls.
+// EmptyHours is the option `empty_hours`: whether hours without calls are sent.
 type EmptyHours string
 
 // The values of EmptyHours.
 const (
 	OmitEmpty EmptyHours = "omit"
-	ZeroEmpty EmptyHours = "zero" // they are sent as 0 calls
+	ZeroEmpty EmptyHours = "zero" // sent as 0 calls
 )
 
-// textOption takes a number, too, for Init to say what is wrong with it.
+// textOption also accepts a number, so that Init can explain the mistake.
 type textOption string
 
 // UnmarshalText is called for strings and numbers alike.
@@ -59,7 +59,7 @@ func (o *textOption) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// serverName returns what stands between "wv" and ".wolkvox.com" in the server's host name: its digits.
+// serverName returns the digits of the server's host name, between "wv" and ".wolkvox.com".
 func serverName(option string) (string, error) {
 	name := strings.TrimSpace(strings.ToLower(option))
 	name = strings.TrimSuffix(name, ".wolkvox.com")
@@ -71,14 +71,14 @@ func serverName(option string) (string, error) {
 		return "", fmt.Errorf("an environment variable in server = %q is not set: set it in Telegraf's environment", option)
 	case digits.MatchString(name) && len(name) < 4:
 		return "", fmt.Errorf("server = %q has fewer than four digits: a number loses its leading zeros without quotes, so write server = \"%04s\"", option, name)
-	case !digits.MatchString(name): // which may be the token, and isn't quoted
+	case !digits.MatchString(name): // not quoted, because it may be the token
 		return "", errors.New(`server has no digits: use those of wvNNNN in the address that the browser shows after login at ` +
 			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`)
 	}
 	return name, nil
 }
 
-// baseURL returns the URL before /api, without a slash at its end.
+// baseURL returns the URL up to /api, without a trailing slash.
 func baseURL(option, server string) (string, error) {
 	if unsetVariable.MatchString(option) {
 		return "", fmt.Errorf("an environment variable in url = %q is not set: set it in Telegraf's environment", option)
@@ -104,7 +104,7 @@ func isLoopback(host string) bool {
 
 func loadLocation(option string) (*time.Location, error) {
 	location, err := time.LoadLocation(option)
-	if err != nil || option == "" || option == "Local" { // which a container and its host disagree about
+	if err != nil || option == "" || option == "Local" { // Local may differ between a container and its host
 		return nil, fmt.Errorf("timezone = %s is unknown: use the IANA name of the operation's time zone, "+
 			`such as "America/Bogota", or "Etc/GMT+5" for five hours behind UTC`, wolkvox.Quote(option, 80))
 	}
@@ -117,7 +117,7 @@ func checkOperation(option string) error {
 		return fmt.Errorf("an environment variable in operation = %q is not set: set it in Telegraf's environment", option)
 	case option != strings.TrimSpace(option) || strings.ContainsFunc(option, unicode.IsControl):
 		return fmt.Errorf("operation = %q has leading or trailing spaces, or control characters: use a plain name", option)
-	case strings.HasSuffix(option, `\`): // line protocol can't write it at the end of a tag
+	case strings.HasSuffix(option, `\`): // line protocol can't represent it at the end of a tag
 		return fmt.Errorf("operation = %q ends with a backslash, which would be lost: use a plain name", option)
 	}
 	return nil
@@ -146,10 +146,10 @@ func (w *WolkvoxIVR) checkRanges() error {
 	return nil
 }
 
-// modes are what the values of the option `hours` select.
+// modes maps values of the option `hours` to modes.
 var modes = map[HoursOption]hours.Mode{AllHours: hours.All, EndedHours: hours.Ended, FinalHours: hours.Final}
 
-// hoursOptions returns the options that decide about hours.
+// hoursOptions returns the options for package hours.
 func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
 	location, err := loadLocation(w.Timezone)
 	if err != nil {
@@ -171,7 +171,7 @@ func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
 	}, nil
 }
 
-// parseDays reads the option `reread`: a day, or the first and the last of several, as in "2026-03-01/2026-03-15".
+// parseDays parses the option `reread`: a day, or the first and last of several, as in "2026-03-01/2026-03-15".
 func parseDays(option string) (hours.Window, error) {
 	if option == "" {
 		return hours.Window{}, nil
@@ -188,7 +188,7 @@ func parseDays(option string) (hours.Window, error) {
 			wolkvox.Quote(option, 80))
 	case last.Before(first):
 		return hours.Window{}, fmt.Errorf("reread = %q ends before it begins: write the earlier day first", option)
-	case !hours.IsKnown(dayOf(first)) || !hours.IsKnown(dayOf(last)):
+	case !hours.IsSupported(dayOf(first)) || !hours.IsSupported(dayOf(last)):
 		return hours.Window{}, fmt.Errorf("reread = %q is outside the years 2000 to 2200: use days that have reports", option)
 	case last.Sub(first) > maxBackfill:
 		return hours.Window{}, fmt.Errorf("reread = %q is longer than ten years: use a shorter range", option)
@@ -200,7 +200,7 @@ func dayOf(date time.Time) hours.Hour {
 	return hours.HourOf(date.Year(), int(date.Month()), date.Day(), 0)
 }
 
-// checkToken checks a token that is known. One from a store that can't be reached now is read again for each request.
+// checkToken checks the token if it is available. A token in an unreachable secret store is no error, because each request reads it again.
 func (w *WolkvoxIVR) checkToken() error {
 	if w.Token.Empty() {
 		return wolkvox.CheckToken("")
@@ -211,17 +211,17 @@ func (w *WolkvoxIVR) checkToken() error {
 	}
 	defer secret.Destroy()
 	token := strings.TrimSpace(secret.String())
-	wolkvox.HideToken(token) // before the first request of any operation
+	wolkvox.HideToken(token) // before any operation's first request
 	return wolkvox.CheckToken(token)
 }
 
-// transport returns the HTTP transport of the common options.
+// transport returns the HTTP transport for the options.
 func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
-	// Telegraf's options prefer the environment's proxy, which is the default here, to the one that is set.
+	// Telegraf prefers the environment's proxy, which is the default here, to http_proxy_url.
 	w.UseSystemProxy = w.UseSystemProxy && w.HTTPProxyURL == ""
 
 	if w.HTTPProxyURL != "" {
-		// Telegraf's error would have the password in it.
+		// Telegraf's error would contain the password.
 		u, err := url.Parse(w.HTTPProxyURL)
 		if err != nil || u.Scheme == "" || u.Hostname() == "" {
 			return nil, errors.New(`http_proxy_url is invalid: use one such as "http://proxy.example.org:3128", and percent-encode special characters of a ` +
@@ -233,18 +233,17 @@ func (w *WolkvoxIVR) transport(base string) (*http.Transport, error) {
 		return nil, err
 	}
 	if strings.HasPrefix(base, "http:") {
-		transport.Proxy = nil // the token would go to it in clear, and it is for loopback addresses alone
+		transport.Proxy = nil // it would see the token in clear text, and http is only for loopback addresses
 	}
 	transport.MaxResponseHeaderBytes = wolkvox.MaxHeaderBytes
 	transport.TLSHandshakeTimeout = wolkvox.HandshakeTimeout
-	// On a connection that is kept, net/http logs what a server sends unasked, be it the token, and may send a request again
-	// that nobody counts.
+	// On a kept connection, net/http logs unsolicited responses, which may contain the token, and may repeat requests without counting them.
 	transport.DisableKeepAlives = true
-	// HTTP/2 is of no use for a request a connection, and GODEBUG=http2debug=2 prints the token.
+	// HTTP/2 has no benefit with one request per connection, and GODEBUG=http2debug=2 prints the token.
 	transport.Protocols = &http.Protocols{}
 	transport.Protocols.SetHTTP1(true)
 
-	// Telegraf's options ignore the minimal version where no other TLS option is set.
+	// Telegraf ignores tls_min_version if no other TLS option is set.
 	if w.TLSMinVersion != "" && (w.Enable == nil || *w.Enable) {
 		version, err := common_tls.ParseTLSVersion(w.TLSMinVersion)
 		if err != nil {

@@ -167,7 +167,7 @@ func TestInitConnectsToNothing(t *testing.T) {
 	require.Zero(t, connections.Load())
 }
 
-// Whatever operation is accepted comes out of line protocol as it was.
+// Every accepted operation survives line protocol unchanged.
 //
 //promise:metric
 func TestOperationInLineProtocol(t *testing.T) {
@@ -253,7 +253,7 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-// A TOML number loses its zeros before the plugin can see it.
+// A TOML number loses its leading zeros before the plugin sees it.
 //
 //promise:options
 func TestServerAsNumber(t *testing.T) {
@@ -262,15 +262,15 @@ func TestServerAsNumber(t *testing.T) {
 	require.ErrorContains(t, cfg.Inputs[0].Init(), `write server = "0001"`)
 }
 
-// turnedOn returns sample.conf with its commented options in force.
-func turnedOn() string {
+// uncommented returns sample.conf with its commented-out options enabled.
+func uncommented() string {
 	return regexp.MustCompile(`(?m)^  # ([a-z_]+ = )`).ReplaceAllString(sampleConfig, "  $1")
 }
 
 //promise:options
 func TestSampleConfigNamesAllOptions(t *testing.T) {
 	t.Parallel()
-	table, err := toml.Parse([]byte(turnedOn()))
+	table, err := toml.Parse([]byte(uncommented()))
 	require.NoError(t, err)
 	var sample struct {
 		Inputs map[string][]map[string]interface{} `toml:"inputs"`
@@ -292,7 +292,7 @@ func TestSampleConfigNamesAllOptions(t *testing.T) {
 	require.ElementsMatch(t, defined, named)
 }
 
-// optionsOf returns the names of a type's options, with those of its embedded types.
+// optionsOf returns the option names of a type, including embedded types.
 func optionsOf(structure reflect.Type) []string {
 	var options []string
 	for i := range structure.NumField() {
@@ -308,7 +308,7 @@ func optionsOf(structure reflect.Type) []string {
 	return options
 }
 
-// The options that sample.conf shows commented are the defaults, but for those whose value is an example.
+// Commented-out options in sample.conf show their defaults, except for options that show an example.
 //
 //promise:options
 func TestSampleConfigShowsDefaults(t *testing.T) {
@@ -324,7 +324,7 @@ func TestSampleConfigShowsDefaults(t *testing.T) {
 	require.True(t, ok)
 
 	if shown.Interval != 0 {
-		require.Equal(t, config.Duration(wolkvox.LeastInterval), shown.Interval)
+		require.Equal(t, config.Duration(wolkvox.MinInterval), shown.Interval)
 	}
 	shown.Interval = defaults.Interval
 	defaults.Server = "0001"
@@ -348,7 +348,7 @@ func TestReadmeShowsSampleConfig(t *testing.T) {
 }
 
 //promise:https
-func TestLeastTLSVersionAlone(t *testing.T) {
+func TestOnlyMinTLSVersion(t *testing.T) {
 	t.Parallel()
 	plugin, _, _ := newPlugin(t, "http://127.0.0.1:1")
 	plugin.TLSMinVersion = "TLS13"
@@ -360,13 +360,13 @@ func TestLeastTLSVersionAlone(t *testing.T) {
 	require.Equal(t, wolkvox.HandshakeTimeout, transport.TLSHandshakeTimeout)
 }
 
-// A token in a store that can't be reached at the start is no reason not to start.
+// A secret store that is unavailable at startup doesn't prevent the start.
 //
 //promise:environment
 func TestTokenStoreUnavailableAtStart(t *testing.T) {
 	t.Parallel()
 	plugin, _, _ := newPlugin(t, serve(t, respondWith(testReport)))
-	plugin.Token = config.NewSecret([]byte("@{store:key}")) // which nothing links
+	plugin.Token = config.NewSecret([]byte("@{store:key}")) // not linked to a store
 	start(t, plugin)
 	var acc testutil.Accumulator
 	err := plugin.Gather(&acc)

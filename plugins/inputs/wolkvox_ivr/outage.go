@@ -8,26 +8,26 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// firstSummary is how long after its beginning a lasting failure is logged again; the interval then doubles each time.
+// firstSummary is how long after its start a persistent failure is logged again. The interval then doubles each time.
 const firstSummary = 30 * time.Minute
 
-// outage keeps a failure that lasts from filling the log: it is logged when it begins, at increasing intervals, and when it ends.
+// outage keeps persistent failures from flooding the log: they are logged at the start, at increasing intervals, and at the end.
 type outage struct {
 	since    time.Time
 	failures int
-	logged   map[*wolkvox.Class]bool
-	next     time.Time // summary
+	logged   map[*wolkvox.FailureClass]bool
+	next     time.Time // of the next summary
 }
 
-// fail counts a failed gather. It returns the error for the gather to return: a repeated one if it need not be logged.
+// fail counts a failed gather. It returns the error for the gather, as a *repeatedError if it need not be logged.
 func (o *outage) fail(now time.Time, err error) error {
-	var class *wolkvox.Class
+	var class *wolkvox.FailureClass
 	var failure *wolkvox.Failure
 	if errors.As(err, &failure) {
-		class = failure.Class // details may differ each time
+		class = failure.Class // its details may differ each time
 	}
 	if o.failures == 0 {
-		*o = outage{since: now, logged: make(map[*wolkvox.Class]bool), next: now.Add(firstSummary)}
+		*o = outage{since: now, logged: make(map[*wolkvox.FailureClass]bool), next: now.Add(firstSummary)}
 	}
 	o.failures++
 	lasting := now.Sub(o.since)
@@ -45,7 +45,7 @@ func (o *outage) fail(now time.Time, err error) error {
 	return err
 }
 
-// end returns a text about the outage that a successful gather ends, or "" if there was none.
+// end ends the outage after a successful gather. It returns a message about it, or "" if there was none.
 func (o *outage) end(now time.Time) string {
 	if o.failures == 0 {
 		return ""
@@ -55,11 +55,11 @@ func (o *outage) end(now time.Time) string {
 	return text
 }
 
-// repeatedError is one that was returned before. Telegraf counts and logs it like any other; what runs the input may count it alone.
+// repeatedError is an error that was returned before. Telegraf counts and logs it like any other; other hosts may only count it.
 type repeatedError struct{ error }
 
-// Repeated tells what runs the input that it need not log the error.
+// Repeated tells the host that it need not log the error.
 func (*repeatedError) Repeated() bool { return true }
 
-// Unwrap is for errors.As.
+// Unwrap returns the original error.
 func (e *repeatedError) Unwrap() error { return e.error }

@@ -1,5 +1,5 @@
-// Package wolkvox_ivr_test plays the plugin against a simulated operation. It knows the calls, the promises and how APIs
-// misbehave, and nothing of how the plugin keeps the promises.
+// Package wolkvox_ivr_test runs the plugin against a simulated operation. It knows the true calls, the promises and how APIs misbehave, but
+// not how the plugin keeps the promises.
 //
 //	go test ./plugins/inputs/wolkvox_ivr -run Simulated                 # all
 //	go test ./plugins/inputs/wolkvox_ivr -run Combinations -sim.runs 9000
@@ -33,71 +33,71 @@ import (
 )
 
 var (
-	simRuns = flag.Uint64("sim.runs", 300, "how many random runs to play")
-	simSeed = flag.Uint64("sim.seed", 0, "play the random run of this seed alone, and show its history")
+	simRuns = flag.Uint64("sim.runs", 300, "number of random scenarios to run")
+	simSeed = flag.Uint64("sim.seed", 0, "only run the random scenario of this seed, and log its history")
 )
 
-// All times are in seconds: instants since 1970, and labels, which are what a local clock shows, counted in the same way.
+// All times are in seconds since 1970: instants, and labels, which are the time shown by the local clock.
 const (
 	hour, day = int64(3600), 24 * hour
 	interval  = int64(300)
 	lookback  = 3 * hour  // the option's default
-	none      = int64(-1) // calls of an hour of which there is no row
+	none      = int64(-1) // calls of an hour without a row
 	always    = 1000      // hours
 	perCall   = 2.25      // minutes
 )
 
 func init() {
-	config.DisableSecretProtection() // protecting a secret takes longer than a simulated request
+	config.DisableSecretProtection() // which takes longer than a simulated request
 }
 
-// api is an operation and its report, as its traits make them.
+// api is an operation and its report, shaped by traits.
 type api struct {
 	traits     []*trait
 	random     *rand.Rand
 	zone       *time.Location
 	seed       uint64
-	begin, now int64 // of the run
-	fault      reply // how it refuses
+	begin, now int64    // start of the run, and current time
+	fault      response // to refused requests
 
 	requests int
 	window   window
 	lag      int64
 	rows     []row
-	reply    reply
-	previous reply            // before traits changed it
-	cache    map[window]reply // what was answered
-	memory   map[string]int64 // of traits, by a name of their own
+	response response
+	previous response            // before traits changed the response
+	cache    map[window]response // earlier responses
+	memory   map[string]int64    // variables of traits, by name
 }
 
-// window is a request: labels, the end exclusive.
+// window is the requested range of labels, without the end.
 type window struct{ from, to int64 }
 
 type row struct {
 	label, hour, calls int64
-	minutes            string // instead of the right ones
+	minutes            string // if not empty, instead of the right minutes
 }
 
-type reply struct {
+type response struct {
 	status int
 	body   string
-	header http.Header // besides Date, which is the date unless that is 0
-	date   int64
-	err    error // of the connection
-	failed bool  // no report
+	header http.Header // except Date
+	date   int64       // for the Date header; 0 for none
+	err    error       // of the connection
+	failed bool        // not a report
 	rows   []row
 }
 
 var (
-	unreachable = reply{err: errors.New("connection refused"), failed: true}
-	noRecords   = reply{status: 404, body: `{"code":"404","error":"404","msg":"Validate dates entered","data":null}`}
-	emptyReport = reply{status: 200, body: `{"code":"200","error":null,"msg":"0 records were found","data":[]}`}
-	login       = reply{status: 302, failed: true, header: http.Header{"Location": {"https://manager.wolkvox.com/login"}}}
+	unreachable = response{err: errors.New("connection refused"), failed: true}
+	noRecords   = response{status: 404, body: `{"code":"404","error":"404","msg":"Validate dates entered","data":null}`}
+	emptyReport = response{status: 200, body: `{"code":"200","error":null,"msg":"0 records were found","data":[]}`}
+	login       = response{status: 302, failed: true, header: http.Header{"Location": {"https://manager.wolkvox.com/login"}}}
 	quota       = failure(403, `{"code":"403","error":"TOKEN LIMIT EXCEEDED","msg":"","data":null}`)
 	twoAtOnce   = failure(403, `{"code":"403","error":"EXCEEDS THE LIMIT OF SIMULTANEOUS REQUESTS PER TOKEN (2)","msg":"","data":null}`)
 
-	// faults are the ways in which an API may refuse; each run has one.
-	faults = []reply{
+	// faults are responses to refused requests. Each run uses one.
+	faults = []response{
 		{err: io.EOF, failed: true}, // the server closes the connection
 		failure(500, `{"code":"500","error":"internal error","msg":"","data":null}`),
 		failure(400, `{"code":"400","error":"400","msg":"THE DATE RANGE IS NOT ALLOWED","data":null}`),
@@ -112,7 +112,9 @@ var (
 	}
 )
 
-func failure(status int, body string) reply { return reply{status: status, body: body, failed: true} }
+func failure(status int, body string) response {
+	return response{status: status, body: body, failed: true}
+}
 
 func newAPI(s *scenario) *api {
 	zone, err := time.LoadLocation(s.Zone)
@@ -121,7 +123,7 @@ func newAPI(s *scenario) *api {
 	}
 	a := &api{
 		random: rand.New(rand.NewPCG(s.Seed, 3)), zone: zone, seed: s.Seed, begin: s.Begin.Unix(), now: s.Begin.Unix(),
-		cache: make(map[window]reply), memory: make(map[string]int64),
+		cache: make(map[window]response), memory: make(map[string]int64),
 	}
 	a.fault = faults[a.random.IntN(len(faults))]
 	for _, name := range s.Traits {
@@ -139,7 +141,7 @@ func (a *api) date(instant int64) int64 { return a.label(instant) / day }
 
 func (a *api) clock(instant int64) int64 { return a.label(instant) % day / hour }
 
-// shared tells whether the clock shows the hour's label twice. Such hours come as one row; nobody knows how it divides.
+// shared reports whether the clock shows the hour's label twice. The two hours share a row, and their individual calls are unknown.
 func (a *api) shared(h int64) bool {
 	return a.label(h) == a.label(h+hour) || a.label(h) == a.label(h-hour)
 }
@@ -160,7 +162,7 @@ func (a *api) busy(h int64) int64 {
 
 func (a *api) nights(h int64) int64 { return iff(a.clock(h) < 6 || a.clock(h) > 21, 0, a.busy(h)) }
 
-// calls is how many begin in an hour.
+// calls returns the number of calls that begin in an hour.
 func (a *api) calls(h int64) int64 {
 	for _, t := range a.traits {
 		if t.calls != nil {
@@ -170,13 +172,13 @@ func (a *api) calls(h int64) int64 {
 	return a.nights(h)
 }
 
-// ended is how many of an hour's calls have ended, of which the last does so long after the hour's beginning.
+// ended returns how many calls of an hour have ended by now. The last one ends `after` seconds after the start of the hour.
 func (a *api) ended(h, now, after int64) int64 {
 	n := a.calls(h) * min(max(now-h, 0), after) / after
 	return iff(n > 0, n, none)
 }
 
-// shown is what a row says of an hour: the calls that have ended, unless a trait knows better.
+// shown returns the calls in the row of an hour: those that have ended, unless a trait changes that.
 func (a *api) shown(h, now int64) int64 {
 	n := a.ended(h, now, 150*60)
 	for _, t := range a.traits {
@@ -187,8 +189,8 @@ func (a *api) shown(h, now int64) int64 {
 	return n
 }
 
-// respond answers a request.
-func (a *api) respond(w window) *reply {
+// respond returns the response to a request.
+func (a *api) respond(w window) *response {
 	a.requests++
 	a.window, a.lag, a.rows = w, 0, nil
 	for _, t := range a.traits {
@@ -215,21 +217,21 @@ func (a *api) respond(w window) *reply {
 			t.rows(a)
 		}
 	}
-	a.reply = noRecords
+	a.response = noRecords
 	if len(a.rows) > 0 {
-		a.reply = reply{status: 200, body: report(a.rows), rows: a.rows}
+		a.response = response{status: 200, body: report(a.rows), rows: a.rows}
 	} else if a.requests%2 > 0 {
-		a.reply = emptyReport
+		a.response = emptyReport
 	}
-	a.reply.date = a.now
-	honest := a.reply
+	a.response.date = a.now
+	honest := a.response
 	for _, t := range a.traits {
-		if t.reply != nil {
-			t.reply(a)
+		if t.response != nil {
+			t.response(a)
 		}
 	}
 	a.previous = honest
-	return &a.reply
+	return &a.response
 }
 
 func report(rows []row) string {
@@ -249,86 +251,87 @@ func report(rows []row) string {
 // Kinds of traits.
 const (
 	sound   = 1 << iota // nothing is wrong
-	silent              // rows are left out, and nothing in the answer shows it
-	blind               // no rows come for hours
+	silent              // rows are missing without any sign in the response
+	blind               // no rows for hours
 	slow                // history takes days
-	alone               // nothing else may be wrong, see excluded
+	alone               // can't be combined with other faults, see excluded
 	clock               // the machine's clock is wrong
-	undated             // the Date header doesn't help
-	patchy              // minutes are missing at times
-	closes              // the operation, for days
-	copies              // an answer may be as old as another
-	passing             // figures stay wrong for a while
+	undated             // the Date header is missing or wrong
+	patchy              // minutes are sometimes missing
+	closes              // the operation closes for days
+	copies              // several responses may show the same old state
+	passing             // figures are wrong for a while
 )
 
-// trait is something about an operation or its API. Of the functions it has those that it needs.
+// trait is a property of an operation or its API. Functions that it doesn't need are nil.
 type trait struct {
-	name     string
-	is       int   // kinds
-	days     int   // that a run lasts at least
-	backfill int   // days of history at most
-	late     int64 // hours that figures may come late for ever
-	loud     int64 // hours after which it must be heard of that the API fails or hides
+	name      string
+	kinds     int   // constants below, or-ed
+	days      int   // minimum for the run
+	backfill  int   // maximum days of history; 0 for no limit
+	late      int64 // hours by which figures may always be late
+	logWithin int64 // hours within which the plugin must log that the API fails or hides calls
 
-	calls func(a *api, h int64) int64         // that begin in an hour
-	shows func(a *api, h, now, n int64) int64 // instead of n
-	lag   func(a *api) int64                  // how old an answer is
-	rows  func(a *api)                        // changes a.rows
-	reply func(a *api)                        // changes a.reply
-	ahead func(a *api) int64                  // how far the machine's clock is
-	lost  func(a *api, h int64) bool          // tells hours that can't be had in the end
+	calls    func(a *api, h int64) int64         // calls that begin in an hour
+	shows    func(a *api, h, now, n int64) int64 // replaces n, the calls shown in the row of an hour
+	lag      func(a *api) int64                  // age of the response
+	rows     func(a *api)                        // changes a.rows
+	response func(a *api)                        // changes a.response
+	ahead    func(a *api) int64                  // by how much the machine's clock is ahead
+	lost     func(a *api, h int64) bool          // whether the hour is unavailable at the end
 }
 
 func traitOf(name string) *trait {
 	return &traits[slices.IndexFunc(traits, func(t trait) bool { return t.name == name })]
 }
 
-type when func(a *api) bool
+type condition func(a *api) bool
 
-func wider(hours int64) when {
+func wider(hours int64) condition {
 	return func(a *api) bool { return a.window.to-a.window.from > hours*hour }
 }
 
 func future(a *api) bool { return a.window.to > a.label(a.now)/hour*hour+hour }
 
-func often(percent int) when { return func(a *api) bool { return a.chance(percent) } }
+func often(percent int) condition { return func(a *api) bool { return a.chance(percent) } }
 
-// between is from so many hours of the run until so many.
-func between(from, to int64) when {
+// between holds between two hours of the run.
+func between(from, to int64) condition {
 	return func(a *api) bool { return a.now >= a.begin+from*hour && a.now < a.begin+to*hour }
 }
 
-func oclock(from, to int64) when {
+func clockBetween(from, to int64) condition {
 	return func(a *api) bool { return a.clock(a.now) >= from && a.clock(a.now) < to }
 }
 
-func says(r reply, is when) func(a *api) {
+func respondWith(r response, is condition) func(a *api) {
 	return func(a *api) {
 		if is(a) {
-			a.reply = r
-			a.reply.date = a.now
+			a.response = r
+			a.response.date = a.now
 		}
 	}
 }
 
-func fails(is when) func(a *api) { return func(a *api) { says(a.fault, is)(a) } }
+func fails(is condition) func(a *api) { return func(a *api) { respondWith(a.fault, is)(a) } }
 
 func constant(n int64) func(a *api) int64 { return func(*api) int64 { return n } }
 
-// stalled is how long ago the report ceased to grow, for so many hours from the third day on.
+// stalled returns how long the report has been stalled. It stalls for this many hours from the third day on.
 func (a *api) stalled(hours int64) int64 {
 	since := a.now - a.begin - 50*hour
 	return iff(since < hours*hour, max(since, 0), 0)
 }
 
-// lacks leaves out rows.
+// lacks removes rows.
 func lacks(gone func(a *api, r row) bool) func(a *api) {
 	return func(a *api) { a.rows = slices.DeleteFunc(a.rows, func(r row) bool { return gone(a, r) }) }
 }
 
-// poison has windows fail, for so many hours of the run, that contain an hour of spans, counted from its beginning.
-func poison(name string, is int, hours int64, spans ...int64) trait {
-	meets := func(a *api, from, to int64) bool {
+// poison returns a trait by which windows fail that touch one of the spans, given as pairs of hours relative to the run's start. It ends after
+// `hours` hours of the run.
+func poison(name string, kinds int, hours int64, spans ...int64) trait {
+	touches := func(a *api, from, to int64) bool {
 		floor := a.begin / hour * hour
 		for span := range slices.Chunk(spans, 2) {
 			if between(0, hours)(a) && from < a.label(floor+span[1]*hour) && to > a.label(floor+span[0]*hour) {
@@ -338,129 +341,133 @@ func poison(name string, is int, hours int64, spans ...int64) trait {
 		return false
 	}
 	return trait{
-		name: name, is: is, loud: 6,
-		lost:  func(a *api, h int64) bool { return meets(a, a.label(h), a.label(h)+hour) },
-		reply: fails(func(a *api) bool { return meets(a, a.window.from, a.window.to) }),
+		name: name, kinds: kinds, logWithin: 6,
+		lost:     func(a *api, h int64) bool { return touches(a, a.label(h), a.label(h)+hour) },
+		response: fails(func(a *api) bool { return touches(a, a.window.from, a.window.to) }),
 	}
 }
 
-// operations is how many traits are kinds of operations.
+// operations is the number of leading traits that describe operations rather than faults.
 const operations = 6
 
-// traits are ways in which an API may behave, above all wrongly: first those that clients have reported, then others.
+// traits are properties of operations, then faults that clients have reported, then other behaviour.
 var traits = []trait{
-	{name: "quiet nights", is: sound},
-	{name: "calls at all hours", is: sound, calls: (*api).busy},
-	{name: "closed weekends", is: sound | closes, days: 8, calls: func(a *api, h int64) int64 {
+	{name: "quiet nights", kinds: sound},
+	{name: "calls at all hours", kinds: sound, calls: (*api).busy},
+	{name: "closed weekends", kinds: sound | closes, days: 8, calls: func(a *api, h int64) int64 {
 		return iff((a.date(h)+3)%7 > 4, 0, a.nights(h)) // 1970 began on a Thursday
 	}},
-	{name: "closed for ten days", is: sound | closes, calls: func(a *api, h int64) int64 {
+	{name: "closed for ten days", kinds: sound | closes, calls: func(a *api, h int64) int64 {
 		return iff(h > a.begin-25*day && h < a.begin-15*day, 0, a.nights(h))
 	}},
-	{name: "calls in one hour of a hundred", is: sound | alone, days: 6, calls: func(a *api, h int64) int64 { return iff(a.busy(7*h)%100 > 0, 0, a.busy(h)) }},
-	{name: "young operation", is: sound, calls: func(a *api, h int64) int64 { return iff(h < a.begin-20*day, 0, a.nights(h)) }},
+	{name: "calls in one hour of a hundred", kinds: sound | alone, days: 6, calls: func(a *api, h int64) int64 {
+		return iff(a.busy(7*h)%100 > 0, 0, a.busy(h))
+	}},
+	{name: "young operation", kinds: sound, calls: func(a *api, h int64) int64 { return iff(h < a.begin-20*day, 0, a.nights(h)) }},
 
-	{name: "windows over 10 days fail", reply: fails(wider(240))},
-	{name: "windows over 10 days are empty", is: silent, days: 6, reply: says(noRecords, wider(240))},
-	{name: "windows over a day fail", is: slow, days: 6, backfill: 30, reply: fails(wider(24))},
-	{name: "windows over 12 h fail", is: slow, days: 6, backfill: 12, reply: fails(wider(12))},
-	{name: "windows over 2 h fail", is: slow | alone, days: 7, backfill: 2, reply: fails(wider(2))},
+	{name: "windows over 10 days fail", response: fails(wider(240))},
+	{name: "windows over 10 days are empty", kinds: silent, days: 6, response: respondWith(noRecords, wider(240))},
+	{name: "windows over a day fail", kinds: slow, days: 6, backfill: 30, response: fails(wider(24))},
+	{name: "windows over 12 h fail", kinds: slow, days: 6, backfill: 12, response: fails(wider(12))},
+	{name: "windows over 2 h fail", kinds: slow | alone, days: 7, backfill: 2, response: fails(wider(2))},
 	{name: "keeps 15 days, older fails", lost: func(a *api, h int64) bool { return h < a.now-15*day },
-		reply: fails(func(a *api) bool { return a.window.from < a.label(a.now-15*day) })},
+		response: fails(func(a *api) bool { return a.window.from < a.label(a.now-15*day) })},
 	{name: "keeps 15 days, older is empty", lost: func(a *api, h int64) bool { return h < a.now-15*day },
 		shows: func(_ *api, h, now, n int64) int64 { return iff(h < now-15*day, none, n) }},
 	poison("an hour fails", 0, always, -480, -479),
 	poison("a day fails", 0, always, -480, -456),
 	poison("ten days fail", alone, always, -18*24, -8*24),
 	poison("three stretches fail", slow|alone, always, -192, -144, -408, -288, -456, -455),
-	{name: "only the first day of a window", is: silent | slow, backfill: 40, rows: lacks(func(a *api, r row) bool { return r.label >= a.window.from+day })},
-	{name: "only the last day of a window", is: silent | slow, backfill: 40, rows: lacks(func(a *api, r row) bool { return r.label < a.window.to-day })},
-	{name: "only the first 100 rows", is: silent, days: 6, rows: func(a *api) { a.rows = a.rows[:min(100, len(a.rows))] }},
-	{name: "only the last 100 rows", is: silent, rows: func(a *api) { a.rows = a.rows[max(len(a.rows)-100, 0):] }},
-	{name: "only the first 10 rows", is: silent | slow | alone, days: 5, backfill: 20, rows: func(a *api) { a.rows = a.rows[:min(10, len(a.rows))] }},
-	{name: "no window may end in the future", days: 6, reply: fails(future)},
-	{name: "a fifth of all requests fail", reply: fails(often(20))},
-	{name: "a tenth of all answers are empty", is: silent, days: 6, reply: says(noRecords, often(10))},
-	{name: "requests sooner than 5 minutes fail", reply: func(a *api) {
+	{name: "only the first day of a window", kinds: silent | slow, backfill: 40, rows: lacks(func(a *api, r row) bool { return r.label >= a.window.from+day })},
+	{name: "only the last day of a window", kinds: silent | slow, backfill: 40, rows: lacks(func(a *api, r row) bool { return r.label < a.window.to-day })},
+	{name: "only the first 100 rows", kinds: silent, days: 6, rows: func(a *api) { a.rows = a.rows[:min(100, len(a.rows))] }},
+	{name: "only the last 100 rows", kinds: silent, rows: func(a *api) { a.rows = a.rows[max(len(a.rows)-100, 0):] }},
+	{name: "only the first 10 rows", kinds: silent | slow | alone, days: 5, backfill: 20, rows: func(a *api) { a.rows = a.rows[:min(10, len(a.rows))] }},
+	{name: "no window may end in the future", days: 6, response: fails(future)},
+	{name: "a fifth of all requests fail", response: fails(often(20))},
+	{name: "a tenth of all responses are empty", kinds: silent, days: 6, response: respondWith(noRecords, often(10))},
+	{name: "requests sooner than 5 minutes fail", response: func(a *api) {
 		last := a.memory["requested"]
 		fails(func(a *api) bool { return a.now < last+interval })(a)
 		a.memory["requested"] = a.now
 	}},
-	{name: "all is empty for 8 h", is: blind, loud: 6, reply: says(noRecords, between(1, 9))},
-	{name: "all is empty for 72 h", is: blind, days: 7, loud: 6, reply: says(noRecords, between(30, 102))},
-	{name: "nothing newer for 6 h", is: blind | passing, days: 5, lag: func(a *api) int64 { return a.stalled(6) }},
-	{name: "nothing newer for 30 h", is: blind | passing, days: 6, loud: 24, lag: func(a *api) int64 { return a.stalled(30) }},
+	{name: "all is empty for 8 h", kinds: blind, logWithin: 6, response: respondWith(noRecords, between(1, 9))},
+	{name: "all is empty for 72 h", kinds: blind, days: 7, logWithin: 6, response: respondWith(noRecords, between(30, 102))},
+	{name: "nothing newer for 6 h", kinds: blind | passing, days: 5, lag: func(a *api) int64 { return a.stalled(6) }},
+	{name: "nothing newer for 30 h", kinds: blind | passing, days: 6, logWithin: 24, lag: func(a *api) int64 { return a.stalled(30) }},
 	{name: "figures come an hour late", late: 1, lag: constant(hour)},
 	{name: "figures come 26 h late", days: 6, late: 26, lag: constant(26 * hour)},
 	{name: "figures come at night, for the day before", days: 6, late: 28, shows: func(a *api, h, now, n int64) int64 {
 		return iff(a.date(h) >= a.date(now-2*hour), none, n)
 	}},
 	{name: "zeros for 4 h, then figures", days: 6, shows: func(_ *api, h, now, n int64) int64 { return iff(h <= now && now < h+4*hour, 0, n) }},
-	{name: "zeros during maintenance", is: blind, days: 6, shows: func(a *api, h, now, n int64) int64 {
+	{name: "zeros during maintenance", kinds: blind, days: 6, shows: func(a *api, h, now, n int64) int64 {
 		return iff(h <= now && a.label(now)%day >= 1800 && a.label(now)%day < 16200, 0, n)
 	}},
-	{name: "part of the figures for 5 minutes each hour", is: passing, shows: func(a *api, _, now, n int64) int64 {
+	{name: "part of the figures for 5 minutes each hour", kinds: passing, shows: func(a *api, _, now, n int64) int64 {
 		return iff(now%hour < 300 && n > 0, max(n-1-a.clock(now)%19, 1), n)
 	}},
 	{name: "rows vanish after 2 h, are back after 12", days: 6, late: 12, shows: func(a *api, h, now, n int64) int64 {
 		return iff(h >= a.begin && now-h > 2*hour && now-h < 12*hour, none, n)
 	}},
-	{name: "5% of all rows are missing", is: silent | alone, days: 6, backfill: 30, shows: func(a *api, _, _, n int64) int64 {
+	{name: "5% of all rows are missing", kinds: silent | alone, days: 6, backfill: 30, shows: func(a *api, _, _, n int64) int64 {
 		return iff(a.chance(5), none, n)
 	}},
-	{name: "half of all answers are 8 h old", is: copies, days: 6, late: 8, lag: func(a *api) int64 { return iff(a.chance(50), 8*hour, 0) }},
+	{name: "half of all responses are 8 h old", kinds: copies, days: 6, late: 8, lag: func(a *api) int64 { return iff(a.chance(50), 8*hour, 0) }},
 
-	{name: "an answer of yesterday now and then", late: 6, lag: func(a *api) int64 { return iff(a.chance(3), day, 0) }},
-	{name: "an answer to the request before now and then", is: copies, reply: func(a *api) {
+	{name: "a response of yesterday now and then", late: 6, lag: func(a *api) int64 { return iff(a.chance(3), day, 0) }},
+	{name: "a response to the request before now and then", kinds: copies, response: func(a *api) {
 		if a.previous.date != 0 && a.chance(3) {
-			a.reply = a.previous
+			a.response = a.previous
 		}
 	}},
-	{name: "figures as of half past", is: passing, lag: func(a *api) int64 { return (a.now + 1800) % hour }},
-	{name: "every fifth answer is of a server that keeps 10 days", is: silent, days: 6, rows: lacks(func(a *api, r row) bool {
+	{name: "figures as of half past", kinds: passing, lag: func(a *api) int64 { return (a.now + 1800) % hour }},
+	{name: "every fifth response is of a server that keeps 10 days", kinds: silent, days: 6, rows: lacks(func(a *api, r row) bool {
 		return a.requests%5 == 0 && r.hour < a.now-10*day
 	})},
-	{name: "windows over two billing periods fail", reply: fails(func(a *api) bool {
+	{name: "windows over two billing periods fail", response: fails(func(a *api) bool {
 		first := (a.date(a.begin)+2)*day - 100*31*day
 		return (a.window.from-first)/(31*day) != (a.window.to-1-first)/(31*day)
 	})},
 	poison("a day fails for 40 h", slow, 40, -480, -456),
-	{name: "no Date header", is: undated, reply: func(a *api) { a.reply.date = 0 }},
-	{name: "Date a year ahead, once", is: undated, reply: func(a *api) { a.reply.date += iff(a.requests == 100, 365*day, 0) }},
-	{name: "old Date with Age", is: undated, reply: func(a *api) { a.reply.date, a.reply.header = a.now-5*hour, http.Header{"Age": {"18000"}} }},
-	{name: "the same answer for 20 minutes", is: copies, reply: func(a *api) {
+	{name: "no Date header", kinds: undated, response: func(a *api) { a.response.date = 0 }},
+	{name: "Date a year ahead, once", kinds: undated, response: func(a *api) { a.response.date += iff(a.requests == 100, 365*day, 0) }},
+	{name: "old Date with Age", kinds: undated, response: func(a *api) { a.response.date, a.response.header = a.now-5*hour, http.Header{"Age": {"18000"}} }},
+	{name: "the same response for 20 minutes", kinds: copies, response: func(a *api) {
 		if old, ok := a.cache[a.window]; ok && a.now-old.date < 1200 {
-			a.reply = old
-			a.reply.header = http.Header{"Age": {strconv.FormatInt(a.now-old.date, 10)}}
+			a.response = old
+			a.response.header = http.Header{"Age": {strconv.FormatInt(a.now-old.date, 10)}}
 		}
-		a.cache[a.window] = a.reply
+		a.cache[a.window] = a.response
 	}},
-	{name: "429 with Retry-After", reply: func(a *api) {
+	{name: "429 with Retry-After", response: func(a *api) {
 		if a.requests%7 == 0 && a.now >= a.memory["until"] {
 			a.memory["until"] = a.now + 900
 		}
 		if left := a.memory["until"] - a.now; left > 0 {
-			a.reply = reply{status: 429, date: a.now, failed: true, header: http.Header{"Retry-After": {strconv.FormatInt(left, 10)}}}
+			a.response = response{status: 429, date: a.now, failed: true, header: http.Header{"Retry-After": {strconv.FormatInt(left, 10)}}}
 		}
 	}},
-	{name: "409 within 6 minutes of an answer", is: slow, reply: func(a *api) {
-		if a.now-a.memory["answered"] < 360 {
-			a.reply = failure(409, "")
+	{name: "409 within 6 minutes of a response", kinds: slow, response: func(a *api) {
+		if a.now-a.memory["responded"] < 360 {
+			a.response = failure(409, "")
 		} else {
-			a.memory["answered"] = a.now
+			a.memory["responded"] = a.now
 		}
 	}},
-	{name: "every third request fails", reply: says(failure(500, ""), func(a *api) bool { return a.requests%3 == 0 })},
-	{name: "three of five requests are simultaneous with another's", is: slow, reply: says(twoAtOnce, func(a *api) bool { return a.requests%5 > 1 })},
-	{name: "an error beside half the rows, for 7 h", is: blind, reply: func(a *api) {
+	{name: "every third request fails", response: respondWith(failure(500, ""), func(a *api) bool { return a.requests%3 == 0 })},
+	{name: "three of five requests are simultaneous with another's", kinds: slow, response: respondWith(twoAtOnce, func(a *api) bool {
+		return a.requests%5 > 1
+	})},
+	{name: "an error beside half the rows, for 7 h", kinds: blind, response: func(a *api) {
 		if between(20, 27)(a) && len(a.rows) > 1 {
-			a.reply.body = strings.Replace(report(a.rows[:len(a.rows)/2]), `"error":`, `"error":"PARTIAL DATA","was":`, 1)
-			a.reply.failed = true
+			a.response.body = strings.Replace(report(a.rows[:len(a.rows)/2]), `"error":`, `"error":"PARTIAL DATA","was":`, 1)
+			a.response.failed = true
 		}
 	}},
-	{name: "figures are corrected 2 h later", is: passing, shows: func(_ *api, h, now, n int64) int64 { return iff(now < h+3*hour, n-n/9, n) }},
+	{name: "figures are corrected 2 h later", kinds: passing, shows: func(_ *api, h, now, n int64) int64 { return iff(now < h+3*hour, n-n/9, n) }},
 	{name: "calls last up to 3 h after their hour", shows: func(a *api, h, now, _ int64) int64 { return a.ended(h, now, 235*60) }},
-	{name: "no minutes until the hour is over", is: patchy, rows: func(a *api) {
+	{name: "no minutes until the hour is over", kinds: patchy, rows: func(a *api) {
 		for i := range a.rows {
 			if a.rows[i].hour+hour > a.now {
 				a.rows[i].minutes = "-"
@@ -474,110 +481,110 @@ var traits = []trait{
 	{name: "a finished hour is left out for an hour", shows: func(_ *api, h, now, n int64) int64 {
 		return iff(now >= h+hour && now < h+2*hour, none, n)
 	}},
-	{name: "zeros for hours to come", is: sound, shows: func(_ *api, _, _, n int64) int64 { return max(n, 0) }},
-	{name: "zeros for hours that have begun", is: sound, shows: func(_ *api, h, now, n int64) int64 { return iff(h <= now, max(n, 0), n) }},
-	{name: "zeros for all hours, for 8 h", is: blind, days: 5, shows: func(a *api, _, _, n int64) int64 { return iff(between(26, 34)(a), 0, n) }},
-	{name: "windows that end in the future are empty", is: silent, days: 6, reply: says(emptyReport, future)},
-	{name: "a tenth of all bodies is cut", reply: func(a *api) {
+	{name: "zeros for hours to come", kinds: sound, shows: func(_ *api, _, _, n int64) int64 { return max(n, 0) }},
+	{name: "zeros for hours that have begun", kinds: sound, shows: func(_ *api, h, now, n int64) int64 { return iff(h <= now, max(n, 0), n) }},
+	{name: "zeros for all hours, for 8 h", kinds: blind, days: 5, shows: func(a *api, _, _, n int64) int64 { return iff(between(26, 34)(a), 0, n) }},
+	{name: "windows that end in the future are empty", kinds: silent, days: 6, response: respondWith(emptyReport, future)},
+	{name: "a tenth of all bodies is cut", response: func(a *api) {
 		if a.chance(10) {
-			a.reply.body, a.reply.failed = a.reply.body[:len(a.reply.body)*2/3], true
+			a.response.body, a.response.failed = a.response.body[:len(a.response.body)*2/3], true
 		}
 	}},
-	{name: "a tenth of all requests is redirected to the login", reply: says(login, often(10))},
-	{name: "no connection for 40 h", is: blind, days: 6, loud: 6, reply: says(unreachable, between(20, 60))},
-	{name: "no connection at first", is: blind, reply: says(unreachable, between(0, 5))},
-	{name: "all fails at night", reply: fails(oclock(1, 5))},
-	{name: "all fails for 10 h", is: blind, days: 5, loud: 6, reply: fails(between(20, 30))},
-	{name: "a quota of 200 requests a day", is: blind, days: 6, loud: 6, reply: func(a *api) {
+	{name: "a tenth of all requests is redirected to the login", response: respondWith(login, often(10))},
+	{name: "no connection for 40 h", kinds: blind, days: 6, logWithin: 6, response: respondWith(unreachable, between(20, 60))},
+	{name: "no connection at first", kinds: blind, response: respondWith(unreachable, between(0, 5))},
+	{name: "all fails at night", response: fails(clockBetween(1, 5))},
+	{name: "all fails for 10 h", kinds: blind, days: 5, logWithin: 6, response: fails(between(20, 30))},
+	{name: "a quota of 200 requests a day", kinds: blind, days: 6, logWithin: 6, response: func(a *api) {
 		today := "requests of " + strconv.FormatInt(a.date(a.now), 10)
 		a.memory[today]++
-		says(quota, func(a *api) bool { return a.memory[today] > 200 })(a)
+		respondWith(quota, func(a *api) bool { return a.memory[today] > 200 })(a)
 	}},
-	{name: "rows of hours that were not asked for", is: sound | passing, rows: func(a *api) {
+	{name: "rows of hours that were not asked for", kinds: sound | passing, rows: func(a *api) {
 		if len(a.rows) > 0 {
 			a.rows = append(a.rows, row{label: a.window.from - 5*hour, calls: 777}, row{label: a.window.to + 2*hour, calls: 777})
 		}
 	}},
-	{name: "each row comes twice", is: sound, rows: func(a *api) { a.rows = append(a.rows, a.rows...) }},
-	{name: "rows come in any order", is: sound, rows: func(a *api) {
+	{name: "each row comes twice", kinds: sound, rows: func(a *api) { a.rows = append(a.rows, a.rows...) }},
+	{name: "rows come in any order", kinds: sound, rows: func(a *api) {
 		a.random.Shuffle(len(a.rows), func(i, j int) { a.rows[i], a.rows[j] = a.rows[j], a.rows[i] })
 	}},
-	{name: "wrong figures in one of 50 answers", is: passing, rows: func(a *api) {
+	{name: "wrong figures in one of 50 responses", kinds: passing, rows: func(a *api) {
 		wrong := iff(a.chance(2), int64(a.requests), 0) // never the same twice
 		for i := range a.rows {
 			a.rows[i].calls += iff(a.rows[i].calls > 0, wrong, 0)
 		}
 	}},
-	{name: "the machine's clock a day ahead for 6 minutes", is: clock, ahead: func(a *api) int64 {
+	{name: "the machine's clock a day ahead for 6 minutes", kinds: clock, ahead: func(a *api) int64 {
 		return iff(a.now >= a.begin+30*hour && a.now < a.begin+30*hour+360, day, 0)
 	}},
-	{name: "the machine's clock a day ahead at first", is: clock, ahead: func(a *api) int64 { return iff(a.now < a.begin+360, day, 0) }},
-	{name: "the machine's clock 3 h behind", is: clock, ahead: constant(-3 * hour)},
-	{name: "the machine's clock 5 h ahead", is: clock, ahead: constant(5 * hour)},
-	{name: "the machine's clock at 1970 for 2 h", is: clock, ahead: func(a *api) int64 { return iff(between(30, 32)(a), a.now%hour-a.now, 0) }},
+	{name: "the machine's clock a day ahead at first", kinds: clock, ahead: func(a *api) int64 { return iff(a.now < a.begin+360, day, 0) }},
+	{name: "the machine's clock 3 h behind", kinds: clock, ahead: constant(-3 * hour)},
+	{name: "the machine's clock 5 h ahead", kinds: clock, ahead: constant(5 * hour)},
+	{name: "the machine's clock at 1970 for 2 h", kinds: clock, ahead: func(a *api) int64 { return iff(between(30, 32)(a), a.now%hour-a.now, 0) }},
 }
 
-// modes are the options "hours" and, after the plus sign, "empty_hours".
+// modes are values of the option hours, with +zero for empty_hours = "zero".
 var modes = []string{"all", "all+zero", "ended", "final", "final+zero"}
 
-// scenario decides all of a run.
+// scenario determines everything about a run.
 type scenario struct {
 	Seed           uint64
 	Traits         []string
 	Mode           string
 	Zone           string
 	Begin          time.Time
-	Days, Backfill int // of the run; before it
+	Days, Backfill int // days of the run, and of history before it
 	Restart        restart
 }
 
-// restart is a crash, or a clean stop, after so many gathers; 0 is none.
+// restart is a crash or a clean stop.
 type restart struct {
-	After int
+	After int // gathers; 0 for no restart
 	Clean bool
-	Back  int   // a crash comes back with the state of so many gathers before the last
-	Loss  int64 // and loses the rows that were written so long before it
-	Off   int64 // how long the machine is off
+	Back  int   // gathers by which the saved state is old after a crash
+	Loss  int64 // seconds before a crash whose rows are lost
+	Off   int64 // seconds until the next start
 }
 
-// figure is what was written for an hour.
+// figure is a row that was written for an hour.
 type figure struct {
 	hour, calls int64
 	minutes     float64
 	at          int64
-	mayRepeat   bool // after a crash
+	mayRepeat   bool // may be sent again, because of a crash
 }
 
-// simulation plays a scenario. It is the plugin's clock, logger, accumulator and way to the API.
+// simulation runs a scenario. It is the plugin's clock, logger, accumulator and HTTP transport.
 type simulation struct {
-	telegraf.Logger // nil, as the next: only the methods below are used
+	telegraf.Logger // nil, like the accumulator: only the methods below are used
 	telegraf.Accumulator
 	*api
-	scenario *scenario
-	plugin   *wolkvox_ivr.WolkvoxIVR
-	token    string // no other run's, as the plugin uses one only once at a time
-	hours    string
-	isZero   bool
-	kinds    int   // of any trait
-	isSound  bool  // nothing is wrong
-	loud     int64 // hours after which all that is wrong must be heard of; 0 where it may come late in silence
-	broken   error // the first broken promise
+	scenario  *scenario
+	plugin    *wolkvox_ivr.WolkvoxIVR
+	token     string // unique, because the plugin never uses a token concurrently
+	hours     string
+	isZero    bool
+	kinds     int   // of all traits, or-ed
+	isSound   bool  // nothing is wrong
+	logWithin int64 // hours within which any fault must be logged; 0 if it need not be
+	broken    error // the first broken promise
 
-	database map[int64]figure
-	written  []figure
-	saved    [][]byte // states
-	sent     []int64  // instants of requests
-	isAsking bool     // may make a request
-	told     int64    // what the API has said to be now, in this gather
+	database   map[int64]figure
+	written    []figure
+	saved      [][]byte // states
+	sent       []int64  // instants of requests
+	mayRequest bool     // the gather may still make a request
+	apiTime    int64    // the API's time in this gather, from the Date header
 
-	oldest, newest, newestAt int64          // hours in which the API has shown calls; when it first showed the newest
-	zeros                    map[int64]bool // that the API has listed
-	heard                    int64          // when a warning or an error was last heard
-	fine                     int64          // the last hour that came in time
-	restarted                int64
-	deep, deepest            int // requests for history, until now and until its last hour came
-	history                  []string
-	tell                     bool // the history
+	oldest, newest, newestAt        int64          // hours in which the API has shown calls, and when it first showed the newest
+	zeros                           map[int64]bool // hours that the API has listed as zero
+	loggedAt                        int64          // when a warning or an error was last logged
+	lastOnTime                      int64          // the last hour that arrived on time
+	restarted                       int64
+	historyRequests, neededRequests int // requests for history so far, and until its last hour arrived
+	history                         []string
+	keepHistory                     bool
 }
 
 func (s *simulation) fail(format string, args ...any) {
@@ -590,7 +597,7 @@ func (s *simulation) name(instant int64) string {
 	return time.Unix(instant, 0).In(s.zone).Format("2006-01-02T15:04")
 }
 
-// clockAhead is how far the machine's clock is.
+// clockAhead returns by how much the machine's clock is ahead.
 func (a *api) clockAhead() int64 {
 	sum := int64(0)
 	for _, t := range a.traits {
@@ -606,7 +613,7 @@ func (a *api) isLost(h int64) bool {
 }
 
 func (s *simulation) note(format string, args ...any) {
-	if s.tell {
+	if s.keepHistory {
 		s.history = append(s.history, s.name(s.now)+" "+fmt.Sprintf(format, args...))
 	}
 }
@@ -614,7 +621,7 @@ func (s *simulation) note(format string, args ...any) {
 // Now implements Clock.
 func (s *simulation) Now() time.Time { return time.Unix(s.now+s.clockAhead(), 0) }
 
-// After implements Clock. Waiting takes no time but in the simulation.
+// After implements Clock. It advances the simulated time instead of waiting.
 func (s *simulation) After(d time.Duration) <-chan time.Time {
 	s.now += int64(d / time.Second)
 	elapsed := make(chan time.Time, 1)
@@ -627,22 +634,22 @@ func (s *simulation) After(d time.Duration) <-chan time.Time {
 func (*simulation) Level() telegraf.LogLevel            { return telegraf.Trace }
 func (*simulation) AddAttribute(string, any)            {}
 func (s *simulation) Errorf(format string, args ...any) { s.Error(fmt.Sprintf(format, args...)) }
-func (s *simulation) Error(args ...any)                 { s.hear("E!", args...) }
+func (s *simulation) Error(args ...any)                 { s.logProblem("E!", args...) }
 func (s *simulation) Warnf(format string, args ...any)  { s.Warn(fmt.Sprintf(format, args...)) }
-func (s *simulation) Warn(args ...any)                  { s.hear("W!", args...) }
+func (s *simulation) Warn(args ...any)                  { s.logProblem("W!", args...) }
 func (s *simulation) Infof(format string, args ...any)  { s.Info(fmt.Sprintf(format, args...)) }
-func (s *simulation) Info(args ...any)                  { s.read("I!", args...) }
+func (s *simulation) Info(args ...any)                  { s.logLine("I!", args...) }
 func (s *simulation) Debugf(format string, args ...any) { s.Info(fmt.Sprintf(format, args...)) }
 func (s *simulation) Debug(args ...any)                 { s.Info(args...) }
 func (s *simulation) Tracef(format string, args ...any) { s.Info(fmt.Sprintf(format, args...)) }
 func (s *simulation) Trace(args ...any)                 { s.Info(args...) }
 
-func (s *simulation) hear(level string, args ...any) {
-	s.heard = s.now
-	s.read(level, args...)
+func (s *simulation) logProblem(level string, args ...any) {
+	s.loggedAt = s.now
+	s.logLine(level, args...)
 }
 
-func (s *simulation) read(level string, args ...any) {
+func (s *simulation) logLine(level string, args ...any) {
 	line := fmt.Sprint(args...)
 	s.note("  %s %s", level, line)
 	if strings.Contains(line, s.token) {
@@ -650,7 +657,7 @@ func (s *simulation) read(level string, args ...any) {
 	}
 }
 
-// RoundTrip is the way to the API.
+// RoundTrip implements http.RoundTripper.
 func (s *simulation) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != "wv0001.wolkvox.com" {
 		if strings.Contains(fmt.Sprint(r.Header, r.URL), s.token) {
@@ -669,27 +676,27 @@ func (s *simulation) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w := &window{from.Unix(), to.Unix() + 1}
 	s.checkRequest(w)
-	answer := s.respond(*w)
-	s.note("%s..%s: %d, %d rows %v", from.Format("01-02T15:04"), to.Format("01-02T15:04"), answer.status, len(answer.rows), answer.err)
-	if answer.err != nil {
-		return nil, answer.err
+	resp := s.respond(*w)
+	s.note("%s..%s: %d, %d rows %v", from.Format("01-02T15:04"), to.Format("01-02T15:04"), resp.status, len(resp.rows), resp.err)
+	if resp.err != nil {
+		return nil, resp.err
 	}
-	s.learn(w, answer)
+	s.learn(w, resp)
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
-	if answer.date != 0 {
-		header.Set("Date", time.Unix(answer.date, 0).UTC().Format(http.TimeFormat))
+	if resp.date != 0 {
+		header.Set("Date", time.Unix(resp.date, 0).UTC().Format(http.TimeFormat))
 	}
-	maps.Copy(header, answer.header)
-	return &http.Response{StatusCode: answer.status, Header: header, Body: io.NopCloser(strings.NewReader(answer.body)), ContentLength: -1, Request: r}, nil
+	maps.Copy(header, resp.header)
+	return &http.Response{StatusCode: resp.status, Header: header, Body: io.NopCloser(strings.NewReader(resp.body)), ContentLength: -1, Request: r}, nil
 }
 
 func (s *simulation) checkRequest(w *window) {
 	last := len(s.sent)
 	s.sent = append(s.sent, s.now)
-	isRight := s.kinds&clock == 0 // a plugin that is restarted can't know how far the clock is off
+	isRight := s.kinds&clock == 0 // a restarted plugin can't know the clock's error
 	isLive := w.to > s.label(s.now)
 	switch {
-	case !s.isAsking:
+	case !s.mayRequest:
 		s.fail("a gather makes a second request, or there is one without a gather")
 	case last > 0 && s.now-s.sent[last-1] < 270 && isRight:
 		s.fail("a request %d s after the last", s.now-s.sent[last-1])
@@ -700,16 +707,16 @@ func (s *simulation) checkRequest(w *window) {
 	case s.isSound && isLive && len(s.database) > 0 && (w.from%day != 0 || w.to%day != 0):
 		s.fail("a window isn't made of whole days, and nothing has failed: %d h", (w.to-w.from)/hour)
 	}
-	s.isAsking = false
+	s.mayRequest = false
 	if w.from < s.label(s.begin)-4*day {
-		s.deep++
+		s.historyRequests++
 	}
 }
 
-// learn notes what the plugin can know from an answer.
-func (s *simulation) learn(w *window, r *reply) {
+// learn records what the plugin can know from a response.
+func (s *simulation) learn(w *window, r *response) {
 	if r.header["Age"] == nil {
-		s.told = r.date
+		s.apiTime = r.date
 	}
 	for i := range r.rows {
 		row := &r.rows[i]
@@ -730,7 +737,7 @@ func (s *simulation) learn(w *window, r *reply) {
 
 func (s *simulation) AddError(err error) {
 	if err != nil {
-		s.hear("error:", err)
+		s.logProblem("error:", err)
 	}
 }
 
@@ -752,7 +759,7 @@ func (s *simulation) AddFields(name string, fields map[string]any, tags map[stri
 			s.fail("the token is in a tag")
 		}
 	}
-	if s.tell {
+	if s.keepHistory {
 		s.note("  %s = %d", s.name(f.hour), calls)
 	}
 	s.checkFigure(&f)
@@ -760,7 +767,7 @@ func (s *simulation) AddFields(name string, fields map[string]any, tags map[stri
 	s.written = append(s.written, f)
 }
 
-// wanted is since when hours are.
+// wanted returns the instant from which hours are wanted.
 func (s *simulation) wanted() int64 { return s.begin - max(lookback, int64(s.scenario.Backfill)*day) }
 
 func (s *simulation) reject(f *figure, format string, args ...any) {
@@ -768,10 +775,10 @@ func (s *simulation) reject(f *figure, format string, args ...any) {
 }
 
 func (s *simulation) checkFigure(f *figure) {
-	now := max(s.now, s.told) // a plugin may believe the API
+	now := max(s.now, s.apiTime) // a plugin may believe the API
 	before, ok := s.database[f.hour]
 	if !ok && f.hour < s.begin {
-		s.deepest = s.deep
+		s.neededRequests = s.historyRequests
 	}
 	switch {
 	case f.hour > now:
@@ -794,11 +801,11 @@ func (s *simulation) checkFigure(f *figure) {
 	case before.calls > 0:
 		s.reject(f, "is written as zero over %d calls", before.calls)
 	case s.hours == "final" && s.calls(f.hour) > 0 && s.now-s.newestAt < 12*hour && !s.shared(f.hour):
-		s.reject(f, "is final as zero, and has %d calls", s.calls(f.hour)) // even if it should come right later
+		s.reject(f, "is final as zero, and has %d calls", s.calls(f.hour)) // even if it is corrected later
 	}
 }
 
-// start starts the plugin with the newest state, as Telegraf does.
+// start starts the plugin with the latest saved state, like Telegraf does.
 func (s *simulation) start() error {
 	table := fmt.Sprintf("[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = %q\ntimezone = %q\ninterval = \"5m\"\nbackfill = \"%dh\"\nhours = %q\n",
 		s.token, s.scenario.Zone, 24*s.scenario.Backfill, s.hours)
@@ -826,20 +833,20 @@ func (s *simulation) start() error {
 	return s.plugin.Start(s)
 }
 
-// restored returns a saved state in the type that the plugin wants.
+// restored returns a saved state as the plugin's type.
 func (s *simulation) restored(content []byte) (any, error) {
 	state := reflect.New(reflect.TypeOf(s.plugin.GetState()))
 	err := json.Unmarshal(content, state.Interface())
 	return state.Elem().Interface(), err
 }
 
-// save takes the plugin's state, as Telegraf does.
+// save saves the plugin's state like Telegraf does, and checks that JSON preserves it.
 func (s *simulation) save() error {
 	content, err1 := json.Marshal(s.plugin.GetState())
 	state, err2 := s.restored(content)
-	again, err3 := json.Marshal(state)
-	if err := errors.Join(err1, err2, err3); err != nil || !bytes.Equal(again, content) {
-		return fmt.Errorf("the state %s changes on its way through JSON to %s: %w", content, again, err)
+	copied, err3 := json.Marshal(state)
+	if err := errors.Join(err1, err2, err3); err != nil || !bytes.Equal(copied, content) {
+		return fmt.Errorf("the state %s changes on its way through JSON to %s: %w", content, copied, err)
 	}
 	if bytes.Contains(content, []byte(s.token)) {
 		return errors.New("the token is in the state")
@@ -848,7 +855,7 @@ func (s *simulation) save() error {
 	return nil
 }
 
-// restart ends the plugin, in order or not, and starts it again.
+// restart stops the plugin, cleanly or by a crash, and starts it again.
 func (s *simulation) restart() error {
 	r := &s.scenario.Restart
 	s.note("restart: %+v", *r)
@@ -864,7 +871,7 @@ func (s *simulation) restart() error {
 		clear(s.database)
 		for _, f := range s.written {
 			before, ok := s.database[f.hour]
-			if f.at <= min(saved, s.now-r.Loss) { // what was written after the state was saved is lost as well: nobody could know of it
+			if f.at <= min(saved, s.now-r.Loss) { // rows written after the state was saved are lost too, because the plugin can't know of them
 				kept = append(kept, f)
 				before, ok = f, true
 			}
@@ -880,26 +887,26 @@ func (s *simulation) restart() error {
 	return s.start()
 }
 
-func newSimulation(s *scenario, tell bool) *simulation {
+func newSimulation(s *scenario, keepHistory bool) *simulation {
 	sim := &simulation{api: newAPI(s), scenario: s, isSound: true, database: make(map[int64]figure, 2000), oldest: math.MaxInt64, zeros: make(map[int64]bool)}
-	sim.fine, sim.tell, sim.token = sim.begin, tell, fmt.Sprintf("s3cret-t0ken-%d-", tokens.Add(1))
+	sim.lastOnTime, sim.keepHistory, sim.token = sim.begin, keepHistory, fmt.Sprintf("s3cret-t0ken-%d-", tokens.Add(1))
 	sim.hours, sim.isZero = strings.CutSuffix(s.Mode, "+zero")
-	isLoud := true
+	mustBeLogged := true
 	for _, t := range sim.traits {
-		sim.kinds |= t.is
-		sim.isSound = sim.isSound && t.is&sound != 0
-		isLoud = isLoud && (t.is&sound != 0 || t.loud > 0)
-		sim.loud = max(sim.loud, t.loud)
+		sim.kinds |= t.kinds
+		sim.isSound = sim.isSound && t.kinds&sound != 0
+		mustBeLogged = mustBeLogged && (t.kinds&sound != 0 || t.logWithin > 0)
+		sim.logWithin = max(sim.logWithin, t.logWithin)
 	}
-	if !isLoud {
-		sim.loud = 0
+	if !mustBeLogged {
+		sim.logWithin = 0
 	}
 	return sim
 }
 
-// play plays a scenario to its end, or to the first broken promise.
-func play(s *scenario, tell bool) (*simulation, error) {
-	sim := newSimulation(s, tell)
+// run runs a scenario until its end or the first broken promise.
+func run(s *scenario, keepHistory bool) (*simulation, error) {
+	sim := newSimulation(s, keepHistory)
 	if err := sim.start(); err != nil {
 		return sim, err
 	}
@@ -929,37 +936,37 @@ func play(s *scenario, tell bool) (*simulation, error) {
 }
 
 func (s *simulation) gather() {
-	s.isAsking, s.told = true, 0
+	s.mayRequest, s.apiTime = true, 0
 	s.AddError(s.plugin.Gather(s))
-	if n := len(s.sent); s.isAsking && s.isSound && (n == 0 || s.now-s.sent[n-1] >= 270) {
+	if n := len(s.sent); s.mayRequest && s.isSound && (n == 0 || s.now-s.sent[n-1] >= 270) {
 		s.fail("a gather makes no request")
 	}
-	if s.isAsking {
+	if s.mayRequest {
 		s.note("no request")
 	}
-	s.isAsking = false
+	s.mayRequest = false
 }
 
-// checkProgress checks that hours come in time or, where the API fails or hides, that it is heard of.
+// checkProgress checks that hours arrive on time or, if the API fails or hides calls, that the plugin logs it.
 func (s *simulation) checkProgress() {
-	late := 1800 + s.loud*hour
+	late := 1800 + s.logWithin*hour
 	if s.hours == "final" {
-		late += 15 * hour // an evening's hours wait for calls, or 12 h
+		late += 15 * hour // the last hours of an evening wait for newer calls, or 12 h
 	}
 	h := s.now - late - hour
 	h -= h % hour
 	switch {
-	case !s.isSound && s.loud == 0 || s.now < s.restarted+day || h < s.begin || s.calls(h) == 0 || s.shared(h) || s.isLost(h):
+	case !s.isSound && s.logWithin == 0 || s.now < s.restarted+day || h < s.begin || s.calls(h) == 0 || s.shared(h) || s.isLost(h):
 	case s.database[h].calls > 0:
-		s.fine = h
+		s.lastOnTime = h
 	case s.isSound:
 		s.fail("%s is over, but not there", s.name(h))
-	case s.loud > 0 && s.heard < s.fine:
-		s.fail("%s is missing, and nothing has been heard since %s", s.name(h), s.name(s.heard))
+	case s.logWithin > 0 && s.loggedAt < s.lastOnTime:
+		s.fail("%s is missing, and nothing has been heard since %s", s.name(h), s.name(s.loggedAt))
 	}
 }
 
-// checkEnd checks that all is there, and right.
+// checkEnd checks that all hours are present and right.
 func (s *simulation) checkEnd() {
 	margin := lookback + 3*hour
 	if s.hours == "final" {
@@ -967,26 +974,26 @@ func (s *simulation) checkEnd() {
 	}
 	for _, t := range s.traits {
 		margin += t.late * hour
-		if t.is&sound == 0 {
+		if t.kinds&sound == 0 {
 			margin += 12 * hour
 		}
 	}
 	first := s.wanted() + hour
 	if s.kinds&clock != 0 {
-		first += hour // the right time comes with the first answers
+		first += hour // the right time is only known after the first responses
 	}
 	for h := first - first%hour; h < s.now-margin-hour; h += hour {
 		truth := s.calls(h)
 		f, ok := s.database[h]
 		switch {
-		case s.isLost(h) && truth > 0 && s.loud > 0 && s.heard == 0:
+		case s.isLost(h) && truth > 0 && s.logWithin > 0 && s.loggedAt == 0:
 			s.fail("%s is lost, and nothing has ever been heard of it", s.name(h))
 		case s.isSound && s.label(h) == s.label(h+hour) && truth > 0 && max(f.calls, s.database[h+hour].calls) != truth+s.calls(h+hour):
 			s.fail("%s comes twice, and neither has the calls of both", s.name(h))
 		case s.shared(h) || s.isLost(h) || !ok && truth == 0:
 		case !ok:
 			s.fail("%s is missing: it has %d calls", s.name(h), truth)
-		case !s.isSound && s.now-f.at < 3*hour: // each reading is sent, and the next may put it right
+		case !s.isSound && s.now-f.at < 3*hour: // the next reading may correct it
 		case f.calls == 0 && truth > 0:
 			s.fail("%s is falsely zero since %s: it has %d calls", s.name(h), s.name(f.at), truth)
 		case f.calls != truth || f.minutes != perCall*float64(truth):
@@ -995,7 +1002,7 @@ func (s *simulation) checkEnd() {
 	}
 }
 
-// clockChanges are nights in which clocks are set forward or back, in Santiago at midnight.
+// clockChanges are nights when clocks are set forward or back, in Santiago at midnight.
 var clockChanges = []struct {
 	zone string
 	at   time.Time
@@ -1006,7 +1013,7 @@ var clockChanges = []struct {
 	{"America/Santiago", time.Date(2026, 4, 5, 3, 0, 0, 0, time.UTC)},
 }
 
-// excluded are runs that nobody could get right, or not within days.
+// excluded reports whether a scenario can't be handled correctly, or not within days.
 func excluded(s *scenario) bool {
 	has := func(name string) bool { return slices.Contains(s.Traits, name) }
 	count := func(is func(t *trait) bool) (n int) {
@@ -1017,38 +1024,38 @@ func excluded(s *scenario) bool {
 		}
 		return n
 	}
-	of := func(kind int) int { return count(func(t *trait) bool { return t.is&kind != 0 }) }
+	of := func(kind int) int { return count(func(t *trait) bool { return t.kinds&kind != 0 }) }
 	late := count(func(t *trait) bool { return t.late > 0 })
 	odd := count(func(t *trait) bool { return t.name != "quiet nights" && t.name != "calls at all hours" })
 	switch {
 	case has("5% of all rows are missing") && (strings.HasSuffix(s.Mode, "+zero") || len(s.Traits) > 1):
-		return true // a row that is missing from each of its two readings is silence
+		return true // a row that is missing from both readings is silence
 	case of(alone) > 0 && odd > 1:
-		return true // too little comes to tell what else is wrong, or to be done within days
+		return true // too few rows arrive to detect another fault, or to finish within days
 	case has("rows vanish after 2 h, are back after 12") && (of(blind) > 0 || late > 1 || s.Restart.Off > hour):
-		return true // what vanished before anyone saw it is silence
+		return true // rows that vanish before they are read are silence
 	case of(copies) > 1, of(copies) > 0 && of(passing) > 0:
-		return true // the same wrong figures come in several readings
+		return true // several readings have the same wrong figures
 	case of(closes) > 0 && has("windows over 10 days are empty"):
 		return true // after ten days without calls, an empty window of ten days proves nothing
 	case of(closes) > 0 && has("nothing newer for 30 h"):
-		return true // it is not unusual for this operation, so nothing is heard of it
+		return true // this isn't unusual for the operation, so nothing is logged
 	case of(slow) > 1, of(slow) > 0 && late > 0:
-		return true // it takes weeks
+		return true // takes weeks
 	case of(slow) > 0 && of(silent) > 0 && of(blind) > 0:
-		return true // what is hidden for hours looks like what is always cut off
+		return true // rows hidden for hours look like rows that are always cut off
 	}
-	return of(clock) > 0 && of(undated) > 0 // nothing tells the time
+	return of(clock) > 0 && of(undated) > 0 // no clock is right
 }
 
-// plain returns the scenario of traits without chance in it.
+// plain returns the scenario of the traits without any randomness.
 func plain(m string, names ...string) *scenario {
 	s := &scenario{Seed: 7, Traits: names, Mode: m, Zone: "America/Bogota", Begin: time.Date(2026, 6, 9, 18, 7, 30, 0, time.UTC)}
 	s.fit(4, 30)
 	return s
 }
 
-// fit has the run last as long, and reach back as far, as the traits need and allow.
+// fit sets the length of the run and of its history as the traits require and allow.
 func (s *scenario) fit(days, backfill int) {
 	s.Days, s.Backfill = days, backfill
 	for _, name := range s.Traits {
@@ -1057,13 +1064,13 @@ func (s *scenario) fit(days, backfill int) {
 		if t.backfill > 0 {
 			s.Backfill = min(s.Backfill, t.backfill)
 		}
-		if t.is&(slow|silent) != 0 && len(s.Traits) > 2 {
-			s.Days += 3 // another trait makes it slower
+		if t.kinds&(slow|silent) != 0 && len(s.Traits) > 2 {
+			s.Days += 3 // combinations are slower
 		}
 	}
 }
 
-// disturb adds a restart and, with one of clockChanges, another zone and beginning.
+// disturb adds a restart and, if change is an index of clockChanges, that zone and a start before the change.
 func (s *scenario) disturb(r *rand.Rand, change int) {
 	if change < len(clockChanges) {
 		s.Zone = clockChanges[change].zone
@@ -1095,7 +1102,7 @@ func newScenario(seed uint64) *scenario {
 	return s
 }
 
-// shrink returns a simpler scenario that fails too.
+// shrink returns a simpler scenario that also fails.
 func shrink(failing *scenario) *scenario {
 	until, simplest := time.Now().Add(15*time.Second), *failing
 	try := func(change func(s *scenario)) bool {
@@ -1105,16 +1112,16 @@ func shrink(failing *scenario) *scenario {
 		if reflect.DeepEqual(simpler, simplest) || time.Now().After(until) || simpler.Days < 2 {
 			return false
 		}
-		_, err := play(&simpler, false)
+		_, err := run(&simpler, false)
 		if err != nil {
 			simplest = simpler
 		}
 		return err != nil
 	}
-	for again := true; again; {
-		again = false
+	for isSimpler := true; isSimpler; {
+		isSimpler = false
 		for i := len(simplest.Traits) - 1; i >= 0; i-- {
-			again = try(func(s *scenario) { s.Traits = slices.Delete(s.Traits, i, i+1) }) || again
+			isSimpler = try(func(s *scenario) { s.Traits = slices.Delete(s.Traits, i, i+1) }) || isSimpler
 		}
 		for _, change := range []func(s *scenario){
 			func(s *scenario) { s.Restart = restart{} },
@@ -1126,7 +1133,7 @@ func shrink(failing *scenario) *scenario {
 			func(s *scenario) { s.Backfill /= 2 },
 			func(s *scenario) { s.Days-- },
 		} {
-			again = try(change) || again
+			isSimpler = try(change) || isSimpler
 		}
 	}
 	return &simplest
@@ -1134,26 +1141,26 @@ func shrink(failing *scenario) *scenario {
 
 var simFailures, tokens atomic.Int64
 
-// check plays a scenario, and reports the simplest that breaks a promise too.
+// check runs a scenario. If it breaks a promise, check reports it with a simpler one that does too.
 func check(t *testing.T, s *scenario) {
 	t.Helper()
 	if *simSeed != 0 {
-		sim, err := play(s, true)
+		sim, err := run(s, true)
 		t.Logf("%+v\n%s", *s, strings.Join(sim.history, "\n"))
 		require.NoError(t, err)
 		return
 	}
-	if _, err := play(s, false); err != nil {
-		if simFailures.Add(1) > 5 { // shrinking all would take too long
+	if _, err := run(s, false); err != nil {
+		if simFailures.Add(1) > 5 { // shrinking every failure takes too long
 			t.Fatalf("%v\n%+v", err, *s)
 		}
 		simplest := shrink(s)
-		sim, simplestErr := play(simplest, true)
+		sim, simplestErr := run(simplest, true)
 		t.Fatalf("%v\n%+v\nmore simply:\n%v\n%+v\n%s", err, *s, simplestErr, *simplest, strings.Join(sim.history[max(len(sim.history)-60, 0):], "\n"))
 	}
 }
 
-// TestSimulatedTraits plays each trait in each mode, plain, and with a restart and a change of clocks; -short a hundredth of that.
+// TestSimulatedTraits runs each trait in each mode, plain and with a restart and a clock change; -short runs a hundredth of them.
 //
 //promise:right
 //promise:final
@@ -1168,7 +1175,7 @@ func check(t *testing.T, s *scenario) {
 func TestSimulatedTraits(t *testing.T) {
 	t.Parallel()
 	if *simSeed != 0 {
-		t.Skip("this plays a random run")
+		t.Skip("-sim.seed selects a random scenario")
 	}
 	for i := range traits {
 		for j, m := range modes {
@@ -1190,7 +1197,7 @@ func TestSimulatedTraits(t *testing.T) {
 	}
 }
 
-// TestSimulatedCombinations plays random combinations; -short a hundredth of them.
+// TestSimulatedCombinations runs random combinations; -short runs a hundredth of them.
 //
 //promise:right
 //promise:final
@@ -1214,7 +1221,7 @@ func TestSimulatedCombinations(t *testing.T) {
 	}
 }
 
-// TestSimulatedYear reads a year of history from an API in which nothing is wrong; -short in one mode.
+// TestSimulatedYear reads a year of history from APIs without faults; -short runs one of them in one mode.
 //
 //promise:backfill
 func TestSimulatedYear(t *testing.T) {
@@ -1228,9 +1235,9 @@ func TestSimulatedYear(t *testing.T) {
 				t.Parallel()
 				s := plain(m, traits[i].name)
 				s.Backfill = 365
-				sim, err := play(s, false)
+				sim, err := run(s, false)
 				require.NoError(t, err)
-				require.LessOrEqual(t, sim.deepest, 28, "requests until the last hour of the history has come")
+				require.LessOrEqual(t, sim.neededRequests, 28, "requests until the last hour of the history has come")
 				require.Less(t, len(sim.saved[len(sim.saved)-1]), 4096, "bytes of state")
 			})
 		}

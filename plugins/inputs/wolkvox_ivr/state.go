@@ -11,15 +11,15 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// state is what is saved of an operation.
+// state is the saved state of an operation.
 type state struct {
 	hours.State
-	Requested   time.Time `json:"requested"`             // the last request
-	PausedUntil time.Time `json:"paused_until,omitzero"` // no request before
-	PausedBy    string    `json:"paused_by,omitempty"`   // name of the failure's class
+	Requested   time.Time `json:"requested"`             // time of the last request
+	PausedUntil time.Time `json:"paused_until,omitzero"` // no requests before
+	PausedBy    string    `json:"paused_by,omitempty"`   // name of the failure class
 }
 
-// UnmarshalJSON refuses other versions first, as their fields may have other forms, and what is too large to be read.
+// UnmarshalJSON first refuses other versions, whose fields may have other types, and states that are too large.
 func (s *state) UnmarshalJSON(content []byte) error {
 	if err := hours.CheckSaved(content); err != nil {
 		return err
@@ -31,21 +31,21 @@ func (s *state) UnmarshalJSON(content []byte) error {
 	return nil
 }
 
-// pause is a time in which no request is made.
+// pause is a period without requests.
 type pause struct {
 	until time.Time
-	err   error // why
+	err   error // reason
 }
 
-// maxPause is the longest day: clocks are set back by an hour at most. A longer pause was set by a clock that was ahead.
+// maxPause is the longest possible day, since clocks are set back by at most an hour. A longer pause comes from a clock that was ahead.
 const maxPause = 25 * time.Hour
 
-func (p *pause) holds(now time.Time) bool {
+func (p *pause) isActive(now time.Time) bool {
 	left := p.until.Sub(now)
 	return left > 0 && left <= maxPause
 }
 
-// GetState returns a copy of the state, to be saved.
+// GetState returns a copy of the state for saving.
 func (w *WolkvoxIVR) GetState() interface{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *WolkvoxIVR) GetState() interface{} {
 	return s
 }
 
-// SetState goes on from a saved state.
+// SetState resumes from a saved state.
 func (w *WolkvoxIVR) SetState(saved interface{}) error {
 	s, ok := saved.(state)
 	if !ok {
@@ -75,15 +75,15 @@ func (w *WolkvoxIVR) SetState(saved interface{}) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.planner, w.restored, w.requested = planner, &s.State, s.Requested
-	if i := slices.IndexFunc(wolkvox.Classes, func(c *wolkvox.Class) bool { return c.Name == s.PausedBy }); i >= 0 {
+	if i := slices.IndexFunc(wolkvox.FailureClasses, func(c *wolkvox.FailureClass) bool { return c.Name == s.PausedBy }); i >= 0 {
 		until := s.PausedUntil.In(w.options.Calendar.Location).Format(time.RFC3339)
-		w.pause = pause{s.PausedUntil, &wolkvox.Failure{Class: wolkvox.Classes[i], Detail: "from before the restart; pausing until " + until}}
+		w.pause = pause{s.PausedUntil, &wolkvox.Failure{Class: wolkvox.FailureClasses[i], Detail: "from before the restart; pausing until " + until}}
 	}
 	return nil
 }
 
-// verifyState gives up a restored state that is from the future by the API's time and by the local clock: one of them may be wrong, and
-// the state right. A response without a date leaves the local clock.
+// verifyState discards a restored state that is from the future according to both the response's date and the plugin's clock, because one of
+// the two may be wrong and the state right. Without a date, the clock alone decides.
 func (w *WolkvoxIVR) verifyState(date time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +100,7 @@ func (w *WolkvoxIVR) verifyState(date time.Time) {
 	w.restored = nil
 }
 
-// RejectedState returns, once, why the state that was restored is not used, for what has saved it to set it aside.
+// RejectedState returns, once, why the restored state was discarded, so that the host can set the saved file aside.
 func (w *WolkvoxIVR) RejectedState() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,15 +9,15 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// statistics are the plugin's own counts, which Telegraf's inputs.internal reports as internal_wolkvox_ivr.
+// statistics are the plugin's internal metrics, which inputs.internal reports as internal_wolkvox_ivr.
 type statistics struct {
 	requests  selfstat.Stat
-	apiTime   selfstat.Stat // nanoseconds from the requests to the ends of their responses
+	apiTime   selfstat.Stat // nanoseconds from requests to the end of their responses
 	rows      selfstat.Stat // sent
-	backlog   selfstat.Stat // hours that ended `lookback` ago, are not final and wait for requests
-	postponed selfstat.Stat // such hours that could not be settled, and are retried at increasing intervals
-	clock     selfstat.Stat // nanoseconds by which the API's clock is ahead of this machine's, below zero if it is behind
-	failures  map[*wolkvox.Class]selfstat.Stat
+	backlog   selfstat.Stat // hours that ended `lookback` ago, aren't final and wait for requests
+	postponed selfstat.Stat // such hours that are postponed, and retried at increasing intervals
+	clock     selfstat.Stat // nanoseconds by which the API's clock is ahead of this machine's; negative if it is behind
+	failures  map[*wolkvox.FailureClass]selfstat.Stat
 }
 
 func newStatistics(collector *selfstat.Collector, source, operation string) *statistics {
@@ -35,9 +35,9 @@ func newStatistics(collector *selfstat.Collector, source, operation string) *sta
 		backlog:   register("backlog_hours"),
 		postponed: register("postponed_hours"),
 		clock:     register("clock_difference_ns"),
-		failures:  make(map[*wolkvox.Class]selfstat.Stat, len(wolkvox.Classes)),
+		failures:  make(map[*wolkvox.FailureClass]selfstat.Stat, len(wolkvox.FailureClasses)),
 	}
-	for _, class := range wolkvox.Classes {
+	for _, class := range wolkvox.FailureClasses {
 		s.failures[class] = register("failures_" + class.Name)
 	}
 	return s

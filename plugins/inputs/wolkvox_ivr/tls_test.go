@@ -34,7 +34,7 @@ import (
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
-	file        string // its certificate
+	file        string // path of its certificate
 }
 
 func newAuthority(t *testing.T) *authority {
@@ -57,7 +57,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// issue returns a certificate for a server of that name, or a client, that ends at a time.
+// issue returns a certificate for a server with that name, or a client, that is valid until end.
 func (a *authority) issue(t *testing.T, name string, end time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -86,7 +86,7 @@ func writePEM(t *testing.T, kind string, der []byte) string {
 	return file
 }
 
-// serveTLS returns the URL of a TLS server that has a report.
+// serveTLS returns the URL of a TLS server that sends testReport.
 func serveTLS(t *testing.T, cfg *tls.Config) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(respondWith(testReport))
@@ -159,18 +159,18 @@ func TestTLS(t *testing.T) {
 				require.Len(t, acc.Metrics, 4)
 				return
 			}
-			require.ErrorContains(t, err, wolkvox.FailedTLS.What)
+			require.ErrorContains(t, err, wolkvox.FailedTLS.Message)
 			require.ErrorContains(t, err, c.expected)
-			require.Empty(t, clock.waits, "no use in trying again")
+			require.Empty(t, clock.waits, "no retry")
 		})
 	}
 }
 
-// HTTP/2 would be of no use, and what it logs with GODEBUG=http2debug=2 has the token in it. Go's default is HTTP/2 where no TLS option is
-// set, so the authority has to be the system's.
+// HTTP/2 has no benefit, and its log with GODEBUG=http2debug=2 contains the token. Go only uses it by default if no TLS option is set, so the
+// test makes its authority the system's.
 //
 //promise:leaks
-func TestHTTP1Alone(t *testing.T) {
+func TestOnlyHTTP1(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	protocols := make(chan string, 1)
@@ -198,10 +198,10 @@ func TestInsecureIsLogged(t *testing.T) {
 	require.Contains(t, logger.Messages()[0].Text, "insecure_skip_verify = true: anyone who intercepts the connection gets the token")
 }
 
-// The login of a proxy is in no error, be it one that can't be read.
+// No error contains the login of a proxy, even if its URL can't be parsed.
 //
 //promise:leaks
-func TestProxysLogin(t *testing.T) {
+func TestProxyLogin(t *testing.T) {
 	t.Parallel()
 	for _, login := range []string{"somebody:invented-pw%", "somebody:invented pw", "somebody:invented"} {
 		output := gatherInProcess(t, "https://wv{server}.wolkvox.com", "HTTPS_PROXY=http://"+login+"@127.0.0.1:1", "NO_PROXY=", "no_proxy=")
@@ -210,22 +210,22 @@ func TestProxysLogin(t *testing.T) {
 	}
 }
 
-// forwardProxy is a forward proxy. It notes what it is asked for, and that it never sees the token of an https request.
+// forwardProxy is a forward proxy that records requests. It fails the test if it sees the token of an https request.
 type forwardProxy struct {
 	t      *testing.T
-	reach  string // where it connects to, whatever it is asked for
-	answer int    // status in place of a connection, if not 0
+	target string // address to which it connects all requests
+	status int    // if not 0, response status instead of a connection
 
-	mu    sync.Mutex
-	asked []string
+	mu       sync.Mutex
+	requests []string
 }
 
 func (p *forwardProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	p.asked = append(p.asked, r.Method+" "+r.Host)
+	p.requests = append(p.requests, r.Method+" "+r.Host)
 	p.mu.Unlock()
-	if p.answer != 0 {
-		w.WriteHeader(p.answer)
+	if p.status != 0 {
+		w.WriteHeader(p.status)
 		return
 	}
 	if r.Method != http.MethodConnect {
@@ -248,7 +248,7 @@ func (p *forwardProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.t.Error("the proxy got the token")
 		}
 	}
-	upstream, err := net.Dial("tcp", p.reach)
+	upstream, err := net.Dial("tcp", p.target)
 	if err != nil {
 		w.WriteHeader(http.StatusBadGateway)
 		return
@@ -262,7 +262,7 @@ func (p *forwardProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.WriteString(downstream, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
-	ended := make(chan struct{}, 2) // as soon as either side ends
+	ended := make(chan struct{}, 2) // receives when either side ends
 	tunnel := func(to io.Writer, from io.Reader) {
 		defer func() { ended <- struct{}{} }()
 		if _, err := io.Copy(to, from); err != nil {
@@ -278,12 +278,12 @@ func (p *forwardProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	target := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "wv0001.wolkvox.com", time.Now().Add(time.Hour))}})
-	reach := strings.TrimPrefix(target, "https://")
+	server := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "wv0001.wolkvox.com", time.Now().Add(time.Hour))}})
+	target := strings.TrimPrefix(server, "https://")
 
 	t.Run("https", func(t *testing.T) {
 		t.Parallel()
-		proxy := &forwardProxy{t: t, reach: reach}
+		proxy := &forwardProxy{t: t, target: target}
 		plugin, _, _ := newPlugin(t, "https://wv{server}.wolkvox.com")
 		plugin.TLSCA = ca.file
 		plugin.HTTPProxyURL = serve(t, proxy.ServeHTTP)
@@ -291,10 +291,10 @@ func TestProxy(t *testing.T) {
 		var acc testutil.Accumulator
 		require.NoError(t, plugin.Gather(&acc))
 		require.Len(t, acc.Metrics, 4)
-		require.Equal(t, []string{"CONNECT wv0001.wolkvox.com:443"}, proxy.asked)
+		require.Equal(t, []string{"CONNECT wv0001.wolkvox.com:443"}, proxy.requests)
 	})
 
-	// Plain http is for loopback addresses; a proxy would see the token.
+	// Plain http is only for loopback addresses, and a proxy would see the token.
 	t.Run("http", func(t *testing.T) {
 		t.Parallel()
 		proxy := &forwardProxy{t: t}
@@ -304,12 +304,12 @@ func TestProxy(t *testing.T) {
 		var acc testutil.Accumulator
 		require.NoError(t, plugin.Gather(&acc))
 		require.Len(t, acc.Metrics, 4)
-		require.Empty(t, proxy.asked)
+		require.Empty(t, proxy.requests)
 	})
 
 	t.Run("refuses", func(t *testing.T) {
 		t.Parallel()
-		proxy := &forwardProxy{t: t, answer: http.StatusProxyAuthRequired}
+		proxy := &forwardProxy{t: t, status: http.StatusProxyAuthRequired}
 		plugin, _, _ := newPlugin(t, "https://wv{server}.wolkvox.com")
 		plugin.HTTPProxyURL = strings.Replace(serve(t, proxy.ServeHTTP), "http://", "http://somebody:invented-password@", 1)
 		start(t, plugin)
@@ -318,18 +318,18 @@ func TestProxy(t *testing.T) {
 		require.NotContains(t, err.Error(), "invented-password")
 	})
 
-	// The environment's proxies are read once a process, so it takes another one.
+	// net/http reads the environment's proxies once per process, so this needs another process.
 	t.Run("environment", func(t *testing.T) {
 		t.Parallel()
-		proxy := &forwardProxy{t: t, reach: reach}
+		proxy := &forwardProxy{t: t, target: target}
 		output := gatherInProcess(t, "https://wv{server}.wolkvox.com", "HTTPS_PROXY="+serve(t, proxy.ServeHTTP), "NO_PROXY=", "no_proxy=",
 			"SSL_CERT_FILE="+ca.file)
 		require.Contains(t, output, "gathered 4 rows")
-		require.Equal(t, []string{"CONNECT wv0001.wolkvox.com:443"}, proxy.asked)
+		require.Equal(t, []string{"CONNECT wv0001.wolkvox.com:443"}, proxy.requests)
 	})
 }
 
-// gatherInProcess has a process with this environment gather once, and returns what it prints.
+// gatherInProcess gathers once in a new process with this environment, and returns its output.
 func gatherInProcess(t *testing.T, url string, env ...string) string {
 	t.Helper()
 	program, err := os.Executable()
@@ -341,7 +341,7 @@ func gatherInProcess(t *testing.T, url string, env ...string) string {
 	return string(output)
 }
 
-// TestGatherInProcess is the process of gatherInProcess.
+// TestGatherInProcess is the process that gatherInProcess starts.
 func TestGatherInProcess(t *testing.T) {
 	url := os.Getenv("GATHER_FROM")
 	if url == "" {

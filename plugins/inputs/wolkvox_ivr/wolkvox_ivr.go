@@ -1,7 +1,7 @@
-// Package wolkvox_ivr gathers the calls and minutes by hour of the interactive voice response system of wolkvox, a
-// cloud contact centre, from the report "1.2 IVR calls and minutes by time" of its Reports Manager API.
+// Package wolkvox_ivr gathers hourly calls and minutes of the interactive voice response system (IVR) of wolkvox, a cloud contact centre, from
+// the report "1.2 IVR calls and minutes by time" of its Reports Manager API.
 //
-// Package hours decides which hours are requested and when they are final, package wolkvox makes the requests.
+// Package hours decides which hours to request and when they are final. Package wolkvox makes the requests.
 package wolkvox_ivr
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // time zones work where the system has none, such as in an empty container
+	_ "time/tzdata" // time zones for systems without them, such as empty containers
 
 	"github.com/influxdata/telegraf"
 	"github.com/influxdata/telegraf/config"
@@ -28,17 +28,17 @@ import (
 //go:embed sample.conf
 var sampleConfig string
 
-// Version is the program's, for the User-Agent that the API's operator sees. The program sets it before there is any plugin: Telegraf makes
-// plugins, and gives them nothing but their table.
+// Version is the version in the User-Agent header. The program sets it before any plugin is created, because Telegraf creates plugins and
+// only passes them their table.
 var Version = "dev"
 
-// WolkvoxIVR is one operation of wolkvox.
+// WolkvoxIVR is the plugin for one wolkvox operation.
 type WolkvoxIVR struct {
 	Server     textOption      `toml:"server"`
 	Token      config.Secret   `toml:"token"`
 	Operation  string          `toml:"operation"`
 	Timezone   string          `toml:"timezone"`
-	Interval   config.Duration `toml:"interval"` // Telegraf's own; 0 if the table sets none
+	Interval   config.Duration `toml:"interval"` // Telegraf's option; 0 if the table sets none
 	Lookback   config.Duration `toml:"lookback"`
 	Backfill   config.Duration `toml:"backfill"`
 	Hours      HoursOption     `toml:"hours"`
@@ -50,26 +50,26 @@ type WolkvoxIVR struct {
 
 	Log        telegraf.Logger     `toml:"-"`
 	Statistics *selfstat.Collector `toml:"-"`
-	Clock      Clock               `toml:"-"` // the system's, if nil
-	Transport  http.RoundTripper   `toml:"-"` // that of the options, if nil
+	Clock      Clock               `toml:"-"` // nil for the system's clock
+	Transport  http.RoundTripper   `toml:"-"` // nil for a transport with the options
 
-	source  string // the server's host name
+	source  string // host name of the server
 	options hours.Options
 	client  *wolkvox.Client
 	stats   *statistics
 
 	ctx        context.Context
 	cancel     context.CancelFunc
-	background sync.WaitGroup // history requests between two gathers
+	background sync.WaitGroup // history requests between gathers
 
-	requesting sync.Mutex // held from the choice of a request to the end of what it brings
-	mu         sync.Mutex // guards what follows: Telegraf may save the state at any time
-	planner    *hours.Planner
-	requested  time.Time // the last request
-	pause      pause
-	stopped    bool
-	restored   *hours.State // until the API's time shows that it is not from the future
-	rejected   error        // why the restored state was given up
+	requestMu sync.Mutex // held from choosing a request until its response is processed
+	mu        sync.Mutex // guards the fields below, because Telegraf may save the state at any time
+	planner   *hours.Planner
+	requested time.Time // time of the last request
+	pause     pause
+	stopped   bool
+	restored  *hours.State // set until the API's time shows that it isn't from the future
+	rejected  error        // why the restored state was discarded
 
 	hasRequested bool // in this process
 
@@ -82,7 +82,7 @@ func (*WolkvoxIVR) SampleConfig() string {
 	return sampleConfig
 }
 
-// Init checks the options. Its errors are without the token, wherever it may stand by mistake.
+// Init checks the options. Its errors don't contain the token, even if it was set in another option by mistake.
 func (w *WolkvoxIVR) Init() error {
 	if err := w.initialize(); err != nil {
 		return errors.New(wolkvox.Redact(err.Error()))
@@ -145,7 +145,7 @@ func (w *WolkvoxIVR) initialize() error {
 }
 
 func (w *WolkvoxIVR) Start(telegraf.Accumulator) error {
-	w.warnOfShortInterval()
+	w.logShortInterval()
 	if w.InsecureSkipVerify {
 		w.Log.Warnf("%s: insecure_skip_verify = true: anyone who intercepts the connection gets the token. "+
 			"To trust a gateway's certificate, set tls_ca", w.name())
@@ -153,12 +153,12 @@ func (w *WolkvoxIVR) Start(telegraf.Accumulator) error {
 	return nil
 }
 
-// Cancel ends a Gather that is under way. Telegraf waits for it to end; what can't wait may call this before Stop.
+// Cancel aborts a running Gather. Telegraf waits for it to end; hosts that can't wait may call Cancel before Stop.
 func (w *WolkvoxIVR) Cancel() {
 	w.cancel()
 }
 
-// Stop is called when no Gather is under way any more.
+// Stop is called once no Gather is running.
 func (w *WolkvoxIVR) Stop() {
 	w.cancel()
 	w.background.Wait()
@@ -167,18 +167,18 @@ func (w *WolkvoxIVR) Stop() {
 	w.mu.Unlock()
 }
 
-// ID identifies the operation, so that its state survives a change of anything else.
+// ID identifies the operation by server and name, so its state survives changes of all other options.
 func (w *WolkvoxIVR) ID() string {
 	return strings.TrimSuffix("inputs.wolkvox_ivr "+w.source+" "+w.Operation, " ")
 }
 
-// SeriesOption names the option that gives two tables of one server series of their own.
+// SeriesOption returns the option that distinguishes the series of two tables for the same server.
 func (*WolkvoxIVR) SeriesOption() string { return "operation" }
 
-// Client returns the client of the operation, for checks.
+// Client returns the operation's client, for checks.
 func (w *WolkvoxIVR) Client() *wolkvox.Client { return w.client }
 
-// name is how messages call the operation.
+// name returns the operation's name in messages.
 func (w *WolkvoxIVR) name() string {
 	if w.Operation == "" {
 		return w.source

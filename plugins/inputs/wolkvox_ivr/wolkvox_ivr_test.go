@@ -28,10 +28,10 @@ import (
 const (
 	testToken = "invented-token-1"
 
-	// testNow is the time of all test cases that don't set another.
+	// testNow is the default time of test cases.
 	testNow = "2026-01-18T19:34:31-05:00"
 
-	// testReport is an answer with the four hours that a plugin with default options asks for at testNow.
+	// testReport is a response with the four hours that a plugin with default options sends at testNow.
 	testReport = `{"code": "200", "error": null, "msg": "4 records were found", "data": [
 		{"date": "2026-01-18-16", "calls": "141", "ivr_minutes": "305.117"},
 		{"date": "2026-01-18-17", "calls": "98", "ivr_minutes": "201.5"},
@@ -39,7 +39,7 @@ const (
 		{"date": "2026-01-18-19", "calls": "21", "ivr_minutes": "40.75"}]}`
 )
 
-// manualClock shows the time that it was set to. Waiting takes no time, and is noted.
+// manualClock shows the time it was set to. Waits end at once and are recorded.
 type manualClock struct {
 	mu    sync.Mutex
 	now   time.Time
@@ -74,7 +74,7 @@ func (c *manualClock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// newPlugin returns a plugin with the real defaults that asks the server at url, by a clock that shows testNow.
+// newPlugin returns a plugin with the real defaults for the server at url, with a clock at testNow.
 func newPlugin(t testing.TB, url string) (*WolkvoxIVR, *manualClock, *testutil.CaptureLogger) {
 	t.Helper()
 	clock := newClock(t, testNow)
@@ -90,7 +90,7 @@ func newPlugin(t testing.TB, url string) (*WolkvoxIVR, *manualClock, *testutil.C
 	return plugin, clock, logger
 }
 
-// start initialises and starts a plugin, which the end of the test stops.
+// start initialises and starts a plugin, and stops it at the end of the test.
 func start(t testing.TB, plugin *WolkvoxIVR) {
 	t.Helper()
 	require.NoError(t, plugin.Init())
@@ -98,7 +98,7 @@ func start(t testing.TB, plugin *WolkvoxIVR) {
 	require.NoError(t, plugin.Start(nil))
 }
 
-// serve returns the URL of a server that lasts until the end of the test. Its responses have no Date, as that would be the real one.
+// serve returns the URL of a server that runs until the end of the test. Its responses have no Date header, because it would have the real time.
 func serve(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -119,9 +119,9 @@ func respondWith(body string) http.HandlerFunc {
 	}
 }
 
-var update = flag.Bool("update", false, "write what the test cases expect anew")
+var update = flag.Bool("update", false, "rewrite the expected results of test cases")
 
-// expect compares a result of a test case with its file, which is missing if nothing is expected.
+// expect compares a result of a test case with its file, which must not exist if nothing is expected.
 func expect(t *testing.T, path, name, actual string) {
 	t.Helper()
 	if *update {
@@ -135,8 +135,8 @@ func expect(t *testing.T, path, name, actual string) {
 	require.Equal(t, readFile(t, path, name), actual)
 }
 
-// TestCases plays each folder of testcases. A file may be missing: telegraf.conf has the least that works then, and nothing is expected of
-// what the others are about.
+// TestCases runs each folder in testcases. All files are optional: the default for telegraf.conf is a minimal configuration, and other
+// missing files mean that no such result is expected.
 //
 //promise:silence
 //promise:modes
@@ -153,11 +153,11 @@ func TestCases(t *testing.T) {
 	for _, folder := range folders {
 		path := filepath.Join("testdata", "testcases", folder.Name())
 		t.Run(folder.Name(), func(t *testing.T) {
-			answer := readResponse(t, path)
+			respond := readResponse(t, path)
 			request := make(chan string, 1)
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				request <- r.URL.Query().Get("date_ini") + "\n" + r.URL.Query().Get("date_end") + "\n"
-				answer(w, r)
+				respond(w, r)
 			})
 
 			cfg := config.NewConfig()
@@ -220,7 +220,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// readResponse returns a handler that answers with the test case's response.json, or its response.http with status and headers.
+// readResponse returns a handler that sends the test case's response.json, or its response.http with status and headers.
 func readResponse(t *testing.T, path string) http.HandlerFunc {
 	t.Helper()
 	raw := readFile(t, path, "response.http")
@@ -235,7 +235,7 @@ func readResponse(t *testing.T, path string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		maps.Copy(w.Header(), response.Header)
 		if len(response.Header["Content-Type"]) == 0 {
-			w.Header()["Content-Type"] = nil // the server would guess one
+			w.Header()["Content-Type"] = nil // otherwise the server guesses one
 		}
 		w.WriteHeader(response.StatusCode)
 		_, err := io.Copy(w, bytes.NewReader(body))
@@ -245,7 +245,7 @@ func readResponse(t *testing.T, path string) http.HandlerFunc {
 	}
 }
 
-// readFile returns the content of a file of a test case, or "" if there is none.
+// readFile returns the content of a test case's file, or "" if it doesn't exist.
 func readFile(t *testing.T, path, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(path, name))

@@ -70,9 +70,9 @@ func TestReadmeNamesTests(t *testing.T) {
 //promise:failures
 //promise:guides
 func TestReadmesListTheFailures(t *testing.T) {
-	for _, class := range api.Classes {
-		require.Contains(t, testbed.ReadDoc(t, "README.md"), "| `"+class.What+"` |")
-		require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "| `"+class.What+"` |")
+	for _, class := range api.FailureClasses {
+		require.Contains(t, testbed.ReadDoc(t, "README.md"), "| `"+class.Message+"` |")
+		require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "| `"+class.Message+"` |")
 	}
 }
 
