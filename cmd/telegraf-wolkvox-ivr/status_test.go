@@ -407,11 +407,11 @@ func TestStatusOfStatesThatAreRefused(t *testing.T) {
 		saved         func(s *savedState) any
 		want          string
 	}{
-		{"another version", "", func(s *savedState) any { s.Version = 2; return s }, "state has version 2, this program reads version 3" + advice},
+		{"another version", "", func(s *savedState) any { s.Version = 2; return s }, "state has version 2, this program reads version 4" + advice},
 		{"another version and shape", "", func(*savedState) any { return map[string]any{"version": 1, "final": "none", "width": "wide"} },
-			"state has version 1, this program reads version 3" + advice},
+			"state has version 1, this program reads version 4" + advice},
 		{"no object", "", func(*savedState) any { return []int{1} }, "json: cannot unmarshal array into Go value of type struct { Version int }" + advice},
-		{"another shape", "", func(*savedState) any { return map[string]any{"version": 3, "final": "none"} },
+		{"another shape", "", func(*savedState) any { return map[string]any{"version": 4, "final": "none"} },
 			"state can't be read: json: cannot unmarshal string into Go struct field plain.State.final of type hours.Set" + advice},
 		{"a width below 1", "", func(s *savedState) any { s.Width = 0; return s }, "state has a width of 0 or 744 hours, which must be 1 to 744" + advice},
 		{"from the future", "", func(s *savedState) any { s.Time = ago(-time.Hour); return s },

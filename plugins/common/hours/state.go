@@ -11,7 +11,7 @@ import (
 )
 
 // stateVersion is the only version of State that is accepted.
-const stateVersion = 3
+const stateVersion = 4
 
 // State is everything that a planner knows, saved as JSON.
 type State struct {
@@ -23,7 +23,7 @@ type State struct {
 	Newest     Hour      `json:"newest"` // newest and oldest hours that have shown calls, 0 before there are any
 	Oldest     Hour      `json:"oldest"`
 	NewestAt   time.Time `json:"newest_at"`   // when Newest appeared
-	WidestRun  int       `json:"widest_run"`  // most hours from the first to the last row of a response
+	WidestRun  int       `json:"widest_run"`  // most hours from the first to the last with calls of a response
 	LongestGap int       `json:"longest_gap"` // most consecutive hours without calls seen so far
 
 	Final          Set          `json:"final"`

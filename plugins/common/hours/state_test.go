@@ -208,7 +208,7 @@ func TestLargestState(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(300<<20))
 
 	for _, content := range []string{strings.Repeat("x", maxSaved), strings.Repeat("{},", maxElements), strings.Repeat("null,", maxElements)} {
-		require.ErrorContains(t, CheckSaved([]byte(`{"version":3,"open":[`+content+"{}]}")), "state has more than 2048 KiB or 200000 values")
+		require.ErrorContains(t, CheckSaved([]byte(`{"version":4,"open":[`+content+"{}]}")), "state has more than 2048 KiB or 200000 values")
 	}
 }
 
@@ -310,7 +310,7 @@ func TestOpenHoursAsJSON(t *testing.T) {
 
 //promise:state-damaged
 func TestCheckSaved(t *testing.T) {
-	require.NoError(t, CheckSaved([]byte(`{"version":3}`)))
-	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 3")
+	require.NoError(t, CheckSaved([]byte(`{"version":4}`)))
+	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 4")
 	require.ErrorContains(t, CheckSaved([]byte(`[]`)), "cannot unmarshal")
 }

@@ -592,7 +592,7 @@ func TestSetStateRefuses(t *testing.T) {
 	good := string(saved(t, plugin))
 	require.NoError(t, setState(t, plugin, []byte(good)))
 	for change, expected := range map[[2]string]string{
-		{`"version":3`, `"version":2`}:          "state has version 2, this program reads version 3",
+		{`"version":4`, `"version":2`}:          "state has version 2, this program reads version 4",
 		{`"width":744`, `"width":0`}:            "state has a width of 0 or 744 hours, which must be 1 to 744",
 		{`"good_width":744`, `"good_width":-1`}: "state has a width of 744 or -1 hours, which must be 1 to 744",
 		{`"newest":"2026`, `"newest":"2025`}:    "state has hours out of order",
@@ -601,7 +601,7 @@ func TestSetStateRefuses(t *testing.T) {
 		require.Contains(t, good, change[0])
 		require.EqualError(t, setState(t, plugin, []byte(strings.Replace(good, change[0], change[1], 1))), expected)
 	}
-	for _, content := range []string{`[]`, `{}`, `{"version":3,"final":[["2026-01-02T00","2026-01-01T00"]]}`, `{"version":3,"final":[{"from":1}]}`} {
+	for _, content := range []string{`[]`, `{}`, `{"version":4,"final":[["2026-01-02T00","2026-01-01T00"]]}`, `{"version":4,"final":[{"from":1}]}`} {
 		require.Error(t, json.Unmarshal([]byte(content), &state{}), content)
 	}
 }
