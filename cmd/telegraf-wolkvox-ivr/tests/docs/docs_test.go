@@ -24,6 +24,16 @@ func TestSampleConfIsThePlugins(t *testing.T) {
 	require.Equal(t, new(wolkvox_ivr.WolkvoxIVR).SampleConfig(), testbed.ReadDoc(t, "sample.conf"))
 }
 
+// The Spanish edition has the same options and values, and is on the Spanish page of the plugin.
+//
+//promise:guides
+func TestSpanishSampleConf(t *testing.T) {
+	options := func(conf string) string { return regexp.MustCompile(`(?m)^( *##|#) .*\n`).ReplaceAllString(conf, "") }
+	spanish := testbed.ReadDoc(t, "sample.es.conf")
+	require.Equal(t, options(testbed.ReadDoc(t, "sample.conf")), options(spanish))
+	require.Contains(t, testbed.ReadDoc(t, "plugins/inputs/wolkvox_ivr/README.es.md"), "```toml @sample.es.conf\n"+spanish+"```\n")
+}
+
 // optionTable matches the rows of a README's table of options: name and default.
 var optionTable = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? ?\\|")
 
