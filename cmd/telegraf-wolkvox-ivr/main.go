@@ -24,7 +24,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
-// version is set when a release is built.
+// version is set by the release build.
 var version = "dev"
 
 const usage = `telegraf-wolkvox-ivr gathers wolkvox's hourly IVR report for Telegraf, which runs it with inputs.execd.
@@ -42,7 +42,8 @@ const usage = `telegraf-wolkvox-ivr gathers wolkvox's hourly IVR report for Tele
   --version                   print the version
 `
 
-// sampleAgent returns the table [agent] of --sample-config. Compiled into Telegraf, the plugin has Telegraf's.
+// sampleAgent returns the table [agent] of --sample-config. It is not in the plugin's own sample, because a plugin that
+// is compiled into Telegraf uses Telegraf's.
 func sampleAgent() string {
 	path := `"/var/lib/telegraf/wolkvox_ivr.state"`
 	if runtime.GOOS == "windows" {
@@ -59,7 +60,8 @@ const sampleInternal = `
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		// A round of gathers of a thousand operations is mostly garbage: less of it at once is worth a little more work.
+		// The gathers of a thousand operations leave mostly garbage. Collecting it more often saves memory for a little
+		// more CPU time.
 		debug.SetGCPercent(50)
 	}
 	status := run(os.Args[1:], os.Stdout, os.Stderr)
@@ -69,7 +71,7 @@ func main() {
 
 func run(args []string, stdout, stderr io.Writer) int {
 	wolkvox_ivr.Version = version
-	opts := host.Options{Memory: 56 << 20, MemoryPerTable: 64 << 10} // which honest servers don't reach, so it costs nothing with them
+	opts := host.Options{Memory: 56 << 20, MemoryPerTable: 64 << 10} // more than well-behaved servers need, so it costs nothing with them
 	var checkOnly, statusOnly, asJSON, sampleConfig, showVersion bool
 	flags := flag.NewFlagSet("telegraf-wolkvox-ivr", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

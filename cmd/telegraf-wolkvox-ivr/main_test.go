@@ -50,14 +50,14 @@ func TestFlags(t *testing.T) {
 
 //promise:flags
 func TestCheckFlags(t *testing.T) {
-	for flag, says := range map[string]string{"": "FAIL  configuration  ", "--json": `"status": "fail"`} {
+	for flag, want := range map[string]string{"": "FAIL  configuration  ", "--json": `"status": "fail"`} {
 		args := []string{"--config", t.TempDir() + "/missing.conf", "--check"}
 		if flag != "" {
 			args = append(args, flag)
 		}
 		var stdout, stderr bytes.Buffer
 		require.Equal(t, 1, run(args, &stdout, &stderr))
-		require.Contains(t, stdout.String(), says)
+		require.Contains(t, stdout.String(), want)
 		require.Empty(t, stderr.String())
 	}
 }

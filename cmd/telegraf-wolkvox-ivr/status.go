@@ -17,7 +17,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
-// fileStatus is what a state file shows, as --json prints it.
+// fileStatus is the status of all tables in a state file, as --json prints it.
 type fileStatus struct {
 	OK        bool           `json:"ok"` // everything could be read
 	Statefile string         `json:"statefile,omitempty"`
@@ -25,7 +25,7 @@ type fileStatus struct {
 	Tables    []*tableStatus `json:"tables"`
 }
 
-// tableStatus is what a state file shows of a table. What there is not yet is missing in the JSON.
+// tableStatus is the status of a table. Values that do not exist yet are left out of the JSON.
 type tableStatus struct {
 	At           string      `json:"at"` // file and line
 	Server       string      `json:"server"`
@@ -35,7 +35,7 @@ type tableStatus struct {
 	Note         string      `json:"note,omitempty"`
 	LastRequest  time.Time   `json:"last_request,omitzero"`
 	PausedUntil  time.Time   `json:"paused_until,omitzero"`
-	PausedBy     string      `json:"paused_by,omitempty"` // name of the class of failures, as in the statistics
+	PausedBy     string      `json:"paused_by,omitempty"` // name of the failure's class, as in the statistics
 	NewestCalls  time.Time   `json:"newest_calls,omitzero"`
 	Watermark    time.Time   `json:"watermark,omitzero"`
 	CompleteUpTo time.Time   `json:"complete_up_to,omitzero"`
@@ -45,22 +45,22 @@ type tableStatus struct {
 	pausedFor string
 }
 
-// hourRange are hours by their starts.
+// hourRange is a range of hours, by the starts of the first and of the last one.
 type hourRange struct {
 	First time.Time `json:"first_hour"`
 	Last  time.Time `json:"last_hour"`
 }
 
-// openRange are hours that are not final.
+// openRange is a range of hours that are not final.
 type openRange struct {
 	hourRange
 	Postponed bool      `json:"postponed"`
 	Why       string    `json:"why"`
 	Since     time.Time `json:"since,omitzero"`
-	NextTry   time.Time `json:"next_try,omitzero"` // missing: one of the next gathers
+	NextTry   time.Time `json:"next_try,omitzero"` // left out for one of the next gathers
 }
 
-// printStatus prints how complete the hours are that the state file knows, and returns the exit status: 1 if anything could not be read.
+// printStatus prints the status of all tables, and returns the exit status: 1 if anything could not be read.
 func printStatus(opts host.Options, asJSON bool, out io.Writer) int {
 	s := readStatus(opts)
 	var text bytes.Buffer
@@ -107,7 +107,7 @@ func readStatus(opts host.Options) *fileStatus {
 	return s
 }
 
-// readStates reads the state file. Its errors have what to do.
+// readStates reads the state file. Its errors include advice.
 func readStates(path string) (map[string][]byte, error) {
 	if path == "" {
 		return nil, errors.New(`no statefile, so no state is kept: set one in [agent], such as "/var/lib/telegraf/wolkvox_ivr.state"`)
@@ -126,7 +126,7 @@ func readStates(path string) (map[string][]byte, error) {
 	return states, nil
 }
 
-// tableStatusOf returns what the states show of a table.
+// tableStatusOf returns the status of a table according to the states.
 func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states map[string][]byte) *tableStatus {
 	secrets := secretsOf(plugin)
 	t := &tableStatus{
@@ -153,7 +153,7 @@ func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states
 	return t
 }
 
-// secretsOf returns the token, which may stand in other options by mistake.
+// secretsOf returns the token as a secret to redact, because it may be in other options by mistake.
 func secretsOf(plugin *wolkvox_ivr.WolkvoxIVR) *redact.Secrets {
 	secrets := redact.NewSecrets()
 	if secret, err := plugin.Token.Get(); err == nil {
@@ -163,7 +163,7 @@ func secretsOf(plugin *wolkvox_ivr.WolkvoxIVR) *redact.Secrets {
 	return secrets
 }
 
-// fill takes in the status.
+// fill sets the fields from the input's status.
 func (t *tableStatus) fill(status *wolkvox_ivr.Status) {
 	at := func(instant time.Time) time.Time {
 		if instant.IsZero() {
@@ -191,7 +191,7 @@ func (t *tableStatus) fill(status *wolkvox_ivr.Status) {
 	}
 }
 
-// startOf returns the start of an hour, or of the next one if the clock skips it.
+// startOf returns the start of an hour, or of the next hour if the clock skips it.
 func startOf(c hours.Calendar, h hours.Hour) time.Time {
 	for ; ; h++ {
 		if starts := c.Starts(h); len(starts) > 0 {
@@ -200,7 +200,7 @@ func startOf(c hours.Calendar, h hours.Hour) time.Time {
 	}
 }
 
-// print prints the status for people.
+// print prints the status as text.
 func (s *fileStatus) print(out *bytes.Buffer) {
 	if s.Error != "" {
 		fmt.Fprintln(out, "error:", printable(s.Error))
@@ -213,7 +213,7 @@ func (s *fileStatus) print(out *bytes.Buffer) {
 	}
 }
 
-// minute is how times are printed.
+// minute is the layout of printed times.
 const minute = "2006-01-02 15:04"
 
 func (t *tableStatus) print(out *bytes.Buffer) {
@@ -256,15 +256,15 @@ func (t *tableStatus) print(out *bytes.Buffer) {
 		width = max(width, len(r.String()))
 	}
 	for _, r := range t.Open {
-		kind := "open"
+		label := "open"
 		if r.Postponed {
-			kind = "postponed"
+			label = "postponed"
 		}
-		line(kind, fmt.Sprintf("%-*s  %s", width, r, r.reason()))
+		line(label, fmt.Sprintf("%-*s  %s", width, r, r.reason()))
 	}
 }
 
-// String returns the range as "2026-03-31 11:00 to 14:00".
+// String returns the range, such as "2026-03-31 11:00 to 14:00".
 func (r hourRange) String() string {
 	first, last := r.First.Format(minute), r.Last.Format(minute)
 	switch {
@@ -276,7 +276,7 @@ func (r hourRange) String() string {
 	return first + " to " + last
 }
 
-// reason returns why the range is open, since when, and when it is tried next.
+// reason returns why the range is open, since when, and when it is requested next.
 func (r *openRange) reason() string {
 	text := r.Why
 	if !r.Since.IsZero() {
@@ -288,7 +288,7 @@ func (r *openRange) reason() string {
 	return text + "; next retry " + r.NextTry.Format(minute)
 }
 
-// printable replaces what no terminal should get: a file's name, or an option, may contain it.
+// printable replaces characters that can't be printed. File names and options may contain terminal sequences.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -26,7 +26,7 @@ const statusToken = "Invented-Token-0815-xyz"
 // statusNow is a Tuesday, 14:07:30 in Bogota.
 var statusNow = time.Date(2026, 3, 31, 19, 7, 30, 0, time.UTC)
 
-// noRequests fails the test at a request.
+// noRequests is a transport that fails the test on any request.
 type noRequests struct{ t *testing.T }
 
 func (n noRequests) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -34,7 +34,7 @@ func (n noRequests) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, http.ErrServerClosed
 }
 
-// savedState is the state of the input, as JSON has it.
+// savedState is the input's state in JSON.
 type savedState struct {
 	hours.State
 	Requested   time.Time `json:"requested"`
@@ -52,10 +52,10 @@ func inBogota(t *testing.T) *time.Location {
 // march returns an hour of March 2026.
 func march(day, hour int) hours.Hour { return hours.HourOf(2026, 3, day, hour) }
 
-// ago returns the time so long before statusNow.
+// ago returns the time d before statusNow.
 func ago(d time.Duration) time.Time { return statusNow.Add(-d) }
 
-// running is the state of a service that has run since the beginning of March.
+// running returns the state of a service that has run since the beginning of March.
 func running(t *testing.T) *savedState {
 	t.Helper()
 	s := &savedState{State: hours.New(hours.Options{Calendar: hours.Calendar{Location: inBogota(t)}}).Save(false)}
@@ -66,12 +66,12 @@ func running(t *testing.T) *savedState {
 	return s
 }
 
-// postponed returns hours that were postponed so long ago and are due later.
+// postponed returns hours that were postponed the given time before statusNow and are due the given time after it.
 func postponed(from, to hours.Hour, reason hours.Reason, since, due time.Duration) *hours.Postponed {
 	return &hours.Postponed{From: from, To: to, FailingFrom: from, Reason: reason, Since: ago(since), Due: ago(-due), Pause: time.Hour}
 }
 
-// encode returns what a state file has of a state.
+// encode returns a state as it is in a state file.
 func encode(t *testing.T, state any) []byte {
 	t.Helper()
 	saved, err := json.Marshal(state)
@@ -84,7 +84,7 @@ func writeStates(t *testing.T, states map[string][]byte) {
 	require.NoError(t, os.WriteFile("x.state", encode(t, states), 0o600))
 }
 
-// files lists the folder, with contents and times of the last change.
+// files lists the working directory with contents and modification times.
 func files(t *testing.T) (list []string) {
 	t.Helper()
 	entries, err := os.ReadDir(".")
@@ -98,7 +98,7 @@ func files(t *testing.T) (list []string) {
 	return list
 }
 
-// statusOf runs --status in a folder of its own, and makes sure that nothing there changes and no request is made.
+// statusOf runs --status in its own directory, and requires that it changes no file and makes no request.
 func statusOf(t *testing.T, config string, prepare func(), args ...string) (status int, printed string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -121,7 +121,7 @@ func statusOf(t *testing.T, config string, prepare func(), args ...string) (stat
 	return status, stdout.String()
 }
 
-// statusTable is a table at line 3 of a configuration with a state file, or after another one.
+// statusTable returns a table. After statusAgent it begins at line 3.
 func statusTable(options string) string {
 	return fmt.Sprintf("[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = %q\n%s\n", statusToken, options)
 }
@@ -139,7 +139,7 @@ func TestStatus(t *testing.T) {
 		name    string
 		options string
 		change  func(s *savedState)
-		want    string // but for the title
+		want    string // without the title
 	}{
 		{name: "a service that runs", change: func(*savedState) {}, want: `
   timezone       America/Bogota
@@ -179,7 +179,7 @@ func TestStatus(t *testing.T) {
 				postponed(march(1, 0)-48, march(1, 6), hours.Inconclusive, 72*time.Hour, 20*time.Hour),
 				postponed(march(20, 0), march(20, 3), hours.Inconclusive, 72*time.Hour, -time.Minute),
 			}
-			s.Postponed[1].FailingFrom = march(5, 12) // whether those before fail is not known yet
+			s.Postponed[1].FailingFrom = march(5, 12) // it is not known yet whether the hours before fail
 		}, want: `
   timezone       America/Bogota
   last request   2026-03-31 14:05
@@ -300,7 +300,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// A service that runs holds the lock. Tables of other inputs, and states of other programs, are left out.
+// --status works while a service holds the lock. It leaves out tables of other inputs and states of other programs.
 //
 //promise:status
 func TestStatusOfSeveralTables(t *testing.T) {
@@ -397,10 +397,10 @@ func TestStatusAsJSON(t *testing.T) {
 	require.Equal(t, 1, status)
 }
 
-// States of tables that the input would not go on from.
+// The input would reject these states.
 //
 //promise:status
-func TestStatusOfStatesThatAreRefused(t *testing.T) {
+func TestStatusOfRejectedStates(t *testing.T) {
 	const advice = ": the service will set the file aside and start without it"
 	for _, tt := range []struct {
 		name, options string
@@ -454,7 +454,7 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 		{"no such table", statusAgent + "[[inputs.internal]]\n", write("{}"), "the configuration has no table [[inputs.wolkvox_ivr]]\n"},
 		{"no configuration", "[agent]\nstatefil = \"x.state\"\n", func() {}, "x.conf:2: "},
 	}
-	if os.Geteuid() != 0 { // who may read everything
+	if os.Geteuid() != 0 { // root may read everything
 		forbid := func() { require.NoError(t, os.WriteFile("x.state", nil, 0)) }
 		tests = append(tests, test{"forbidden", "", forbid, "open x.state: permission denied: use --status as the user whom Telegraf runs as\n"})
 	}
@@ -472,7 +472,7 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// What stands in a configuration by mistake, or to fool a terminal, is not printed.
+// Tokens in the wrong option and terminal sequences are not printed.
 //
 //promise:leaks
 //promise:injection
@@ -485,7 +485,7 @@ func TestStatusOfOptionsThatMustNotBePrinted(t *testing.T) {
 	require.Equal(t, 1, status)
 }
 
-// Where the clock is set forward, hours still have an instant each.
+// If the clock skips an hour, the hour starts with the next one.
 //
 //promise:dst
 //promise:status

@@ -1,4 +1,4 @@
-// Command wolkvox-simulator is a wolkvox server to try the plugin and test against; see its --help.
+// Command wolkvox-simulator is a wolkvox server for trying and testing the plugin. See its --help.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run is the program; it returns the exit status: 1 after an error, 2 after a wrong flag.
+// run runs the program and returns its exit status: 1 after an error, 2 after a wrong flag.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args)
 	switch {
@@ -56,27 +56,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// shown is how many operations the configuration is printed of.
-const shown = 3
+// maxPrinted is the maximum number of operations in the printed configuration.
+const maxPrinted = 3
 
-// configuration returns the lines to paste, as TOML that can be used as it is.
+// configuration returns the tables to paste into the plugin's configuration, as valid TOML.
 func configuration(operations []simulator.Operation, addr net.Addr) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "# A simulated wolkvox is listening on %s; press Ctrl-C to stop it. Paste into the plugin's configuration:\n", addr)
-	for _, o := range operations[:min(shown, len(operations))] {
+	for _, o := range operations[:min(maxPrinted, len(operations))] {
 		fmt.Fprintf(&text, "\n[[inputs.wolkvox_ivr]]\n  server = %q\n  token = %q\n  url = \"http://%s/wv{server}\"\n", o.Server, o.Token, reachable(addr))
 		if o.Timezone != "" {
 			fmt.Fprintf(&text, "  timezone = %q\n", o.Timezone)
 		}
 	}
-	if len(operations) > shown {
+	if len(operations) > maxPrinted {
 		last := operations[len(operations)-1]
 		fmt.Fprintf(&text, "\n# ... and so on, up to server %q with token %q.\n", last.Server, last.Token)
 	}
 	return text.String()
 }
 
-// reachable is the address to use from this machine: a listener on all interfaces names none.
+// reachable returns the address to use on this machine, because a listener on all interfaces has no specific one.
 func reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
@@ -85,7 +85,7 @@ func reachable(addr net.Addr) string {
 	return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
 }
 
-// options are the flags.
+// options are the values of the flags.
 type options struct {
 	flags        *flag.FlagSet
 	addr         string

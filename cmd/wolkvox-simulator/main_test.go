@@ -16,10 +16,10 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// What it prints is a configuration, with which it answers until it is told to end.
+// The program prints a valid configuration, and serves its operations until it is stopped.
 //
 //promise:run
-func TestPrintsTheConfigurationAndAnswers(t *testing.T) {
+func TestPrintsTheConfigurationAndServes(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -44,7 +44,7 @@ func TestPrintsTheConfigurationAndAnswers(t *testing.T) {
 		}
 	}
 	require.NoError(t, toml.Unmarshal([]byte(text.String()), &configuration))
-	require.Len(t, configuration.Inputs.WolkvoxIVR, shown)
+	require.Len(t, configuration.Inputs.WolkvoxIVR, maxPrinted)
 	for _, o := range configuration.Inputs.WolkvoxIVR {
 		require.Equal(t, "Asia/Kolkata", o.Timezone)
 		address := strings.Replace(o.URL, "{server}", o.Server, 1) + "/api/v2/information.php?api=token_info"

@@ -1,4 +1,5 @@
-// Package check implements --check: it tests each step from the configuration file to the figures, and advises how to correct what fails.
+// Package check implements --check. It tests each step from the configuration file to the figures, and advises how to
+// fix what fails.
 package check
 
 import (
@@ -20,10 +21,10 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
-// maxChecks is how many tables are checked at a time: a fleet's file has hundreds, and each may have to wait for its timeout.
+// maxChecks is how many tables are checked at a time. A fleet has hundreds, and each may have to wait for its timeout.
 const maxChecks = 16
 
-// status is how a step went. One failure fails the check.
+// status is the outcome of a step. One failure fails the check.
 type status string
 
 const (
@@ -32,23 +33,23 @@ const (
 	fail status = "fail"
 )
 
-// finding is what a step has found, with advice where it is not as it should be.
+// finding is the outcome of a step, with advice if something is wrong.
 type finding struct {
 	Step   string `json:"step"`
 	Status status `json:"status"`
 	Text   string `json:"text"`
 }
 
-// result is what a check has found, as --json prints it.
+// result is the outcome of a check, as --json prints it.
 type result struct {
 	OK       bool      `json:"ok"`       // nothing failed
-	Requests int       `json:"requests"` // made in all; they count in the quotas
+	Requests int       `json:"requests"` // in total; they count towards the quotas
 	Findings []finding `json:"findings"` // about the configuration as a whole
 	Tables   []*table  `json:"tables"`
 }
 
-// Run checks a configuration from its text to the figures that the API gives for it, and prints what it finds as it goes. It returns the
-// exit status: 1 if anything failed.
+// Run checks a configuration from its text to the figures that the API returns, and prints findings as it goes. It
+// returns the exit status: 1 if anything failed.
 func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	c := &check{out: out, secrets: redact.NewSecrets()}
 	c.result = result{OK: true, Findings: make([]finding, 0), Tables: make([]*table, 0)}
@@ -67,7 +68,7 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 		}
 		c.addConfiguration(conf)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // before it, they end the process at once
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // until here, a signal ends the process at once
 	defer stop()
 	start(ctx, c.result.Tables)
 	for _, t := range c.result.Tables {
@@ -95,7 +96,8 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	return 0
 }
 
-// start checks the tables, some at a time. A table is complete when its findings have ended.
+// start starts the checks of the tables, and runs up to maxChecks at a time. It closes found of a table whose check has
+// ended.
 func start(ctx context.Context, tables []*table) {
 	free := make(chan struct{}, maxChecks)
 	for _, t := range tables {
@@ -110,15 +112,15 @@ func start(ctx context.Context, tables []*table) {
 	}
 }
 
-// check is a check under way.
+// check is a running check.
 type check struct {
 	out     io.Writer
-	failed  error // of the last print that failed
+	failed  error // the last error of printing
 	secrets *redact.Secrets
 	result  result
 }
 
-// redacted returns a text without any table's token, and without logins and queries of URLs.
+// redacted returns a text without the tables' secrets, and without logins and queries of URLs.
 func (c *check) redacted(text string) string { return redact.URLs(c.secrets.Redact(text)) }
 
 // add adds and prints a finding about the configuration as a whole.
@@ -126,7 +128,7 @@ func (c *check) add(step string, s status, text string) {
 	c.result.Findings = append(c.result.Findings, c.show(finding{step, s, text}))
 }
 
-// show prints a finding on a line, and returns it as printed.
+// show prints a finding on one line, and returns it as printed.
 func (c *check) show(f finding) finding {
 	f.Text = c.redacted(f.Text)
 	mark := color.GreenString("ok  ")
@@ -149,7 +151,7 @@ func (c *check) print(line string) {
 	}
 }
 
-// printable escapes what no terminal should get: a server, or a file's name, may contain it.
+// printable escapes characters that can't be printed. Servers and file names may contain terminal sequences.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -162,7 +164,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// addConfiguration adds what was loaded, and whether the state can be kept.
+// addConfiguration adds findings about the loaded configuration and the state file.
 func (c *check) addConfiguration(conf *host.Inspection) {
 	c.add("configuration", good, fmt.Sprintf("%d table(s) loaded from %s", len(conf.Inputs), strings.Join(conf.Files, ", ")))
 	for _, warning := range conf.Warnings {

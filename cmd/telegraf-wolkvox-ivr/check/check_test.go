@@ -34,14 +34,14 @@ import (
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
-var update = flag.Bool("update", false, "write the golden files of --check anew")
+var update = flag.Bool("update", false, "update the golden files of --check")
 
 const checkedToken = "Invented-Token-4711-abc"
 
 // checkNow is a Wednesday, 10:40 in Bogota.
 var checkNow = time.Date(2026, 11, 18, 15, 40, 0, 0, time.UTC)
 
-// atTime has the plugins of this test go by a clock that shows now.
+// atTime makes the plugins of this test use a clock that shows now.
 func atTime(t *testing.T, now time.Time) {
 	t.Helper()
 	create := inputs.Inputs["wolkvox_ivr"]
@@ -53,24 +53,24 @@ func atTime(t *testing.T, now time.Time) {
 	t.Cleanup(func() { inputs.Inputs["wolkvox_ivr"] = create })
 }
 
-// checkCase is a configuration and the server that it leads to.
+// checkCase is a configuration and the server that it refers to.
 type checkCase struct {
 	name      string
 	now       time.Time                       // checkNow, if zero
-	clock     time.Duration                   // how far this machine's is ahead
+	clock     time.Duration                   // how far this machine's clock is ahead
 	operation simulator.Operation             // of the simulated server
-	script    func(*simulator.Simulator)      // what goes wrong there
-	handler   func(http.Handler) http.Handler // what stands between
-	tls       *tls.Config                     // https, with this server's
+	script    func(*simulator.Simulator)      // sets up faults
+	handler   func(http.Handler) http.Handler // wraps the simulated server
+	tls       *tls.Config                     // serves https with this configuration
 	options   string                          // of the table
 	agent     string                          // of [agent]; a statefile by default
-	config    string                          // the whole file
-	prepare   func(t *testing.T)              // in the folder of the configuration
+	config    string                          // the whole file instead of options and agent
+	prepare   func(t *testing.T)              // runs in the folder of the configuration
 	json      bool
 }
 
-// ports are what differs from run to run.
-var ports = regexp.MustCompile(`127\.0\.0\.1:\d+|\.check-\d+`)
+// volatile matches what differs between runs.
+var volatile = regexp.MustCompile(`127\.0\.0\.1:\d+|\.check-\d+`)
 
 //promise:leaks
 //promise:injection
@@ -126,7 +126,7 @@ func TestCheck(t *testing.T) {
 		{name: "server_before_login", config: "[[inputs.wolkvox_ivr]]\nserver = \"manager.wolkvox.com\"\ntoken = \"" + checkedToken + "\"\n"},
 		{name: "server_address", config: "[[inputs.wolkvox_ivr]]\nserver = \"https://wv0001.wolkvox.com\"\ntoken = \"" + checkedToken + "\"\n"},
 		{name: "token_in_quotes", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = '\"" + checkedToken + "\"'\nurl = \"URL\"\n"},
-		{name: "token_of_two_operations", config: tableOf("a") + strings.ReplaceAll(tableOf("b"), "0001", "0002"), // in whichever order
+		{name: "token_of_two_operations", config: tableOf("a") + strings.ReplaceAll(tableOf("b"), "0001", "0002"), // in any order
 			handler: info(`{"data":[{"token_limit":"1000","token_use_today":"0","all_token_today":"0","available_consumption_options":"1000"}]}`)},
 		{name: "token_not_utf8", config: "[[inputs.wolkvox_ivr]]\nserver = \"0001\"\ntoken = \"${CHECKED_TOKEN}\"\nurl = \"URL\"\n",
 			prepare: func(t *testing.T) { t.Setenv("CHECKED_TOKEN", "t\xf3ken-abc123") }},
@@ -304,7 +304,7 @@ func TestCheck(t *testing.T) {
 	files, err := os.ReadDir("testdata")
 	require.NoError(t, err)
 	for _, f := range files {
-		require.Contains(t, names, f.Name(), "of no case")
+		require.Contains(t, names, f.Name(), "there is no such case")
 	}
 }
 
@@ -317,7 +317,7 @@ func run(path string, asJSON bool, stdout io.Writer) int {
 	return check.Run(host.Options{Config: []string{path}, PollInterval: 5 * time.Minute}, asJSON, stdout)
 }
 
-// run compares what --check prints with the golden file.
+// run compares the output of --check with the golden file.
 func (c *checkCase) run(t *testing.T, certificates *testbed.Authority) {
 	golden, err := filepath.Abs(filepath.Join("testdata", c.name+".txt"))
 	require.NoError(t, err)
@@ -356,7 +356,7 @@ func (c *checkCase) run(t *testing.T, certificates *testbed.Authority) {
 
 	var stdout bytes.Buffer
 	status := run("wolkvox_ivr.conf", c.json, &stdout)
-	text := ports.ReplaceAllString(stdout.String(), "ADDRESS")
+	text := volatile.ReplaceAllString(stdout.String(), "ADDRESS")
 	require.NotContains(t, strings.ToLower(text), strings.ToLower(checkedToken))
 	require.NotContains(t, text, "invented")
 	require.NotContains(t, text, "\x1b")
@@ -368,7 +368,7 @@ func (c *checkCase) run(t *testing.T, certificates *testbed.Authority) {
 
 	after, err := os.ReadDir(".")
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprint(before), fmt.Sprint(after), "a check leaves nothing")
+	require.Equal(t, fmt.Sprint(before), fmt.Sprint(after), "a check must leave no files")
 
 	if *update {
 		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o750))
@@ -423,7 +423,7 @@ func hang(http.Handler) http.Handler {
 	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 }
 
-// date has the answers tell another time, or none.
+// date sets the time of responses to text, or removes it if text is empty.
 func date(text string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -448,10 +448,10 @@ func (d dated) WriteHeader(status int) {
 func fail(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Date", checkNow.Format(http.TimeFormat))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // the client would tell
+	_, _ = io.WriteString(w, body) // the client would notice
 }
 
-// info has token_info answered with the body.
+// info responds to token_info with the body.
 func info(body string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -464,12 +464,12 @@ func info(body string) func(http.Handler) http.Handler {
 	}
 }
 
-// reports has the report answered by the function.
-func reports(answer func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(http.Handler) http.Handler {
+// reports responds to the report with the function.
+func reports(respond func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/reports_manager.php") {
-				answer(w, r, next)
+				respond(w, r, next)
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -477,14 +477,14 @@ func reports(answer func(w http.ResponseWriter, r *http.Request, next http.Handl
 	}
 }
 
-// rows has the report answered with these.
+// rows responds to the report with these rows.
 func rows(rows string) func(http.Handler) http.Handler {
 	return reports(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		fail(w, http.StatusOK, `{"code":200,"error":null,"msg":"2 records were found","data":[`+rows+`]}`)
 	})
 }
 
-// TestCheckLeadsToMetrics goes from a configuration with one mistake of each kind to a right one by what the lines say.
+// TestCheckLeadsToMetrics fixes a configuration with one mistake of each kind, by following the output.
 //
 //promise:check
 func TestCheckLeadsToMetrics(t *testing.T) {
@@ -494,7 +494,7 @@ func TestCheckLeadsToMetrics(t *testing.T) {
 	t.Setenv("CHECKED_TOKEN", checkedToken+"-of-another-operation")
 	conf := "[agent]\nstatefile = \"x.state\"\n[[inputs.wolkvox_ivr]]\nsrever = 1\ntoken = \"${CHECKD_TOKEN}\"\n" +
 		"timezone = \"America/Mexico_City\"\nurl = \"" + url + "\"\n"
-	for _, step := range []struct{ says, from, to string }{
+	for _, step := range []struct{ want, from, to string }{
 		{`FAIL  configuration  wolkvox_ivr.conf:4: unknown option "srever" in [[inputs.wolkvox_ivr]]: did you mean "server"?`, "srever", "server"},
 		{`FAIL  configuration  wolkvox_ivr.conf:5: environment variable CHECKD_TOKEN is not set`, "CHECKD_TOKEN", "CHECKED_TOKEN"},
 		{`write server = "0001"`, "server = 1", `server = "0001"`},
@@ -505,7 +505,7 @@ func TestCheckLeadsToMetrics(t *testing.T) {
 		var stdout bytes.Buffer
 		require.Equal(t, 1, run("wolkvox_ivr.conf", false, &stdout), stdout.String())
 		require.Equal(t, 1, strings.Count(stdout.String(), "FAIL  "), stdout.String())
-		require.Contains(t, stdout.String(), step.says)
+		require.Contains(t, stdout.String(), step.want)
 		conf = strings.Replace(conf, step.from, step.to, 1)
 		if step.from == "" {
 			t.Setenv("CHECKED_TOKEN", checkedToken)
@@ -520,9 +520,9 @@ func TestCheckLeadsToMetrics(t *testing.T) {
 //promise:check
 func TestCheckInterrupted(t *testing.T) {
 	atTime(t, checkNow)
-	asked := make(chan bool, 4)
+	requested := make(chan bool, 4)
 	url, _ := (&checkCase{handler: always(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- true
+		requested <- true
 		<-r.Context().Done()
 	}))}).serve(t, checkNow)
 	t.Chdir(t.TempDir())
@@ -530,7 +530,7 @@ func TestCheckInterrupted(t *testing.T) {
 	self, err := os.FindProcess(os.Getpid())
 	require.NoError(t, err)
 	go func() {
-		<-asked
+		<-requested
 		_ = self.Signal(syscall.SIGTERM)
 	}()
 	var stdout bytes.Buffer
@@ -539,7 +539,7 @@ func TestCheckInterrupted(t *testing.T) {
 	require.Contains(t, stdout.String(), "FAIL  check          interrupted")
 }
 
-// full is a disk.
+// full is a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }

@@ -17,22 +17,22 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// connection is how far a request's connection came.
+// connection is how far the connection of a request got.
 type connection struct {
-	dialed    string // address, the last one tried
+	dialed    string // the last address tried
 	connected bool
-	isTLS     bool                 // a handshake was begun
-	tls       *tls.ConnectionState // of the last handshake that succeeded
+	isTLS     bool                 // a handshake was started
+	tls       *tls.ConnectionState // of the last successful handshake
 }
 
-// tracedConnection follows a connection under way, which may go on after its request has ended.
+// tracedConnection traces a connection, which may continue after its request has ended.
 type tracedConnection struct {
 	sync.Mutex
 	connection
 }
 
-// in returns a context in which the connection of a request is followed.
-func (c *tracedConnection) in(ctx context.Context) context.Context {
+// trace returns a context that traces the connection of a request.
+func (c *tracedConnection) trace(ctx context.Context) context.Context {
 	note := func(change func()) {
 		c.Lock()
 		defer c.Unlock()
@@ -50,8 +50,8 @@ func (c *tracedConnection) in(ctx context.Context) context.Context {
 	})
 }
 
-// seen returns how far the connection has come.
-func (c *tracedConnection) seen() connection {
+// snapshot returns how far the connection has got.
+func (c *tracedConnection) snapshot() connection {
 	c.Lock()
 	defer c.Unlock()
 	return c.connection
@@ -62,7 +62,7 @@ func (t *table) isReady(c connection) bool {
 	return c.tls != nil || c.connected && strings.HasPrefix(t.client.URL, "http:")
 }
 
-// proxyPassword returns the password of the proxy that is set, or "".
+// proxyPassword returns the password of the configured proxy, or "".
 func (t *table) proxyPassword() string {
 	u, err := url.Parse(t.plugin.HTTPProxyURL)
 	if err != nil || u.User == nil {
@@ -86,7 +86,7 @@ func (t *table) proxy() string {
 	return proxy.Scheme + "://" + proxy.Host
 }
 
-// host is the name of the server that gets the requests.
+// host returns the name of the server that gets the requests.
 func (t *table) host() string {
 	base, err := url.Parse(t.client.URL)
 	if err != nil {
@@ -95,7 +95,7 @@ func (t *table) host() string {
 	return base.Hostname()
 }
 
-// addConnection adds what is known of a connection that works.
+// addConnection adds a finding about a connection that works.
 func (t *table) addConnection(c connection) {
 	text := fmt.Sprintf("%s responds at %s", t.host(), c.dialed)
 	if proxy := t.proxy(); proxy != "" {
@@ -114,7 +114,7 @@ func (t *table) addConnection(c connection) {
 		certificate.NotAfter.Format("2006-01-02"))
 }
 
-// namesOf lists the first names of a certificate.
+// namesOf returns the first three names of a certificate, and how many more there are.
 func namesOf(certificate *x509.Certificate) string {
 	names := certificate.DNSNames
 	for _, ip := range certificate.IPAddresses {
@@ -130,11 +130,11 @@ func namesOf(certificate *x509.Certificate) string {
 	return text
 }
 
-// register is advice for where nothing responds: the API gives no response to addresses that it does not know (seen by clients).
+// register is advice for when nothing responds: the API does not respond to unregistered addresses (seen by clients).
 const register = "wolkvox responds to registered addresses only, so register this machine's public address in the operation's firewall " +
 	"at wolkvox, and allow the connection in your own firewall"
 
-// explain describes what failed on the way to a response, with advice.
+// explain describes why there is no response, with advice.
 func (t *table) explain(c connection, err error) string {
 	var failure *wolkvox.Failure
 	if !errors.As(err, &failure) || failure.Cause == nil {
@@ -208,7 +208,7 @@ func isProxyConnect(err error) bool {
 	return errors.As(err, &op) && op.Op == "proxyconnect"
 }
 
-// explainProxy describes what failed before a proxy had made the connection.
+// explainProxy describes a failure before a proxy has made the connection.
 func explainProxy(c connection, proxy string, err error) string {
 	if !c.connected || isProxyConnect(err) {
 		return fmt.Sprintf("no connection to the proxy %s (%s): check http_proxy_url, or the environment's HTTPS_PROXY and NO_PROXY", proxy, reasonOf(err))
@@ -223,7 +223,7 @@ func issuerOf(certificate *x509.Certificate) string {
 	return wolkvox.Quote(certificate.Issuer.String(), 80)
 }
 
-// reasonOf returns the innermost text of an error of net/http, bounded.
+// reasonOf returns the innermost text of an error of net/http, at most 200 bytes.
 func reasonOf(err error) string {
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {

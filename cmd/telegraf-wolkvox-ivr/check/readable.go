@@ -8,7 +8,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/host"
 )
 
-// openSecrets returns the configuration files with a secret in them that every user of this machine can read.
+// openSecrets returns the configuration files that contain a secret and that every user of this machine can read.
 func openSecrets(conf *host.Inspection) (files []string) {
 	for _, file := range conf.Files {
 		hasSecret := false
@@ -22,7 +22,7 @@ func openSecrets(conf *host.Inspection) (files []string) {
 	return files
 }
 
-// holdsSecret reports whether a secret of the table stands in its file.
+// holdsSecret reports whether a secret of the table is in its file.
 func holdsSecret(input *host.Inspected) bool {
 	plugin, isOperation := operationOf(input)
 	if !isOperation {

@@ -11,11 +11,11 @@ import (
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
-// checkedDays are the days before today that a check requests, too: a week shows what is usual at an hour.
+// checkedDays is how many days before today a check requests. A week shows how many calls an hour usually has.
 const checkedDays = 7
 
-// windows returns the windows to request, in order, until a response has rows: today and the days before, today up to the running hour, and
-// the whole hours of a day, as nothing is known of what the API accepts.
+// windows returns the windows to request, in order, until a response has rows: today and the days before, today up to
+// the running hour, and the past 24 whole hours. It is not known which windows the API accepts.
 func (t *table) windows() []hours.Window {
 	running := t.client.Calendar.HourAt(t.now)
 	today := running - hours.Hour(running.OfDay())
@@ -26,9 +26,9 @@ func (t *table) windows() []hours.Window {
 	}
 }
 
-// checkReport requests the report, and finds what it shows of rows, the time zone and hours without calls.
+// checkReport requests the report, and checks its rows, the time zone and hours without calls.
 func (t *table) checkReport(ctx context.Context) {
-	var failed, empty *attempt // the first that was so
+	var failed, empty *attempt // the first failed and the first empty one
 	for _, w := range t.windows() {
 		a := t.attempt(ctx, w)
 		switch {
@@ -41,7 +41,7 @@ func (t *table) checkReport(ctx context.Context) {
 				t.checkEmptyHours(a.report)
 			}
 			return
-		case a.err != nil && a.response != nil && a.response.HasRows(): // those of another window can't be used, either
+		case a.err != nil && a.response != nil && a.response.HasRows(): // rows of another window can't be used, either
 			t.addFailure(a)
 			return
 		case a.err == nil && empty == nil:
@@ -65,7 +65,7 @@ func (t *table) checkReport(ctx context.Context) {
 	t.add("report", warn, "%s. If the operation's IVR had calls then, check that token and server belong to this operation", text)
 }
 
-// attempt is one request for the report.
+// attempt is a request for the report.
 type attempt struct {
 	hours.Window
 	response *wolkvox.Response // nil if there was none
@@ -86,7 +86,7 @@ func (t *table) attempt(ctx context.Context, w hours.Window) *attempt {
 	return &attempt{w, r, report, err}
 }
 
-// addFailure adds why the report can't be had.
+// addFailure adds a finding about a failed attempt.
 func (t *table) addFailure(a *attempt) {
 	if a.response == nil {
 		t.add("server", fail, "%v", a.err)
@@ -106,7 +106,7 @@ func (t *table) addFailure(a *attempt) {
 	t.add(step, fail, "requesting %s failed: %v%s", a.Window, a.err, shown)
 }
 
-// bugReport asks for a report of a form that is not known, if there is a sample of it.
+// bugReport returns a request to report an unknown form, with the sample, or "" without a sample.
 func bugReport(sample string) string {
 	if sample == "" {
 		return ""
@@ -114,7 +114,7 @@ func bugReport(sample string) string {
 	return ". If it persists, report it with this shortened sample of the response: " + sample
 }
 
-// checkRows finds which rows there are, in which form.
+// checkRows checks which rows there are, and their form.
 func (t *table) checkRows(a, failed, empty *attempt) {
 	r, s := a.report, good
 	text := fmt.Sprintf("%d row(s) for the %d hours %s", len(r.Rows), a.Hours(), a.Window)
@@ -145,7 +145,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 	t.add("report", s, "%s", text)
 }
 
-// unavailable describes the windows that have failed, or were without rows, before one had rows.
+// unavailable describes the windows that failed or were empty before one had rows.
 func unavailable(failed, empty *attempt) string {
 	text := fmt.Sprintf("; %s can't be read in one request, so the plugin will use shorter windows", cmp.Or(failed, empty).Window)
 	if failed == nil {
@@ -172,7 +172,7 @@ func callsOf(rows []wolkvox.Row) (first, newest hours.Hour) {
 	return first, newest
 }
 
-// checkEmptyHours finds what becomes of past hours without calls.
+// checkEmptyHours checks how the report shows past hours without calls.
 func (t *table) checkEmptyHours(r *wolkvox.Report) {
 	calls := make(map[hours.Hour]int64, len(r.Rows))
 	for _, row := range r.Rows {

@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// maxFindings is more than a table has: those checked ahead of their place in the list wait for nobody.
+	// maxFindings is more than a table can have, so that a check never waits for its findings to be printed.
 	maxFindings = 32
 	day         = 24 * time.Hour
-	// shortToken is fewer characters than a token may be expected to have.
+	// shortToken is the length in bytes below which a token is suspiciously short.
 	shortToken = 8
-	// slightlyOff is how far a clock may be off without a word, and farOff without a time zone being suspected.
+	// slightlyOff is how far a clock may be off without a warning, and farOff without a failure.
 	slightlyOff = 2 * time.Minute
 	farOff      = 15 * time.Minute
 )
 
-// table is what a check has found about a wolkvox_ivr table, and the check of it under way.
+// table is a wolkvox_ivr table: its findings, and the state of its check.
 type table struct {
 	At        string    `json:"at"` // file and line
 	Server    string    `json:"server,omitempty"`
@@ -41,15 +41,15 @@ type table struct {
 	plugin      *wolkvox_ivr.WolkvoxIVR
 	client      *wolkvox.Client
 	hasState    bool // the configuration has a statefile
-	perDay      int  // requests a day of all tables that share the operation's quota, one a gather
+	perDay      int  // requests per day of all tables that share the operation's quota, one per gather
 	now         time.Time
-	isTimeKnown bool   // now is the API's
-	token       string // as last used, "" if it can't be read
-	responds    bool   // the server does, which is among the findings
-	twin        *table // of another operation with the same token, if there is one
+	isTimeKnown bool   // now is the API's time
+	token       string // last used, "" if it can't be read
+	responds    bool   // whether the server has responded, which is among the findings
+	twin        *table // the table of another operation with the same token, or nil
 }
 
-// operationOf returns the input as an operation of wolkvox, if it is one.
+// operationOf returns the input as a wolkvox_ivr input, if it is one.
 func operationOf(input *host.Inspected) (plugin *wolkvox_ivr.WolkvoxIVR, isOperation bool) {
 	plugin, isOperation = input.Input.(*wolkvox_ivr.WolkvoxIVR)
 	return plugin, isOperation
@@ -87,19 +87,20 @@ func tablesOf(conf *host.Inspection) []*table {
 	return tables
 }
 
-// secretsOf returns the tokens and proxies' passwords of all tables.
+// secretsOf returns the tokens and proxy passwords of all tables.
 func secretsOf(tables []*table) *redact.Secrets {
 	secrets := redact.NewSecrets()
 	for _, t := range tables {
 		secrets.Add(t.proxyPassword())
-		if len(t.token) >= shortToken { // of a shorter one nothing is left to hide, and our own words would suffer
+		if len(t.token) >= shortToken { // redacting a shorter one would hide little and mangle other text
 			secrets.Add(t.token)
 		}
 	}
 	return secrets
 }
 
-// sharesQuota reports whether both are of one operation, by name or by token, so that wolkvox counts their requests together.
+// sharesQuota reports whether both tables belong to one operation, by name or by token. wolkvox counts their requests
+// together.
 func (t *table) sharesQuota(other *table) bool {
 	return t.token != "" && t.token == other.token || t.plugin.ID() == other.plugin.ID()
 }
@@ -108,7 +109,7 @@ func (t *table) gathersPerDay() int {
 	return int(day / max(t.input.Interval, time.Second))
 }
 
-// title names the table.
+// title returns the table's name in the output.
 func (t *table) title() string {
 	name := "server " + t.Server
 	if t.Operation != "" {
@@ -122,7 +123,7 @@ func (t *table) add(step string, s status, format string, args ...any) {
 	t.found <- finding{step, s, fmt.Sprintf(format, args...)}
 }
 
-// check finds what can be known at once, in the order in which things fail. It makes four requests at most.
+// check checks the table, each step after those that it depends on. It makes at most four requests.
 func (t *table) check(ctx context.Context) {
 	if t.input.Err != nil {
 		t.add("options", fail, "%v", t.input.Err)
@@ -136,7 +137,7 @@ func (t *table) check(ctx context.Context) {
 	}
 }
 
-// checkOptions finds options that are right by themselves, but likely mistakes.
+// checkOptions warns about options that are valid but likely mistakes.
 func (t *table) checkOptions() {
 	s, texts := good, []string{fmt.Sprintf("gathers every %s; hours can be final %s after their end",
 		brief(t.input.Interval), brief(time.Duration(t.plugin.Lookback)))}
@@ -151,7 +152,7 @@ func (t *table) checkOptions() {
 	t.add("options", s, "%s", strings.Join(texts, "; "))
 }
 
-// brief returns a duration as people write it, such as 5m.
+// brief returns a duration in its short form, such as 5m.
 func brief(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -162,7 +163,7 @@ func brief(d time.Duration) string {
 	return text
 }
 
-// checkToken finds what can be known of the token without using it. It returns whether it can be used.
+// checkToken checks the token without using it. It reports whether the token can be used.
 func (t *table) checkToken() bool {
 	token, err := t.client.CurrentToken()
 	if err != nil {
@@ -192,45 +193,45 @@ func (t *table) checkToken() bool {
 	return true
 }
 
-// looks describes a token without giving it away.
+// looks describes a token without revealing it.
 func looks(token string) string {
-	var kinds []string
-	for _, k := range []struct {
+	var classes []string
+	for _, class := range []struct {
 		name string
-		is   func(rune) bool
+		has  func(rune) bool
 	}{
 		{"letters", unicode.IsLetter},
 		{"digits", unicode.IsDigit},
 		{"other characters", func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }},
 	} {
-		if strings.ContainsFunc(token, k.is) {
-			kinds = append(kinds, k.name)
+		if strings.ContainsFunc(token, class.has) {
+			classes = append(classes, class.name)
 		}
 	}
-	return fmt.Sprintf("%d characters (%s)", len(token), strings.Join(kinds, ", "))
+	return fmt.Sprintf("%d characters (%s)", len(token), strings.Join(classes, ", "))
 }
 
-// request makes a request. It returns how far its connection came, too.
+// request makes a request. It also returns how far the connection got.
 func (t *table) request(ctx context.Context, path string, query url.Values) (*wolkvox.Response, connection, error) {
 	if token, err := t.client.CurrentToken(); err == nil { // a secret store may have changed it
 		t.token = token
 	}
 	var c tracedConnection
-	r, err := t.client.Do(c.in(ctx), path, query)
+	r, err := t.client.Do(c.trace(ctx), path, query)
 	if r != nil {
-		r.Release() // few tables are checked at a time
+		r.Release() // at once, as few tables are checked at a time
 	}
-	return r, c.seen(), err
+	return r, c.snapshot(), err
 }
 
-// checkServer checks the way to the server, the clock and the quota, all by one request. It returns whether to go on.
+// checkServer checks the connection, the clock and the quota with one request. It reports whether to continue.
 func (t *table) checkServer(ctx context.Context) bool {
 	r, c, err := t.request(ctx, wolkvox.InfoPath, url.Values{"api": {wolkvox.QuotaAPI}})
 	switch {
 	case ctx.Err() != nil:
 		return false
 	case err != nil && t.isReady(c) && classOf(err) != wolkvox.FailedRedirect:
-		return true // this may be all that the API does not respond to: the report shows it
+		return true // perhaps only this API does not respond, which the report shows
 	case err != nil:
 		t.add("server", fail, "%s", t.explain(c, err))
 		return false
@@ -239,7 +240,7 @@ func (t *table) checkServer(ctx context.Context) bool {
 	return t.checkQuota(r)
 }
 
-// addServer adds what is known of a server that has responded.
+// addServer adds findings about a server that has responded.
 func (t *table) addServer(r *wolkvox.Response, c connection) {
 	t.responds = true
 	t.addConnection(c)
@@ -278,7 +279,7 @@ func (t *table) addUnknownQuota(detail string) {
 	t.add("quota", good, "the API does not report it%s. %s; each licence has %d", detail, t.planned(), wolkvox.QuotaPerLicence)
 }
 
-// checkQuota finds what is left of the day's requests. It returns false if none are.
+// checkQuota checks how many of the day's requests are left. It returns false if none are.
 func (t *table) checkQuota(r *wolkvox.Response) bool {
 	_, err := t.client.Parse(r, hours.Window{})
 	switch classOf(err) {
@@ -286,7 +287,7 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 		t.add("quota", fail, "%v", err)
 		return false
 	case wolkvox.FailedToken:
-		return true // the report shows whether it is any good
+		return true // the report shows whether the token is valid
 	}
 	status := r.HTTP.StatusCode
 	q, found := wolkvox.FindQuota(r.Body)
@@ -307,7 +308,7 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 	return true
 }
 
-// planned describes how many requests a day there will be.
+// planned describes the number of requests per day.
 func (t *table) planned() string {
 	own := t.gathersPerDay()
 	if t.perDay > own {
@@ -316,13 +317,13 @@ func (t *table) planned() string {
 	return fmt.Sprintf("This table makes %d requests per day", own)
 }
 
-// untilMidnight returns how many requests all tables of the operation make until then.
+// untilMidnight returns how many requests all tables of the operation make until midnight.
 func (t *table) untilMidnight() int {
 	left := t.client.Calendar.EndOfDay(t.now).Sub(t.now)
 	return int(int64(t.perDay) * int64(left) / int64(day))
 }
 
-// classOf returns the class of a failure, nil if the error is none.
+// classOf returns the class of a failure, or nil for any other error.
 func classOf(err error) *wolkvox.FailureClass {
 	var failure *wolkvox.Failure
 	if errors.As(err, &failure) {

@@ -8,20 +8,20 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// significantCalls is how many calls have to be usual in a time for it to mean anything that there are none.
+// significantCalls is how many calls must be usual in a period for their absence to be significant.
 const significantCalls = 8
 
-// zoneEvidence is what a report shows of the time zone.
+// zoneEvidence is what a report shows about the time zone.
 type zoneEvidence struct {
 	calendar hours.Calendar
 	rows     map[hours.Hour]int64 // calls
 	window   hours.Window
 	now      time.Time
-	newest   hours.Hour // with calls
+	newest   hours.Hour // the newest hour with calls
 }
 
-// checkZone finds what the newest calls show of the time zone. It fits if the running hour has calls, which a zone too far east hides, and
-// the next hour has none although there would be some by now in a zone too far west.
+// checkZone checks the time zone by the newest calls. It fits if the running hour has calls, which a zone too far east
+// would hide, and if the next hour has none, although a zone too far west would show some by now.
 func (t *table) checkZone(r *wolkvox.Report) {
 	e := newZoneEvidence(t.client.Calendar, r, t.now)
 	tolerance := farOff
@@ -63,8 +63,8 @@ func newZoneEvidence(calendar hours.Calendar, r *wolkvox.Report, now time.Time) 
 	return e
 }
 
-// usual returns how many calls are to be expected in an hour: as many as a week before, or in the mean of the days before, whichever is
-// less.
+// usual returns the expected number of calls in an hour: the number a week before or the mean of the days before,
+// whichever is less.
 func (e *zoneEvidence) usual(h hours.Hour) float64 {
 	sum := int64(0)
 	for days := hours.Hour(1); days <= checkedDays; days++ {
@@ -73,7 +73,8 @@ func (e *zoneEvidence) usual(h hours.Hour) float64 {
 	return min(float64(sum)/checkedDays, float64(e.rows[h-checkedDays*hours.Day]))
 }
 
-// usualSince returns how many calls are usual from the end of an hour until now, without those that may not have ended.
+// usualSince returns the expected number of calls from the end of an hour until farOff ago. Later calls may not have
+// ended.
 func (e *zoneEvidence) usualSince(newest hours.Hour) (calls float64) {
 	recently := e.now.Add(-farOff)
 	for h := max(newest+1, e.window.From); h <= e.calendar.HourAt(recently); h++ {
@@ -84,7 +85,7 @@ func (e *zoneEvidence) usualSince(newest hours.Hour) (calls float64) {
 	return calls
 }
 
-// usualAhead returns how many calls would be usual by now in the next hour, if that were the running one.
+// usualAhead returns the expected number of calls in the next hour by now, if that were the running one.
 func (e *zoneEvidence) usualAhead() float64 {
 	running := e.calendar.HourAt(e.now)
 	starts := e.calendar.Starts(running)
@@ -94,9 +95,10 @@ func (e *zoneEvidence) usualAhead() float64 {
 	return 0
 }
 
-// whenToCheck says when a check can see whether the time zone fits: within a day, late in an hour that has enough calls, as the next one.
+// whenToCheck returns when a check can tell whether the time zone fits: within a day, late in an hour that has enough
+// calls, as has the next one.
 func (e *zoneEvidence) whenToCheck() string {
-	const late, part = 40 * time.Minute, 0.4 // of the hour's calls have ended by then
+	const late, part = 40 * time.Minute, 0.4 // part is the share of an hour's calls that have ended by late
 	running := e.calendar.HourAt(e.now)
 	if !e.window.Contains(running + 1) {
 		if running.OfDay() < 23 {
@@ -116,7 +118,7 @@ func (e *zoneEvidence) whenToCheck() string {
 	return "there are too few calls all day. Compare today's hours with the report in wolkvox"
 }
 
-// adviseZone says what to do about a wrong time zone, where another one fits, or none.
+// adviseZone returns advice about a wrong time zone. fitting is a zone that fits, or "".
 func adviseZone(fitting string) string {
 	if fitting == "" {
 		return "no time zone is that far off, so check this machine's clock"
@@ -125,7 +127,7 @@ func adviseZone(fitting string) string {
 		`database: see "Correcting the time zone" in the destinations guide`, fitting)
 }
 
-// fittingZone names a time zone that is so many hours to the west of the one given, "" if there is none.
+// fittingZone returns a time zone that many hours west of location, or "" if there is none.
 func fittingZone(location *time.Location, now time.Time, west int) string {
 	_, offset := now.In(location).Zone()
 	offset -= west * 3600

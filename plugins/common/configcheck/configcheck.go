@@ -1,6 +1,6 @@
-// Package configcheck checks a file of Telegraf's configuration that has nothing but inputs, as external plugins have,
-// against the inputs and secret stores that are built in. It names file and line, and the nearest name for one that is
-// unknown. Telegraf's loader would find much of what is wrong as well, but not all, and names few lines.
+// Package configcheck checks a Telegraf configuration file that has nothing but inputs, as external plugins use,
+// against the built-in inputs and secret stores. Its errors name the file and the line, and suggest the nearest name
+// for an unknown one. Telegraf's loader finds many of these errors, but not all, and rarely names the line.
 package configcheck
 
 import (
@@ -35,8 +35,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
-// inputOptions are the options that Telegraf gives to every input. It accepts more with every plugin, "delay" or
-// "flush_interval" for instance, which mean nothing to an input; and ignores in silence what is of another type.
+// inputOptions are the options that every input accepts. Telegraf accepts more, such as "delay" or "flush_interval",
+// that have no effect on an input, and silently ignores values of the wrong type.
 type inputOptions struct {
 	Alias                string              `toml:"alias"`
 	CollectionJitter     duration            `toml:"collection_jitter"`
@@ -67,13 +67,13 @@ type inputOptions struct {
 	Tags                 map[string]string   `toml:"tags"`
 }
 
-// storeOptions are those that Telegraf gives to every secret store.
+// storeOptions are the options that every secret store accepts.
 type storeOptions struct {
 	ID     string            `toml:"id"`
 	Labels map[string]string `toml:"labels"`
 }
 
-// agentOptions are the options of [agent] that are about inputs. The others are about what happens to metrics later.
+// agentOptions are the options of [agent] that affect inputs. The others affect what happens to metrics later.
 var agentOptions = []string{
 	"always_include_global_tags", "always_include_local_tags", "collection_jitter", "collection_offset", "debug", "hostname",
 	"interval", "omit_hostname", "precision", "quiet", "round_interval", "snmp_translator", "statefile",
@@ -81,7 +81,7 @@ var agentOptions = []string{
 
 type duration struct{}
 
-// UnmarshalTOML accepts what Telegraf does, and nothing below zero.
+// UnmarshalTOML accepts the durations that Telegraf accepts, except negative ones.
 func (*duration) UnmarshalTOML(source []byte) error {
 	d, err := time.ParseDuration(strings.Trim(string(source), `"'`))
 	if err != nil || d < 0 || source[0] != '"' && source[0] != '\'' {
@@ -92,7 +92,7 @@ func (*duration) UnmarshalTOML(source []byte) error {
 
 type logLevel struct{}
 
-// UnmarshalText accepts the names that Telegraf has.
+// UnmarshalText accepts Telegraf's names of log levels.
 func (*logLevel) UnmarshalText(name []byte) error {
 	if telegraf.LogLevelFromString(string(name)) == telegraf.None {
 		return errors.New(`want "error", "warn", "info", "debug" or "trace"`)
@@ -100,15 +100,15 @@ func (*logLevel) UnmarshalText(name []byte) error {
 	return nil
 }
 
-// File is one file of a configuration, as Telegraf's own parser sees it.
+// File is a configuration file, parsed by Telegraf's own parser.
 type File struct {
 	Path     string
 	Content  []byte
-	Warnings []string // about what does no harm
-	Hostname bool     // [agent] asks for the tag host
+	Warnings []string // about harmless mistakes
+	Hostname bool     // whether [agent] asks for the tag host
 
-	tables   map[string][]*ast.Table // of inputs and secret stores, by plugin, in the file's order
-	secrets  redact.Secrets          // of options that have one
+	tables   map[string][]*ast.Table // of inputs, by plugin, in the file's order
+	secrets  redact.Secrets          // values of secret options, redacted in errors
 	problems []problem
 }
 
@@ -121,7 +121,7 @@ func (f *File) report(line int, format string, args ...any) {
 	f.problems = append(f.problems, problem{line, f.secrets.Redact(fmt.Sprintf(format, args...))})
 }
 
-// At returns the name of a place in the file: file and line, or the file alone where the line is 0.
+// At returns file and line, or only the file if the line is 0.
 func (f *File) At(line int) string {
 	if line == 0 {
 		return f.Path
@@ -129,22 +129,22 @@ func (f *File) At(line int) string {
 	return fmt.Sprintf("%s:%d", f.Path, line)
 }
 
-// InputLine returns the line at which the n-th table of the plugin begins, counted from 0.
+// InputLine returns the line of the plugin's n-th table, counted from 0.
 func (f *File) InputLine(plugin string, n int) int {
 	return f.tables[plugin][n].Line
 }
 
-// Forget drops the text, in which there may be secrets: only lines are known from then on.
+// Forget erases the content and the tables, which may contain secrets. InputLine must not be called afterwards.
 func (f *File) Forget() {
 	clear(f.Content)
 	f.Content, f.tables = nil, nil
 }
 
-// Origin is where the text of an option comes from.
+// Origin is where the value of an option comes from.
 type Origin struct {
 	Name     string // such as "the environment variable TOKEN"
-	InFile   bool   // the text, or a part of it, stands in the file
-	Replaced bool   // a part of it is that of an environment variable
+	InFile   bool   // the value, or a part of it, is in the file
+	Replaced bool   // a part of it comes from an environment variable
 }
 
 var (
@@ -152,8 +152,8 @@ var (
 	store    = regexp.MustCompile(`^@\{(\w+):\w+\}$`)
 )
 
-// Origin returns where the table of the plugin at the line takes the text of an option from. The text itself, which may be secret, is not
-// in it, nor is a part that could be taken for the name of a variable.
+// Origin returns where the option gets its value in the plugin's table at the line. It contains neither the value,
+// which may be secret, nor any part of it that looks like the name of a variable.
 func (f *File) Origin(plugin string, line int, option string) Origin {
 	origin := Origin{Name: "the configuration file", InFile: true}
 	for _, tbl := range f.tables[plugin] {
@@ -183,11 +183,11 @@ func (f *File) Origin(plugin string, line int, option string) Origin {
 	return origin
 }
 
-// maxStatement is how many lines a statement may have, for an error in it to be given the line where it begins.
+// maxStatement is how many lines syntaxError searches backwards for the start of a statement.
 const maxStatement = 20
 
-// syntaxError gives an error of the TOML parser the line where the statement begins that it is about. The parser names
-// the one where it gave up.
+// syntaxError returns an error of the TOML parser with the line where the faulty statement begins. The parser names the
+// line where it gave up.
 func (f *File) syntaxError(err error) error {
 	if place := zeroNumber.FindIndex(f.Content); place != nil {
 		line := 1 + bytes.Count(f.Content[:place[1]], []byte("\n"))
@@ -210,20 +210,20 @@ func (f *File) syntaxError(err error) error {
 	return LoaderError(err, f)
 }
 
-// typographic matches what text processors and web pages make of quotes and blanks.
+// typographic matches the quotes and blanks that word processors and web pages insert.
 var typographic = regexp.MustCompile("[“”„‘’«»\u00a0]")
 
-// zeroNumber matches what TOML takes for no number, such as an identifier without its quotes.
+// zeroNumber matches a number that begins with 0, which TOML rejects. It is usually an identifier without quotes.
 var zeroNumber = regexp.MustCompile(`(?m)^\s*[\w-]+\s*=\s*0\d`)
 
-// Read reads the file at path, which may be a URL, and checks it. Names and errors have no login and no query of the URL.
+// Read reads and checks the file at path, which may be a URL. Names and errors leave out the URL's login and query.
 func Read(path string) (*File, error) {
 	if u, err := url.Parse(path); err == nil {
 		if err := checkEncrypted(u); err != nil {
 			return nil, fmt.Errorf("reading the configuration failed: %w", err)
 		}
 	}
-	http.DefaultClient.CheckRedirect = func(r *http.Request, via []*http.Request) error { // Telegraf's loader uses it
+	http.DefaultClient.CheckRedirect = func(r *http.Request, via []*http.Request) error { // Telegraf's loader uses this client
 		if len(via) >= maxRedirects {
 			return errors.New("too many redirects")
 		}
@@ -268,7 +268,7 @@ func Read(path string) (*File, error) {
 
 const maxRedirects = 10
 
-// checkEncrypted returns an error if a configuration would come by plain http from another machine.
+// checkEncrypted returns an error if the URL is plain http to another machine.
 func checkEncrypted(u *url.URL) error {
 	if u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
 		return fmt.Errorf("%s would be fetched over the network unencrypted, secrets included: use https", redact.URLs(u.String()))
@@ -276,7 +276,8 @@ func checkEncrypted(u *url.URL) error {
 	return nil
 }
 
-// inUTF8 returns the content in UTF-8 without a byte order mark. Windows' PowerShell 5.1 writes UTF-16 when its output goes to a file.
+// inUTF8 returns the content in UTF-8 without a byte order mark. Windows PowerShell 5.1 writes UTF-16 when its output
+// is redirected to a file.
 func inUTF8(content []byte) []byte {
 	var order binary.ByteOrder = binary.LittleEndian
 	switch {
@@ -295,7 +296,7 @@ func inUTF8(content []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// userName returns the name of the user of this process, or the number where it has none.
+// userName returns the name of this process's user, or the number if there is no name.
 func userName() string {
 	current, err := user.Current()
 	if err != nil {
@@ -304,7 +305,7 @@ func userName() string {
 	return current.Username
 }
 
-// checkTopLevel checks what stands at the top of the file. Tables that are none are left to the loader.
+// checkTopLevel checks a top-level name of the file. A value that should be a table is left to the loader.
 func (f *File) checkTopLevel(name string, node any) {
 	tbl, isTable := node.(*ast.Table)
 	if !isTable {
@@ -329,7 +330,7 @@ func (f *File) checkTopLevel(name string, node any) {
 	default:
 		switch _, isInput := inputs.Inputs[name]; {
 		case isInput && isTable:
-			f.checkInputs(name, node) // as old as Telegraf, and still accepted there
+			f.checkInputs(name, node) // the old form without "inputs.", which Telegraf still accepts
 		case isInput:
 			f.report(lineOf(node), "unknown table %q: did you mean [[inputs.%s]]?", name, name)
 		case len(tablesOf(node)) == 0 && slices.Contains(agentOptions, name) && !slices.Contains(optionNames(&inputOptions{}), name):
@@ -343,16 +344,16 @@ func (f *File) checkTopLevel(name string, node any) {
 }
 
 func (f *File) checkAgent(tbl *ast.Table) {
-	var idle []string
+	var ignored []string
 	for key := range tbl.Fields {
 		if !slices.Contains(agentOptions, key) && slices.Contains(optionNames(&config.AgentConfig{}), key) {
-			idle = append(idle, key)
+			ignored = append(ignored, key)
 		}
 	}
-	if len(idle) > 0 {
-		slices.Sort(idle)
+	if len(ignored) > 0 {
+		slices.Sort(ignored)
 		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: no effect in this [agent], set them in Telegraf's own configuration: %s",
-			f.At(tbl.Line), strings.Join(idle, ", ")))
+			f.At(tbl.Line), strings.Join(ignored, ", ")))
 	}
 	f.checkOptions("[agent]", tbl, &config.AgentConfig{})
 	_, named := tbl.Fields["hostname"]
@@ -371,7 +372,7 @@ func (f *File) checkInputs(name string, node any) {
 		input := create()
 		_, takesParser := input.(telegraf.ParserPlugin)
 		_, takesParsers := input.(telegraf.ParserFuncPlugin)
-		if !takesParser && !takesParsers { // or else the options depend on the data_format: leave them to the loader
+		if !takesParser && !takesParsers { // otherwise the options depend on data_format, and are left to the loader
 			f.checkOptions("[[inputs."+name+"]]", tbl, input, &inputOptions{})
 		}
 	}
@@ -388,8 +389,8 @@ func (f *File) checkStores(name string, node any) {
 	}
 }
 
-// checkOptions decodes the table, option by option, to learn what Telegraf's loader would say about each. One of the
-// targets has to know it.
+// checkOptions decodes the table option by option, to get the loader's error for each. One of the targets must know the
+// option.
 func (f *File) checkOptions(title string, tbl *ast.Table, targets ...any) {
 	for key, node := range tbl.Fields {
 		unknown := []string{key}
@@ -430,7 +431,7 @@ func inputWith(option string) string {
 	return ""
 }
 
-// decode sets one option of the target, and returns which keys the target does not know.
+// decode sets one option of the target, and returns the keys that the target does not know.
 func decode(key string, node, target any) (missing []string, err error) {
 	decoder := toml.DefaultConfig
 	decoder.MissingField = func(_ reflect.Type, key string) error {
@@ -445,7 +446,7 @@ func decode(key string, node, target any) (missing []string, err error) {
 	return missing, err
 }
 
-// substituted says whether variables from the environment take part: only the loader sees what becomes of them.
+// substituted reports whether a value uses environment variables. Only the loader sees the result.
 func substituted(node any) (found bool) {
 	walk(node, "", func(_ string, s *ast.String) { found = found || strings.Contains(s.Value, "$") })
 	return found
@@ -454,11 +455,11 @@ func substituted(node any) (found bool) {
 // secretOption matches the names of options with secrets.
 var secretOption = regexp.MustCompile(`(?i)token|passw|pwd|secret`)
 
-// unset matches what checkStrings puts in the place of an environment variable that is not set.
+// unset matches the marker of checkStrings for an environment variable that is not set.
 var unset = regexp.MustCompile("\x00([^\x00]*)\x00")
 
-// checkStrings looks for environment variables that are not set: Telegraf would leave "${NAME}" as it is. What they
-// amount to is found out as Telegraf does it.
+// checkStrings reports environment variables that are not set, for which Telegraf would keep the text "${NAME}". It
+// replaces variables with the same library as Telegraf. It also collects the values of secret options.
 func (f *File) checkStrings(root *ast.Table) {
 	lookup := func(name string) (string, bool) {
 		if value, set := os.LookupEnv(name); set {
@@ -479,8 +480,8 @@ func (f *File) checkStrings(root *ast.Table) {
 		}
 		for _, match := range unset.FindAllStringSubmatch(result, -1) {
 			switch {
-			case !strings.Contains(s.Value, "${"+match[1]+"}"): // it is a "$" of another meaning, or "${NAME:+…}"
-			case isSecret && !variable.MatchString(s.Value): // what looks as a name may be a part of the secret
+			case !strings.Contains(s.Value, "${"+match[1]+"}"): // a "$" with another meaning, or "${NAME:+…}"
+			case isSecret && !variable.MatchString(s.Value): // the apparent name may be a part of the secret
 				f.report(f.lineOfString(s), "an environment variable in %q is not set: write $$ for a literal $", key)
 			default:
 				f.report(f.lineOfString(s), "environment variable %s is not set", match[1])
@@ -489,16 +490,18 @@ func (f *File) checkStrings(root *ast.Table) {
 	})
 }
 
-// lineOfString is exact for strings within a list too, where the parser tells the list's last line.
+// lineOfString returns the line of a string. It is also exact within a list, for which the parser reports the last
+// line.
 func (f *File) lineOfString(s *ast.String) int {
 	return 1 + strings.Count(string([]rune(string(f.Content))[:s.Position.Begin]), "\n")
 }
 
-// LoaderError explains an error of Telegraf's loader about files. Its text mostly has the line.
+// LoaderError returns an error of Telegraf's loader with the paths of the files and with advice, but without secrets.
+// The text usually includes the line.
 func LoaderError(err error, files ...*File) error {
 	reason := err.Error()
 	switch {
-	case strings.HasPrefix(reason, "error parsing data: "): // the errors around the innermost print values
+	case strings.HasPrefix(reason, "error parsing data: "): // the outer errors print values
 		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 			reason = inner.Error()
 		}
@@ -516,7 +519,7 @@ func LoaderError(err error, files ...*File) error {
 	return fmt.Errorf("%s: %s", strings.Join(paths, ", "), reason)
 }
 
-// optionNames are the TOML keys that the structs know.
+// optionNames returns the TOML keys of the structs.
 func optionNames(targets ...any) (names []string) {
 	for _, target := range targets {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(target).Elem()) {
@@ -532,7 +535,7 @@ func optionNames(targets ...any) (names []string) {
 	return names
 }
 
-// walk calls visit with every string in a part of the file, and the option it is of.
+// walk calls visit for every string in node, with the option that the string belongs to.
 func walk(node any, key string, visit func(key string, s *ast.String)) {
 	switch n := node.(type) {
 	case *ast.Table:
@@ -570,12 +573,12 @@ func lineOf(node any) int {
 	return node.(*ast.KeyValue).Line
 }
 
-// nearest offers the candidate that name was most likely meant to be, if there is one.
+// nearest returns a suggestion of the candidate closest to name, or "" if none is close.
 func nearest(name string, candidates []string) string {
-	const telling = 4 // letters that a name has to begin with
+	const minPrefix = 4 // minimum length of a name that is completed
 	best, least := "", 1+max(2, len(name)/3)
 	for _, candidate := range candidates {
-		if len(name) >= telling && strings.HasPrefix(candidate, name) {
+		if len(name) >= minPrefix && strings.HasPrefix(candidate, name) {
 			best = candidate
 			break
 		}
@@ -589,7 +592,7 @@ func nearest(name string, candidates []string) string {
 	return fmt.Sprintf(": did you mean %q?", best)
 }
 
-// distance is how many letters must be changed, added or removed to get from a to b.
+// distance returns how many letters must be changed, added or removed to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The options of every input are those that Telegraf's loader reads, whatever its version.
+// inputOptions must match the options that the loader of the built-in Telegraf reads, also after an upgrade.
 //
 //promise:mistakes
 func TestInputOptionsAreTelegrafs(t *testing.T) {
@@ -32,7 +32,7 @@ func TestInputOptionsAreTelegrafs(t *testing.T) {
 		ast.Inspect(function, func(n ast.Node) bool {
 			var keys []ast.Expr
 			switch n := n.(type) {
-			case *ast.CallExpr: // of the table: getFieldString and the like
+			case *ast.CallExpr: // getFieldString and the like
 				if method, ok := n.Fun.(*ast.SelectorExpr); ok && strings.HasPrefix(method.Sel.Name, "getField") {
 					keys = n.Args[1:]
 				}
@@ -55,7 +55,7 @@ func TestInputOptionsAreTelegrafs(t *testing.T) {
 	require.NotEmpty(t, accepted)
 	var want []string
 	for _, name := range slices.Concat(read["buildInput"], read["buildFilter"], read["matchesLabelSelection"]) {
-		if slices.Contains(accepted, name) { // or else the table is refused
+		if slices.Contains(accepted, name) { // other options are rejected
 			want = append(want, name)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/configcheck"
 )
 
-// load reads and checks the configuration, and has Telegraf's loader make running inputs of it. Those have to be
+// load reads and checks the configuration, and builds running inputs with Telegraf's loader. The inputs are not
 // initialized yet.
 func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 	paths, err := configPaths(opts.Config)
@@ -36,7 +36,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 
 	cfg := config.NewConfig()
 	cfg.Agent.Interval = config.Duration(opts.PollInterval)
-	cfg.Agent.OmitHostname = true // Telegraf, which gets the metrics, adds its own
+	cfg.Agent.OmitHostname = true // the Telegraf that receives the metrics adds its own
 	instances := make([]*instance, 0, len(files))
 	for _, f := range files {
 		if f.Hostname {
@@ -48,7 +48,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 		}
 		before := len(cfg.Inputs)
 		err := cfg.LoadConfigData(f.Content, f.Path)
-		loaded := make(map[string]int) // tables by plugin: those of one plugin come in the file's order
+		loaded := make(map[string]int) // tables by plugin; the loader keeps the file's order within a plugin
 		for _, input := range cfg.Inputs[before:] {
 			name := input.Config.Name
 			line := f.InputLine(name, loaded[name])
@@ -67,13 +67,13 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 		return nil, nil, fmt.Errorf("%s: no input: add a table [[inputs.NAME]], where NAME is one of %s",
 			strings.Join(paths, ", "), strings.Join(slices.Sorted(maps.Keys(inputs.Inputs)), ", "))
 	}
-	if err := cfg.LoadAll(); err != nil { // of no more files: this links the secrets to their stores
+	if err := cfg.LoadAll(); err != nil { // loads no more files, but links the secrets to their stores
 		return nil, nil, configcheck.LoaderError(err, files...)
 	}
 	return cfg, instances, nil
 }
 
-// configPaths lists the files behind the paths given, which may be directories.
+// configPaths returns the files at the given paths. Directories are expanded to their *.conf files.
 func configPaths(given []string) ([]string, error) {
 	var paths []string
 	for _, path := range given {
@@ -93,8 +93,9 @@ func configPaths(given []string) ([]string, error) {
 	return paths, nil
 }
 
-// readAll reads and checks the files, and counts the secrets in them. Checking decodes, which must neither log what the
-// loader is going to log, nor need protected memory before it is known that there is enough.
+// readAll reads and checks the files, and counts their secrets. Checking decodes the configuration, so logging is muted
+// because the loader will log the same, and secrets are unprotected because there may not be enough memory to protect
+// them.
 func readAll(paths []string, logs *logWriter) (files []*configcheck.File, secrets uint64, err error) {
 	unmute := logs.mute()
 	defer unmute()
@@ -112,7 +113,8 @@ func readAll(paths []string, logs *logWriter) (files []*configcheck.File, secret
 	return files, counter.NumberSecrets, nil
 }
 
-// checkLockable finds out whether there is memory to protect the secrets in: memguard hangs where there is not.
+// checkLockable returns an error if this process can't lock enough memory to protect the secrets. memguard would hang
+// instead.
 func checkLockable(secrets uint64) error {
 	if secrets == 0 {
 		return nil
@@ -126,8 +128,8 @@ func checkLockable(secrets uint64) error {
 	return nil
 }
 
-// identify finds out by which ID each instance's state goes. That is the plugin's own, as in Telegraf, where Telegraf
-// would refuse a second table of the same ID. Here it may be there if its series have another name or other tags.
+// identify gives each instance the ID of its state: the plugin's own ID, as in Telegraf. Telegraf refuses a second
+// table with the same ID. Here it is allowed if its name, tags or filters differ, which become part of the state's ID.
 func identify(instances []*instance) error {
 	byID := make(map[string]map[string]*instance)
 	for _, i := range instances {
@@ -154,7 +156,8 @@ func identify(instances []*instance) error {
 	return nil
 }
 
-// series tells apart what instances of the same ID write: by name, tags and filters.
+// series identifies what an instance writes by its name, tags and filters. Instances with the same ID must differ in
+// it.
 func (i *instance) series() string {
 	c := i.Config
 	naming := fmt.Sprintf("%s override=%q prefix=%q suffix=%q tags=%q", c.Name, c.NameOverride, c.MeasurementPrefix, c.MeasurementSuffix, c.Tags)
@@ -164,8 +167,8 @@ func (i *instance) series() string {
 	return naming
 }
 
-// options are a filter's, without what has been made of them.
+// options returns a filter's options as JSON, without what Telegraf has compiled from them.
 func options(f models.Filter) string {
-	text, _ := json.Marshal(f) //nolint:errcheck // strings always can be
+	text, _ := json.Marshal(f) //nolint:errcheck // strings can always be marshaled
 	return string(text)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// loadConf does what run does up to Init.
+// loadConf loads and initializes the configuration as run does.
 func loadConf(t *testing.T, paths ...string) ([]*instance, error) {
 	t.Helper()
 	logs, stop, err := startLogging(io.Discard, false)
@@ -168,10 +168,10 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// What Telegraf accepts with every plugin, but means nothing to an input.
+// Telegraf accepts these options with every plugin, but they have no effect on an input.
 //
 //promise:mistakes
-func TestOptionsWithoutMeaningAreRefused(t *testing.T) {
+func TestOptionsWithoutEffectAreRejected(t *testing.T) {
 	for _, option := range []string{
 		"always_include_local_tags", "buffer_strategy", "buffer_directory", "buffer_disk_sync", "data_format", "data_type", "delay",
 		"drop_original", "flush_interval", "flush_jitter", "grace", "id", "influx_parser_type", "lvm", "metric_batch_size",
@@ -215,7 +215,7 @@ func TestConfigPaths(t *testing.T) {
 		"remove one, or give it its own tags or name_override")
 }
 
-// What tables say about naming, tags, filters, and time is done by Telegraf's own code; that it is reached is shown here.
+// Telegraf's own code applies names, tags, filters and time. This test shows that it is called.
 //
 //promise:tables
 //promise:environment
@@ -282,8 +282,8 @@ func TestSchedulesOfTables(t *testing.T) {
 // A block copied from Telegraf's own configuration does no harm.
 //
 //promise:mistakes
-func TestAgentOptionsWithoutMeaning(t *testing.T) {
-	out, logs := logTo(t, false)
+func TestAgentOptionsWithoutEffect(t *testing.T) {
+	out, logs := captureLog(t, false)
 	path := confFile(t, "[[inputs.plain]]\n[agent]\nmetric_batch_size = 1000\nlogfile = \"x\"\ninterval = \"10s\"")
 	cfg, _, err := load(&Options{Config: []string{path}, PollInterval: time.Minute}, logs)
 	require.NoError(t, err)
@@ -292,7 +292,7 @@ func TestAgentOptionsWithoutMeaning(t *testing.T) {
 		"W! "+path+":2: no effect in this [agent], set them in Telegraf's own configuration: logfile, metric_batch_size\n")
 }
 
-// Tables of one input that take different parts of what it gathers are no mistake.
+// Tables of one input may select different parts of its metrics.
 //
 //promise:tables
 func TestTablesSplitByFilters(t *testing.T) {
@@ -306,7 +306,7 @@ func TestTablesSplitByFilters(t *testing.T) {
 }
 
 //promise:shim
-func TestTranslatorIsGiven(t *testing.T) {
+func TestTranslatorIsSet(t *testing.T) {
 	instances, err := loadConf(t, confFile(t, "[agent]\nsnmp_translator = \"gosmi\"\n[[inputs.probe]]\nserver = \"a\""))
 	require.NoError(t, err)
 	require.Equal(t, "gosmi", instances[0].Input.(*probe).translator)
@@ -337,7 +337,7 @@ func TestStateIDs(t *testing.T) {
 	}, ids)
 }
 
-// Checking the configuration decodes it once more: that must not count, nor link, any secret twice.
+// Checking decodes the configuration a second time, which must not count a secret twice.
 //
 //promise:protection
 func TestSecretsAreCounted(t *testing.T) {
@@ -354,7 +354,7 @@ func TestSecretsAreCounted(t *testing.T) {
 
 //promise:protection
 func TestSecretsAreProtected(t *testing.T) {
-	_, logs := logTo(t, false)
+	_, logs := captureLog(t, false)
 	for _, unprotected := range []bool{false, true} {
 		path := confFile(t, "[[inputs.probe]]\nserver = \"a\"\ntoken = \"b\"")
 		_, instances, err := load(&Options{Config: []string{path}, Unprotected: unprotected, PollInterval: time.Minute}, logs)
@@ -366,11 +366,11 @@ func TestSecretsAreProtected(t *testing.T) {
 	}
 }
 
-// The configuration is looked at twice, but there is one warning.
+// The configuration is decoded twice, but each warning is logged once.
 //
 //promise:log
 func TestNothingIsLoggedTwice(t *testing.T) {
-	out, logs := logTo(t, false)
+	out, logs := captureLog(t, false)
 	path := confFile(t, "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{a-b:c}\"")
 	_, _, err := load(&Options{Config: []string{path}, PollInterval: time.Minute}, logs)
 	require.NoError(t, err)
@@ -378,8 +378,8 @@ func TestNothingIsLoggedTwice(t *testing.T) {
 	require.Equal(t, 2, strings.Count(out.String(), "\n"), out.String())
 }
 
-// Telegraf's loader goes through the plugins in no order.
-func TestInstancesComeInTheFilesOrder(t *testing.T) {
+// Telegraf's loader visits the plugins in random order.
+func TestInstancesKeepTheFilesOrder(t *testing.T) {
 	path := confFile(t, "[[inputs.internal]]\n[[inputs.plain]]\n[[inputs.probe]]\nserver = \"a\"")
 	for range 50 {
 		instances, err := loadConf(t, path)
@@ -392,7 +392,7 @@ func TestInstancesComeInTheFilesOrder(t *testing.T) {
 	}
 }
 
-// A configuration may come by http from this machine alone, and what a URL gives access with is shown nowhere.
+// Plain http is only allowed from this machine, and the credentials in a URL are never shown.
 //
 //promise:https
 //promise:leaks
@@ -413,7 +413,7 @@ func TestConfigurationByHTTP(t *testing.T) {
 		fmt.Fprint(w, "[[inputs.probe]]\nserver = \"a\"\n[[inputs.probe]]\n")
 	}))
 	t.Cleanup(server.Close)
-	out, _ := logTo(t, false)
+	out, _ := captureLog(t, false)
 	address := strings.TrimPrefix(server.URL, "http://")
 	_, err := loadConf(t, "http://somebody:invented@"+address+"/a.conf?key=invented")
 	require.EqualError(t, err, "[inputs.probe] http://…@"+address+"/a.conf?…:3: server is\nrequired")

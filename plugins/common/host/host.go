@@ -1,8 +1,8 @@
-// Package host runs Telegraf inputs behind inputs.execd as if they were compiled into Telegraf. It has the flags and the
-// protocol of Telegraf's shim: metrics in line protocol on stdout, a log on stderr, a gather for each line on stdin, and
-// a stop when stdin closes or a SIGINT or SIGTERM comes. What the shim leaves out is made of Telegraf's own parts: the
-// configuration with several tables, tags, filters and secret stores, a schedule for each table, log levels, states that
-// outlive the process, and a prompt shutdown.
+// Package host runs Telegraf inputs behind inputs.execd as if they were compiled into Telegraf. It has the flags and
+// the protocol of Telegraf's shim: it writes metrics in line protocol to stdout and logs to stderr, gathers for each
+// line on stdin, and stops when stdin closes or on SIGINT or SIGTERM. It adds what the shim lacks, built from
+// Telegraf's own packages: several tables, tags, filters, secret stores, a schedule for each table, log levels, states
+// that survive a restart, and a prompt shutdown.
 package host
 
 import (
@@ -27,26 +27,26 @@ import (
 )
 
 const (
-	stopTime  = 500 * time.Millisecond // for everything to come to an end by itself
-	deathTime = 20 * time.Millisecond  // for the kernel to close all files of a process that was killed
-	abortTime = 300 * time.Millisecond // for an abort
+	stopTime  = 500 * time.Millisecond // for a clean stop
+	crashTime = 20 * time.Millisecond  // for the kernel to close all files of a killed process
+	abortTime = 300 * time.Millisecond // for saving the state and logging during an abort
 )
 
-// Options are what the command line says.
+// Options are the options of the command line.
 type Options struct {
 	Config               []string      // files, or directories of *.conf files
-	PollInterval         time.Duration // where the configuration sets no interval
+	PollInterval         time.Duration // used if the configuration sets no interval
 	PollIntervalDisabled bool          // gather only when prompted by a line on stdin
-	Test                 bool          // gather once, print, and end
+	Test                 bool          // gather once, print and exit
 	Debug                bool          // log at debug level
 	Unprotected          bool          // keep secrets in ordinary memory
 
-	// Memory and MemoryPerTable are bytes. Above their sum garbage is collected more often, unless it is 0 or GOMEMLIMIT is set.
+	// Memory and MemoryPerTable, in bytes, add up to the soft memory limit: Memory once, and MemoryPerTable for each
+	// table. No limit is set if the sum is 0 or if GOMEMLIMIT is set.
 	Memory, MemoryPerTable int64
 }
 
-// Run runs the inputs of the configuration until stdin closes or a signal ends it, and returns the exit status. What
-// goes wrong has been logged by then.
+// Run runs the configured inputs until stdin closes or a signal arrives. It logs errors and returns the exit status.
 func Run(opts Options) int {
 	logs, stopLogging, err := startLogging(os.Stderr, opts.Debug)
 	if err == nil {
@@ -80,7 +80,7 @@ func run(opts *Options, logs *logWriter) error {
 	if limit := opts.Memory + opts.MemoryPerTable*int64(len(instances)); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit)
 	}
-	debug.FreeOSMemory() // what loading has left, which may be secrets
+	debug.FreeOSMemory() // frees what loading left behind, which may contain secrets
 	h := newHost(instances)
 	h.polling = !opts.PollIntervalDisabled
 	path := cfg.Agent.Statefile
@@ -134,13 +134,13 @@ func initialize(cfg *config.Config, instances []*instance) error {
 	return identify(instances)
 }
 
-// initialize does what comes before an input may be started.
+// initialize prepares an input for its start.
 func (i *instance) initialize(agent *config.AgentConfig) error {
 	if err := i.configure(agent); err != nil {
 		return err
 	}
 	setLogLevel(i.RunningInput)
-	// As Telegraf does, by an interface that cannot be imported.
+	// Telegraf's agent does the same with an interface that can't be imported.
 	if plugin, ok := i.Input.(interface{ SetTranslator(name string) }); ok {
 		plugin.SetTranslator(agent.SnmpTranslator)
 	}
@@ -150,20 +150,20 @@ func (i *instance) initialize(agent *config.AgentConfig) error {
 // host runs the instances.
 type host struct {
 	instances []*instance
-	running   []*instance // those that have started
+	running   []*instance // instances that have started
 	states    *stateFile
 	stdin     io.Reader
 	stdout    io.Writer
 	polling   bool
-	once      bool // gather once, which Telegraf waits for
-	service   bool // known to be no trial of Telegraf's
+	once      bool // gather once and exit
+	service   bool // known to run as a service, not in a trial such as --test
 	exit      func(status int)
 
-	ctx     context.Context // until the stop
+	ctx     context.Context // canceled when the host stops
 	cancel  context.CancelFunc
 	gathers sync.WaitGroup
-	queue   chan telegraf.Metric // what is to be written, and what is to be done afterwards
-	written chan error           // how writing ended
+	queue   chan telegraf.Metric // metrics to write, and callbacks to call after them
+	written chan error           // the error that ended writing, or nil
 	ending  sync.Once
 	ended   atomic.Bool
 }
@@ -175,10 +175,10 @@ func newHost(instances []*instance) *host {
 	return h
 }
 
-// run is over when stdin has closed, a signal has come, or stdout has broken.
+// run runs the instances until stdin closes, a signal arrives or stdout breaks.
 func (h *host) run() error {
-	// A write to a broken stdout shall return an error. A SIGHUP makes Telegraf read its configuration anew, for which it
-	// starts this program anew.
+	// Ignore SIGPIPE so that a write to a broken stdout returns an error. Ignore SIGHUP because Telegraf, which reloads
+	// its configuration on it, restarts this program.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -190,7 +190,7 @@ func (h *host) run() error {
 		h.cancel()
 		stopped := make(chan struct{})
 		go func() {
-			_ = h.stop() // why it did not start matters more
+			_ = h.stop() // the error of the start matters more
 			close(stopped)
 		}()
 		select {
@@ -204,14 +204,15 @@ func (h *host) run() error {
 	return h.stop()
 }
 
-// start starts all instances.
+// start starts all instances and then their schedules. It returns the error of an instance that fails to start, unless
+// its startup_error_behavior allows for that. With once, the error is only logged.
 func (h *host) start() error {
 	go h.write()
 	go h.states.saveChanges(h.ctx)
 
 	for _, i := range h.instances {
 		i.host = h
-		// As in Telegraf: a service's own metrics are rounded only if the table says so.
+		// As in Telegraf, metrics of a service are rounded only if its table sets a precision.
 		startAcc := i.accumulator()
 		startAcc.SetPrecision(precision(i.Config.Precision, 0))
 		i.busy.Add(1)
@@ -241,7 +242,8 @@ func (h *host) start() error {
 	return nil
 }
 
-// isFatal recognizes Telegraf's internal.FatalError, by which a RunningInput says that it does without its plugin.
+// isFatal reports whether err is Telegraf's internal.FatalError, which can't be imported. A RunningInput returns it to
+// ask the agent to shut its plugin down.
 func isFatal(err error) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if fmt.Sprintf("%T", err) == "*internal.FatalError" {
@@ -251,7 +253,7 @@ func isFatal(err error) bool {
 	return false
 }
 
-// readPrompts prompts all instances for each line on stdin, until it closes: that is the order to stop.
+// readPrompts prompts all instances for each line on stdin, and stops the host when stdin closes.
 func (h *host) readPrompts() {
 	for lines := bufio.NewScanner(h.stdin); lines.Scan(); {
 		h.prompt()
@@ -266,12 +268,13 @@ func (h *host) prompt() {
 	for _, i := range h.running {
 		select {
 		case i.prompts <- struct{}{}:
-		default: // the prompt before is still to be answered, which answers this one
+		default: // a pending prompt covers this one
 		}
 	}
 }
 
-// stop returns when all gathers are over, the inputs stopped, all rows written, and the states saved.
+// stop waits for the gathers, stops the inputs, writes all rows and saves the states. It returns the error that ended
+// writing, or nil.
 func (h *host) stop() error {
 	h.gathers.Wait()
 	var stops sync.WaitGroup
@@ -285,11 +288,11 @@ func (h *host) stop() error {
 	stops.Wait()
 	close(h.queue)
 	err := <-h.written
-	// Telegraf's death closes stdin like an orderly stop does, but stdout a moment later, and what it had in memory is
-	// lost then. So is what it has not taken when this process ends. The states stay those of an unclean end in both
-	// cases, and where neither can be told.
+	// A crash of Telegraf closes stdin as a clean stop does, but it also closes stdout a moment later and loses the
+	// rows in memory. Rows that Telegraf has not read when this process exits are lost as well. In both cases, or if
+	// neither can be ruled out, the states of the last gathers are saved instead of the states after the stop.
 	if err == nil && h.service {
-		time.Sleep(deathTime)
+		time.Sleep(crashTime)
 		if drain() && hasReader(os.Stdout) {
 			for _, i := range h.running {
 				i.snapshot()()
@@ -301,8 +304,7 @@ func (h *host) stop() error {
 	return err
 }
 
-// end ends the gathers that are under way, and sees to it that the process is gone within a second from now, whatever
-// does not let go.
+// end cancels running gathers, and makes sure that the process exits within a second even if something hangs.
 func (h *host) end() {
 	h.ending.Do(func() {
 		h.cancel()
@@ -341,11 +343,12 @@ func (h *host) failed() (n int) {
 	return n
 }
 
-// abort ends the process soon. What has been written is not lost, nor is the state that goes with it.
-func (h *host) abort(say func()) {
-	time.AfterFunc(abortTime, func() { h.exit(1) }) // neither the disk nor the readers may hold it up
+// abort saves the states of all rows written so far, calls logReason, and exits with status 1, after abortTime at the
+// latest.
+func (h *host) abort(logReason func()) {
+	time.AfterFunc(abortTime, func() { h.exit(1) }) // even if the disk or a reader blocks
 	h.states.save()
-	say()
+	logReason()
 	drain()
 	h.exit(1)
 }

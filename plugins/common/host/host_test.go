@@ -25,10 +25,10 @@ import (
 	"github.com/influxdata/telegraf/plugins/inputs"
 )
 
-// childEnv makes the test binary run the host instead of the tests: its value is the Options in JSON.
+// childEnv makes the test binary run the host instead of the tests. Its value is the Options in JSON.
 const childEnv = "HOST_TEST_OPTIONS"
 
-// shimEnv makes the test binary run an input by Telegraf's own shim.
+// shimEnv makes the test binary run an input with Telegraf's own shim.
 const shimEnv = "HOST_TEST_SHIM"
 
 func TestMain(m *testing.M) {
@@ -61,14 +61,14 @@ type embedded struct {
 	Proxy string `toml:"proxy"`
 }
 
-// probe is an input that does what its table says, and counts its gathers in its state.
+// probe is an input that does what its table says. Its state counts its gathers.
 type probe struct {
 	Server  string            `toml:"server"`
 	Token   config.Secret     `toml:"token"`
 	Timeout config.Duration   `toml:"timeout"`
-	Rows    int               `toml:"rows"`     // a gather
+	Rows    int               `toml:"rows"`     // per gather
 	Does    string            `toml:"does"`     // see Gather
-	AtStart string            `toml:"at_start"` // an error of Start
+	AtStart string            `toml:"at_start"` // see Start; anything else is the error of Start
 	Labels2 map[string]string `toml:"headers"`
 	Nested  struct {
 		Depth int `toml:"depth"`
@@ -78,8 +78,8 @@ type probe struct {
 
 	Log telegraf.Logger `toml:"-"`
 
-	gather func(*probe, telegraf.Accumulator) error // instead of what it says in Does
-	say    func(event string)
+	gather func(*probe, telegraf.Accumulator) error // replaces what Does says
+	notify func(event string)                       // called by Stop
 
 	translator string
 
@@ -125,13 +125,13 @@ func (p *probe) Start(acc telegraf.Accumulator) error {
 	}
 }
 
-// Cancel ends a Gather that is under way.
+// Cancel ends a running Gather.
 func (p *probe) Cancel() { p.cancel() }
 
 func (p *probe) Stop() {
 	switch p.Does {
-	case "say stop":
-		p.say("stopped")
+	case "notify stop":
+		p.notify("stopped")
 	case "deaf stop":
 		select {}
 	case "count stop":
@@ -159,7 +159,7 @@ func (p *probe) SetState(state any) error {
 	return nil
 }
 
-// RejectedState returns, once, why the state that was set is not used.
+// RejectedState returns once why the restored state is not used.
 func (p *probe) RejectedState() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,7 @@ func (p *probe) Gather(acc telegraf.Accumulator) error {
 	value := any(n)
 	switch p.Does {
 	case "fail":
-		return errors.New("no answer:\nnone at all")
+		return errors.New("no response:\nnone at all")
 	case "panic":
 		panic("out of cheese")
 	case "hang":
@@ -210,8 +210,8 @@ func (p *probe) Gather(acc telegraf.Accumulator) error {
 		p.Log.Trace("a trace")
 	case "error":
 		acc.AddError(errors.New("half of it is missing"))
-	case "fail again":
-		return fmt.Errorf("gathering failed: %w", again(n > 0))
+	case "fail repeatedly":
+		return fmt.Errorf("gathering failed: %w", outage(n > 0))
 	}
 	for range p.Rows {
 		acc.AddFields("probe", map[string]any{"n": value}, map[string]string{"server": p.Server})
@@ -219,11 +219,11 @@ func (p *probe) Gather(acc telegraf.Accumulator) error {
 	return nil
 }
 
-// again is an error that says whether it has been returned before.
-type again bool
+// outage is an error that reports whether it was returned before.
+type outage bool
 
-func (again) Error() string    { return "no answer" }
-func (a again) Repeated() bool { return bool(a) }
+func (outage) Error() string    { return "no response" }
+func (o outage) Repeated() bool { return bool(o) }
 
 // plain is an input with nothing but Gather.
 type plain struct{}
@@ -235,22 +235,23 @@ func (*plain) Gather(acc telegraf.Accumulator) error {
 	return nil
 }
 
-// leaveOut skips a test for which something is missing here. Where nothing may be left out, as in .ci/run, it fails the test.
-func leaveOut(t *testing.T, missing string) {
+// skipWithout skips a test that needs something missing on this machine. With TEST_EVERYTHING, as in .ci/run, it fails
+// the test.
+func skipWithout(t *testing.T, missing string) {
 	t.Helper()
 	require.Empty(t, os.Getenv("TEST_EVERYTHING"), "TEST_EVERYTHING is set, but there is "+missing)
 	t.Skip("left out: there is " + missing)
 }
 
-// needRoot is for tests that become another user.
+// needRoot skips a test that runs processes as another user, unless this user is root.
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		leaveOut(t, "no right to become another user, which root has")
+		skipWithout(t, "no right to become another user, which root has")
 	}
 }
 
-// confFile writes a configuration file, and returns its path.
+// confFile writes a configuration file and returns its path.
 func confFile(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "test.conf")
@@ -258,17 +259,17 @@ func confFile(t *testing.T, content string) string {
 	return path
 }
 
-// child is the host in a process of its own.
+// child is the host in its own process.
 type child struct {
 	*exec.Cmd
 	t      *testing.T
 	in     io.WriteCloser
 	out    io.ReadCloser
 	rows   *bufio.Scanner
-	logged chan string // the lines of stderr
+	logged chan string // lines of stderr
 }
 
-// startChild runs the host with the configuration. adjust may change the command before.
+// startChild runs the host with the configuration. The adjust functions may change the command before it starts.
 func startChild(t *testing.T, conf string, opts Options, adjust ...func(*exec.Cmd)) *child {
 	t.Helper()
 	if opts.Config == nil {
@@ -283,7 +284,7 @@ func startChild(t *testing.T, conf string, opts Options, adjust ...func(*exec.Cm
 	t.Cleanup(cancel)
 	c := &child{t: t, logged: make(chan string, 10000)}
 	c.Cmd = exec.CommandContext(ctx, os.Args[0])
-	// Or else the race detector waits a second at the end.
+	// Otherwise the race detector waits a second at exit.
 	c.Env = append(os.Environ(), childEnv+"="+string(options), "GORACE=atexit_sleep_ms=0")
 	for _, f := range adjust {
 		f(c.Cmd)
@@ -305,13 +306,13 @@ func startChild(t *testing.T, conf string, opts Options, adjust ...func(*exec.Cm
 	return c
 }
 
-// row returns the next line on stdout, "" when it is closed.
+// row returns the next line on stdout, or "" when stdout is closed.
 func (c *child) row() string {
 	c.rows.Scan()
 	return c.rows.Text()
 }
 
-// waitForLog waits for a line of the log that contains text.
+// waitForLog waits for a log line that contains text.
 func (c *child) waitForLog(text string) {
 	c.t.Helper()
 	for line := range c.logged {
@@ -322,7 +323,7 @@ func (c *child) waitForLog(text string) {
 	require.Fail(c.t, "never logged: "+text)
 }
 
-// end waits for the process to end, and returns its exit status, the rest of stdout, and of the log.
+// end waits for the process to exit, and returns its exit status and the rest of stdout and of the log.
 func (c *child) end() (status int, rows, logged []string) {
 	c.t.Helper()
 	for c.rows.Scan() {
@@ -338,7 +339,7 @@ func (c *child) end() (status int, rows, logged []string) {
 	return c.ProcessState.ExitCode(), rows, logged
 }
 
-// gatherOnce starts an instance, has it gather, and returns its rows.
+// gatherOnce starts an instance, gathers once and returns its rows.
 func gatherOnce(t *testing.T, i *instance) []string {
 	t.Helper()
 	h, stub := newHost([]*instance{i}), &stdoutStub{}
@@ -349,12 +350,12 @@ func gatherOnce(t *testing.T, i *instance) []string {
 	return stub.lines
 }
 
-// withoutTime cuts the timestamp off a line.
+// withoutTime removes the timestamp from a line.
 func withoutTime(line string) string {
 	return line[:max(0, strings.LastIndex(line, " "))]
 }
 
-// agentDefaults are what a configuration without [agent] amounts to.
+// agentDefaults are the defaults of [agent].
 var agentDefaults = config.AgentConfig{Interval: config.Duration(time.Minute), RoundInterval: true}
 
 func newMetric(name string) telegraf.Metric {

@@ -13,11 +13,11 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/configcheck"
 )
 
-// Inspection is a configuration that has been loaded to be looked at, and of which nothing runs.
+// Inspection is a configuration that was loaded to be checked. Its inputs do not run.
 type Inspection struct {
 	Files     []string // in the order in which they were loaded
-	Warnings  []string // about what does no harm
-	Statefile string   // empty without one
+	Warnings  []string // about harmless mistakes
+	Statefile string   // empty if none is set
 	Inputs    []*Inspected
 }
 
@@ -25,25 +25,25 @@ type Inspection struct {
 type Inspected struct {
 	telegraf.Input
 	At       string        // file and line
-	Interval time.Duration // of the table, of [agent], or of the command line
-	Err      error         // of Init: what has to be mended before the input can be used
+	Interval time.Duration // from the table, [agent] or the command line
+	Err      error         // from initializing the input; must be fixed before it can run
 
 	instance *instance
 }
 
-// Origin returns where the text of an option comes from.
+// Origin returns where the value of an option comes from.
 func (i *Inspected) Origin(option string) configcheck.Origin {
 	return i.instance.file.Origin(i.instance.Config.Name, i.instance.line, option)
 }
 
-// File is the file that the table is in.
+// File returns the path of the file with the table.
 func (i *Inspected) File() string { return i.instance.file.Path }
 
-// StateID is the ID under which the table's state is kept, empty if there is Err.
+// StateID returns the ID of the table's state. It is empty if Err is set.
 func (i *Inspected) StateID() string { return i.instance.stateID }
 
-// Inspect loads the configuration as Run does, and initializes its inputs. What would keep Run from starting is an error,
-// but for what Init says.
+// Inspect loads the configuration as Run does, and initializes its inputs. It returns the errors that would keep Run
+// from starting, except errors of single inputs, which are in Inspected.Err.
 func Inspect(opts Options) (*Inspection, error) {
 	var logged strings.Builder
 	logs, stopLogging, err := startLogging(&logged, opts.Debug)
@@ -81,11 +81,12 @@ func warningsIn(log string) (texts []string) {
 	return texts
 }
 
-// ErrHeld says that another process uses a state file.
+// ErrHeld means that another process uses the state file.
 var ErrHeld = errors.New("it is in use by another process")
 
-// CheckStatefile finds out whether this user could use the state file, which stays as it is. It returns ErrHeld where
-// another process does, ErrDamaged if the file can't be read, and else says who owns what can't be used, and the command that mends it.
+// CheckStatefile checks whether this user can use the state file, without changing it. It returns ErrHeld if another
+// process uses the file, ErrDamaged if it can't be read, and otherwise an error with the cause and, for files of
+// another user, the command that fixes it.
 func CheckStatefile(path string) error {
 	return explainStatefile(path, checkStatefile(path))
 }
@@ -108,7 +109,7 @@ func checkStatefile(path string) error {
 	temp.Close()
 	os.Remove(temp.Name())
 	if _, err := os.Lstat(lockPath(path)); err != nil {
-		return nil // no process has ever held it
+		return nil // no process has ever locked it
 	}
 	lock := newLock(path, 0)
 	defer lock.Close()
@@ -122,7 +123,7 @@ func checkStatefile(path string) error {
 	return nil
 }
 
-// ReadStates returns the states in a state file, as JSON by ID. It writes nothing and takes no lock: whoever uses the file replaces it in
+// ReadStates returns the states in a state file, as JSON by ID. It takes no lock, because writers replace the file in
 // one step.
 func ReadStates(path string) (map[string][]byte, error) {
 	path, err := followLinks(path)

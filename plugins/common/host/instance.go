@@ -19,7 +19,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/configcheck"
 )
 
-// instance is one [[inputs.x]] table at work.
+// instance is a running [[inputs.x]] table.
 type instance struct {
 	*models.RunningInput
 	host      *host
@@ -30,14 +30,14 @@ type instance struct {
 	schedule  schedule
 	precision time.Duration
 	timer     *time.Timer
-	prompts   chan struct{} // holds the one that came during a gather
+	prompts   chan struct{} // holds a prompt that arrives during a gather
 	busy      atomic.Int32  // gathering or stopping
 	failed    atomic.Bool   // has reported an error
 }
 
-// configure takes from [agent] what the table does not say, as Telegraf's agent does.
+// configure checks the table's options, and takes those that it does not set from [agent], as Telegraf's agent does.
 func (i *instance) configure(defaults *config.AgentConfig) error {
-	// The file was checked before variables were replaced, so their values are checked here.
+	// The file was checked before environment variables were replaced, so their values are checked here.
 	for name, d := range map[string]time.Duration{
 		"interval": i.Config.Interval, "collection_jitter": i.Config.CollectionJitter, "precision": i.Config.Precision,
 	} {
@@ -65,7 +65,7 @@ func (i *instance) configure(defaults *config.AgentConfig) error {
 	return nil
 }
 
-// precision is what timestamps are rounded to.
+// precision returns what timestamps are rounded to. As in Telegraf, the default depends on the interval.
 func precision(configured, interval time.Duration) time.Duration {
 	switch {
 	case configured > 0:
@@ -81,7 +81,8 @@ func precision(configured, interval time.Duration) time.Duration {
 	}
 }
 
-// run gathers at once, by the schedule and when prompted, until the host stops; if not polling, only when prompted.
+// run gathers at once, then on schedule and when prompted, until the host stops. Without polling it gathers only when
+// prompted.
 func (i *instance) run() {
 	acc := i.accumulator()
 	acc.SetPrecision(i.precision)
@@ -103,7 +104,7 @@ func (i *instance) run() {
 	}
 }
 
-// gather gathers once. The rows are queued then, and after them the state.
+// gather gathers once. It queues the rows and, after them, the state.
 func (i *instance) gather(acc telegraf.Accumulator) {
 	if i.host.ctx.Err() != nil {
 		return
@@ -134,7 +135,7 @@ func (i *instance) gather(acc telegraf.Accumulator) {
 	}
 }
 
-// endOnPanic ends the process when the input panics, as Telegraf does.
+// endOnPanic aborts the process if the input panics, as Telegraf does.
 func (i *instance) endOnPanic() {
 	if reason := recover(); reason != nil { //nolint:revive // this is the deferred function
 		stack := debug.Stack()
@@ -142,12 +143,12 @@ func (i *instance) endOnPanic() {
 	}
 }
 
-// snapshot returns what keeps the state as it is now. That is for later: a state that was ahead of the rows would lose
-// them.
+// snapshot returns a function that keeps the current state. It is called after the rows are written, because a state
+// ahead of its rows would lose them.
 func (i *instance) snapshot() (keep func()) {
-	// An input may find out only while it gathers that the restored state can't be used.
-	if judge, ok := i.Input.(interface{ RejectedState() error }); ok {
-		if err := judge.RejectedState(); err != nil {
+	// An input may discover only during a gather that its restored state is unusable.
+	if plugin, ok := i.Input.(interface{ RejectedState() error }); ok {
+		if err := plugin.RejectedState(); err != nil {
 			i.host.states.reject(i.stateID, err)
 		}
 	}
@@ -163,26 +164,26 @@ func (i *instance) snapshot() (keep func()) {
 	return func() { i.host.states.keep(i.stateID, state) }
 }
 
-// accumulator returns a new one, as Telegraf's, for the instance's rows and errors.
+// accumulator returns a new accumulator for the instance's rows and errors.
 func (i *instance) accumulator() telegraf.Accumulator {
 	return &accumulator{agent.NewAccumulator(i, i.host.queue), i}
 }
 
-// accumulator is Telegraf's, but for errors.
+// accumulator is Telegraf's accumulator with a different AddError.
 type accumulator struct {
 	telegraf.Accumulator
 	instance *instance
 }
 
-// AddError counts an error and logs it, at debug level if the input says that it has returned it before: an input may
-// so return an error at each gather for as long as an outage lasts.
+// AddError counts and logs an error. An error that the input marks as repeated is logged at debug level, because an
+// input may return it at each gather of an outage.
 func (a *accumulator) AddError(err error) {
 	if err == nil {
 		return
 	}
 	a.instance.failed.Store(true)
-	var again interface{ Repeated() bool }
-	if errors.As(err, &again) && again.Repeated() {
+	var marked interface{ Repeated() bool }
+	if errors.As(err, &marked) && marked.Repeated() {
 		a.instance.Log().Error(repeated{err})
 		return
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/influxdata/telegraf/selfstat"
 )
 
-// internalInput is Telegraf's [[inputs.internal]], which cannot be imported from outside, about this process: without
-// what the host itself does, and with the tag process, or else Telegraf's own would be the same series.
+// internalInput is Telegraf's [[inputs.internal]], which can't be imported, for this process. It leaves out the agent's
+// and its own statistics. The tag process keeps its series apart from Telegraf's.
 type internalInput struct {
 	CollectMemstats bool `toml:"collect_memstats"`
 	CollectGostats  bool `toml:"collect_gostats"`
@@ -55,7 +55,7 @@ func (i *internalInput) Gather(acc telegraf.Accumulator) error {
 	return nil
 }
 
-// sumUp adds up the fields of metrics that differ in their instance only.
+// sumUp sums the fields of metrics that differ only in their instance.
 func sumUp(stats []telegraf.Metric) []telegraf.Metric {
 	var sums []telegraf.Metric
 	bySeries := make(map[uint64]telegraf.Metric)
@@ -99,7 +99,7 @@ func memstats() map[string]any {
 	}
 }
 
-// gostats are all metrics of Go's runtime, of a histogram its median.
+// gostats returns all metrics of Go's runtime. A histogram is reduced to its median.
 func gostats() map[string]any {
 	names := strings.NewReplacer("/", "_", ":", "_", "-", "_")
 	fields := make(map[string]any)
@@ -119,7 +119,7 @@ func gostats() map[string]any {
 	return fields
 }
 
-// median returns the lower bound of the bucket in which the median lies.
+// median returns the lower bound of the bucket that contains the median.
 func median(h *metrics.Float64Histogram) float64 {
 	var total, below uint64
 	for _, count := range h.Counts {
@@ -133,7 +133,7 @@ func median(h *metrics.Float64Histogram) float64 {
 	return 0
 }
 
-// telegrafVersion is the version of Telegraf that is built in: what its own plugin puts into the version tag.
+// telegrafVersion returns the version of the built-in Telegraf, for the version tag.
 func telegrafVersion() string {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range build.Deps {

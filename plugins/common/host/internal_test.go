@@ -17,19 +17,19 @@ import (
 
 //promise:statistics
 func TestInternal(t *testing.T) {
-	logTo(t, false)
-	name := fmt.Sprintf("internal_test_%d", time.Now().UnixNano()) // counters last as long as the process
+	captureLog(t, false)
+	name := fmt.Sprintf("internal_test_%d", time.Now().UnixNano()) // counters last until the process exits
 	for _, alias := range []string{"one", "two"} {
 		input := models.NewRunningInput(&probe{Server: "a", gather: func(_ *probe, acc telegraf.Accumulator) error {
 			acc.AddError(errors.New("an error"))
-			return errors.New("no answer")
+			return errors.New("no response")
 		}}, &models.InputConfig{Name: name, Alias: alias, ID: alias})
 		i := &instance{RunningInput: input}
 		require.NoError(t, i.configure(&agentDefaults))
 		require.NoError(t, input.Init())
 		gatherOnce(t, i)
 		require.True(t, i.failed.Load())
-		// The same input without an alias, twice: told apart by ID only.
+		// The same input without an alias, twice. Only the ID differs.
 		models.NewRunningInput(&plain{}, &models.InputConfig{Name: name, ID: alias}).MetricsGathered.Incr(10)
 	}
 	selfstat.Register("of_its_own", "requests", map[string]string{"source": "x"}).Set(3)

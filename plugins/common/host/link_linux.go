@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readLink returns what a link stands for and the user that it belongs to, both of the same link: others may put another one in its place
-// at any time.
+// readLink returns the target and the owner of a link. It reads both from one file descriptor, because another user may
+// replace the link at any time.
 func readLink(path string) (target string, owner int, err error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

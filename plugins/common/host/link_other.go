@@ -4,7 +4,7 @@ package host
 
 import "os"
 
-// readLink returns what a link stands for and the user that it belongs to, 0 if that is not known.
+// readLink returns the target and the owner of a link. The owner is 0 if unknown.
 func readLink(path string) (target string, owner int, err error) {
 	target, err = os.Readlink(path)
 	owner, _ = ownerOf(path)

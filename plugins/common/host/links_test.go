@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whoever may write to the folder of a state makes links of its files to another one, which root would write to.
+// A user who may write to the folder of a state file replaces one of its files by a link to another file, which root
+// could write to.
 //
 //promise:state-safe
 func TestStateFilesThatAreLinks(t *testing.T) {
@@ -66,10 +67,11 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 	}
 }
 
-// A link is exchanged for root's file and back while the state file is opened, and another one is made wherever the next state is written to.
+// While root opens the state file, another user keeps swapping it with a link, and keeps making a link where the next
+// state is written.
 //
 //promise:state-safe
-func TestLinksThatAreExchanged(t *testing.T) {
+func TestLinksThatAreSwapped(t *testing.T) {
 	needRoot(t)
 	folder, victims := t.TempDir(), t.TempDir()
 	path, link := filepath.Join(folder, "state"), filepath.Join(folder, "link")
@@ -85,8 +87,8 @@ func TestLinksThatAreExchanged(t *testing.T) {
 			}
 		})
 	}
-	exchange(func() { _ = unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) }) // it may have been replaced
-	exchange(func() { _ = os.Symlink(filepath.Join(victims, "next"), path+tempSuffix) })                    // it may be there
+	exchange(func() { _ = unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) }) // the file may have been replaced
+	exchange(func() { _ = os.Symlink(filepath.Join(victims, "next"), path+tempSuffix) })                    // the link may exist
 	for begin := time.Now(); time.Since(begin) < time.Second; {
 		if f, err := openStateFile(path); err == nil {
 			f.close()
@@ -100,7 +102,7 @@ func TestLinksThatAreExchanged(t *testing.T) {
 	require.Empty(t, left, "a link of another user was followed")
 }
 
-// Nobody waits for the other end of a FIFO.
+// A FIFO must not block the host.
 //
 //promise:state-safe
 func TestStateFilesThatAreFIFOs(t *testing.T) {
@@ -157,11 +159,11 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// The text of a configuration, and with it its secrets, is not kept in memory.
+// The text of a configuration, and with it the secrets, must not stay in memory.
 //
 //promise:protection
 func TestConfigurationIsForgotten(t *testing.T) {
-	const lines, marker = 100_000, "invented-marker" // far more than Go's allocator keeps back
+	const lines, marker = 100_000, "invented-marker" // far more than Go's allocator retains
 	var conf strings.Builder
 	for n := range lines {
 		fmt.Fprintf(&conf, "# %s-%d in a comment\n", marker, n)
@@ -184,7 +186,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// memoryOf returns all memory of a process that can be read.
+// memoryOf returns all readable memory of a process.
 func memoryOf(t *testing.T, pid int) string {
 	t.Helper()
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
@@ -206,21 +208,21 @@ func memoryOf(t *testing.T, pid int) string {
 	return all.String()
 }
 
-// The disk is full at the start, and then no more.
+// The disk is full at the start, and has space again later.
 //
 //promise:state
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		leaveOut(t, fmt.Sprintf("no small disk: %v", err))
+		skipWithout(t, fmt.Sprintf("no small disk: %v", err))
 	}
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
-	out, _ := logTo(t, false)
+	out, _ := captureLog(t, false)
 	path, filler := filepath.Join(dir, "state"), filepath.Join(dir, "filler")
 	require.NoError(t, os.WriteFile(path, []byte(`{"a":"MA=="}`), 0600))
 	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0600), unix.ENOSPC)
 	f := openStates(t, path)
-	t.Cleanup(f.close) // before the disk goes
+	t.Cleanup(f.close) // before the unmount
 	f.keep("a", []byte("1"))
 	f.save()
 	require.Equal(t, "E! Saving the state failed: write "+path+".tmp: no space left on device\n", out.String())

@@ -18,28 +18,29 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/redact"
 )
 
-// maxLogLine bounds a line of the log: execd's reader gives up for good at one of 64 KiB.
+// maxLogLine is the maximum length of a log line in bytes. execd stops reading for good at a line of 64 KiB.
 const maxLogLine = 8 << 10
 
-// log is for what comes from no input.
+// log is the logger for messages that belong to no input.
 var log telegraf.Logger = logger.New("", "", "")
 
 // levelAttribute is the logger attribute that carries a plugin's own log level to the writer.
 const levelAttribute = "log_level"
 
-// logWriter prints what Telegraf's logger is given in the form that execd classifies, "I! [inputs.x::alias] message",
-// one line after the other and without logins and queries of URLs. Telegraf calls it before it looks at levels, so it does that itself.
+// logWriter prints the messages of Telegraf's logger in the form that execd parses, "I! [inputs.x::alias] message", one
+// line at a time and without the logins and queries of URLs. Telegraf calls it before filtering by level, so it does
+// that itself.
 type logWriter struct {
 	level atomic.Int64
 	mu    sync.Mutex
 	out   io.Writer
 }
 
-// startLogging sends everything logged through Telegraf's logger, the standard library's log included, to out.
-// The function returned ends that.
+// startLogging sends everything logged through Telegraf's logger, including the standard library's log, to out. The
+// returned function ends that.
 func startLogging(out io.Writer, debug bool) (*logWriter, func(), error) {
-	// What substitutes environment variables warns of those that are not set by a log of its own, even where there is a
-	// default. Checking the configuration finds those that are missing.
+	// The library that replaces environment variables logs its own warnings about unset variables, even if they have a
+	// default. The configuration check reports the missing ones instead.
 	logrus.SetOutput(io.Discard)
 	w := &logWriter{out: out}
 	if err := w.setLevel(debug, false); err != nil {
@@ -49,8 +50,8 @@ func startLogging(out io.Writer, debug bool) (*logWriter, func(), error) {
 	return w, func() { logger.RemoveCallback(id) }, err
 }
 
-// setLevel sets the level for all that has no level of its own. Telegraf's logger is told as well, so that Level()
-// says the truth, and keeps no early messages; what it prints itself goes nowhere.
+// setLevel sets the level of all loggers without a level of their own. It also sets up Telegraf's logger, so that
+// Level() is right and early messages are not buffered, but discards what that prints.
 func (w *logWriter) setLevel(debug, quiet bool) error {
 	level := telegraf.Info
 	if debug {
@@ -63,24 +64,24 @@ func (w *logWriter) setLevel(debug, quiet bool) error {
 	return logger.SetupLogging(&logger.Config{LogFormat: "text", Logfile: os.DevNull, Debug: debug, Quiet: quiet})
 }
 
-// mute suppresses everything until the function returned is called.
+// mute suppresses all messages until the returned function is called.
 func (w *logWriter) mute() (unmute func()) {
 	level := w.level.Swap(int64(telegraf.None))
 	return func() { w.level.Store(level) }
 }
 
-// setLogLevel makes the input's own log_level known to the writer.
+// setLogLevel passes the input's own log_level to the writer.
 func setLogLevel(input *models.RunningInput) {
 	input.Log().AddAttribute(levelAttribute, input.Log().Level())
 }
 
-// repeated is an error that counts as one, which Telegraf's logger does, but is printed at debug level.
+// repeated is an error that Telegraf's logger counts as an error, but that is printed at debug level.
 type repeated struct{ error }
 
 func (w *logWriter) print(level telegraf.LogLevel, _ time.Time, source string, attributes map[string]interface{}, args ...interface{}) {
 	if len(args) == 1 {
-		if again, ok := args[0].(repeated); ok {
-			level, args = telegraf.Debug, []any{"Error in plugin: ", again.error}
+		if repeat, ok := args[0].(repeated); ok {
+			level, args = telegraf.Debug, []any{"Error in plugin: ", repeat.error}
 		}
 	}
 	limit, ok := attributes[levelAttribute].(telegraf.LogLevel)
@@ -102,10 +103,10 @@ func (w *logWriter) print(level telegraf.LogLevel, _ time.Time, source string, a
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	io.WriteString(w.out, text.String()) //nolint:errcheck // there is nowhere left to tell
+	io.WriteString(w.out, text.String()) //nolint:errcheck // there is nowhere left to report it
 }
 
-// logLine makes a line printable: control characters escaped, invalid UTF-8 replaced, cut where it is too long.
+// logLine makes a line printable: it escapes control characters, replaces invalid UTF-8 and cuts long lines.
 func logLine(line string) string {
 	var b strings.Builder
 	for i, r := range line {

@@ -14,8 +14,8 @@ import (
 	"github.com/influxdata/telegraf/models"
 )
 
-// logTo collects what is logged while the test runs.
-func logTo(t *testing.T, debug bool) (*bytes.Buffer, *logWriter) {
+// captureLog collects what is logged during the test.
+func captureLog(t *testing.T, debug bool) (*bytes.Buffer, *logWriter) {
 	t.Helper()
 	var out bytes.Buffer
 	logs, stop, err := startLogging(&out, debug)
@@ -45,7 +45,7 @@ func TestLogLines(t *testing.T) {
 		{"no UTF-8", func() { log.Error("a\xffé") }, "E! a\uFFFDé\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, _ := logTo(t, false)
+			out, _ := captureLog(t, false)
 			tt.log()
 			require.Equal(t, tt.want, out.String())
 		})
@@ -56,7 +56,7 @@ func TestLogLines(t *testing.T) {
 //
 //promise:log
 func TestLongLogLinesAreCut(t *testing.T) {
-	out, _ := logTo(t, false)
+	out, _ := captureLog(t, false)
 	log.Error(strings.Repeat("é", 1<<20) + "\nnext")
 	lines := strings.Split(out.String(), "\n")
 	require.Len(t, lines, 3)
@@ -78,8 +78,8 @@ func TestLogLevels(t *testing.T) {
 		name         string
 		debug, quiet bool
 		own          string
-		want         string // the levels that come through
-		wantOwn      string // of a plugin with a level of its own
+		want         string // the levels that are printed
+		wantOwn      string // for a plugin with its own level
 		level        telegraf.LogLevel
 	}{
 		{"default", false, false, "", "E! W! I! ", "E! W! I! ", telegraf.Info},
@@ -89,7 +89,7 @@ func TestLogLevels(t *testing.T) {
 		{"own, less", true, false, "warn", "E! W! I! D! ", "E! W! ", telegraf.Warn},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, logs := logTo(t, false)
+			out, logs := captureLog(t, false)
 			input := models.NewRunningInput(&plain{}, &models.InputConfig{Name: "plain", LogLevel: tt.own})
 			require.NoError(t, logs.setLevel(tt.debug, tt.quiet))
 			setLogLevel(input)
@@ -118,11 +118,11 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-// Telegraf's logger keeps messages that come before it is set up, for ever.
+// Telegraf's logger keeps all messages until it is set up.
 //
 //promise:log
 func TestSuppressedLinesCostNoMemory(t *testing.T) {
-	out, _ := logTo(t, false)
+	out, _ := captureLog(t, false)
 	plugin := logger.New("inputs", "x", "")
 	heap := func() uint64 {
 		var m runtime.MemStats

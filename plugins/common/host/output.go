@@ -7,17 +7,17 @@ import (
 	"github.com/influxdata/telegraf/plugins/serializers/influx"
 )
 
-// callback stands in the queue of metrics, as an accumulator writes to a channel of those alone.
+// callback is a function in the queue of metrics. It is a metric because an accumulator writes to a channel of metrics.
 type callback struct {
 	telegraf.Metric
 	call func()
 }
 
-// afterwards has f called once everything queued so far is on stdout, and never if that fails.
+// afterwards calls f once everything queued so far is on stdout. It never calls f if writing fails.
 func (h *host) afterwards(f func()) { h.queue <- callback{call: f} }
 
-// write writes what is queued, until the queue is closed. When stdout breaks the host ends, and the rest of the queue is
-// thrown away, as nothing may wait for it.
+// write writes the queue to stdout until the queue is closed. If stdout breaks, it stops the host and discards the
+// rest, so that nothing waits for the queue.
 func (h *host) write() {
 	var serializer influx.Serializer
 	err := serializer.Init()
@@ -25,8 +25,8 @@ func (h *host) write() {
 		if err != nil {
 			continue
 		}
-		if then, ok := m.(callback); ok {
-			then.call()
+		if cb, ok := m.(callback); ok {
+			cb.call()
 			continue
 		}
 		if err = h.writeMetric(&serializer, m); err != nil {

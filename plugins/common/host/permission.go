@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// explainStatefile adds to an error about the state file at path who owns what this user may not use, and the command that mends it. The
-// usual cause is one run as another user, whose files stay.
+// explainStatefile adds the cause to an error about the state file at path and, if possible, the command that fixes it.
+// The usual cause is an earlier run as another user, which left files behind.
 func explainStatefile(path string, err error) error {
 	if target, err := followLinks(path); err == nil {
 		path = target
@@ -41,7 +41,7 @@ func explainStatefile(path string, err error) error {
 	return err
 }
 
-// folderOf returns the folder of a file, behind all links if it is there.
+// folderOf returns the folder of a file, with links resolved if the folder exists.
 func folderOf(path string) string {
 	folder := filepath.Dir(path)
 	if target, err := filepath.EvalSymlinks(folder); err == nil {
@@ -50,8 +50,8 @@ func folderOf(path string) string {
 	return folder
 }
 
-// filesOfOthers returns those of the state file's files that belong to another user than the one given. They are named one by one in
-// commands, since a user's shell may not list the folder.
+// filesOfOthers returns the state file, its temporary file and its lock, if they belong to a user other than uid.
+// Commands name each file because the user's shell may not be able to list the folder.
 func filesOfOthers(path string, uid int) (others []string) {
 	for _, file := range []string{path, path + tempSuffix, lockPath(path)} {
 		if owner, known := ownerOf(file); known && owner != uid {
@@ -61,10 +61,10 @@ func filesOfOthers(path string, uid int) (others []string) {
 	return others
 }
 
-// plainWord matches what a shell takes as it is.
+// plainWord matches a word that a shell needs no quotes for.
 var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
-// quoted returns words for a shell.
+// quoted returns the words in quotes for a shell where they need them.
 func quoted(words ...string) string {
 	quotes := make([]string, 0, len(words))
 	for _, word := range words {
@@ -76,7 +76,7 @@ func quoted(words ...string) string {
 	return strings.Join(quotes, " ")
 }
 
-// nameOf returns the name of a user, or the number where there is none.
+// nameOf returns the name of a user, or "user" and the number if there is no name.
 func nameOf(uid int) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return u.Username
@@ -84,10 +84,10 @@ func nameOf(uid int) string {
 	return "user " + strconv.Itoa(uid)
 }
 
-// LeftByRoot returns, for a shell, the files of a state that are root's in a folder of another user or group, if this is root: a service
-// that runs as that one can't use them. It returns "" if there are none.
+// LeftByRoot returns the files of a state that root owns in a folder of another user or group, quoted for a shell. A
+// service that runs as that user can't use them. It returns "" if there are none, or if this user is not root.
 func LeftByRoot(path string) string {
-	if os.Getuid() != 0 || isRoots(folderOf(path)) {
+	if os.Getuid() != 0 || ownedByRoot(folderOf(path)) {
 		return ""
 	}
 	const anybody = -1

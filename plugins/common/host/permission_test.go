@@ -27,7 +27,7 @@ func publicDir(t *testing.T) string {
 	return dir
 }
 
-// asNobody has a child run as another user, in a folder that the user may enter.
+// asNobody makes a child run as user nobody, in a folder that the user may enter.
 func asNobody(t *testing.T, dir string) func(*exec.Cmd) {
 	t.Helper()
 	program, err := os.ReadFile(os.Args[0])
@@ -39,7 +39,7 @@ func asNobody(t *testing.T, dir string) func(*exec.Cmd) {
 	}
 }
 
-// A run as root leaves files that Telegraf's user can't use: whose they are, and what to do, is in the error.
+// A run as root leaves files that Telegraf's user can't use. The error names their owner and the command that fixes it.
 //
 //promise:state-user
 func TestStateFileOfAnotherUser(t *testing.T) {
@@ -47,7 +47,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		leave func(t *testing.T, state string)
-		says  string
+		file  string
 	}{
 		{"state", func(t *testing.T, state string) { require.NoError(t, os.WriteFile(state, []byte("{}"), 0600)) }, "STATE"},
 		{"lock", func(t *testing.T, state string) { require.NoError(t, os.WriteFile(state+".lock", nil, 0600)) }, "STATE.lock"},
@@ -64,7 +64,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 			require.NoError(t, os.WriteFile(conf, content, 0644)) //nolint:gosec // G306: likewise
 			status, _, logged := startChild(t, "", Options{Config: []string{conf}}, asNobody(t, dir)).end()
 			require.Equal(t, 1, status)
-			file := state + tt.says[len("STATE"):]
+			file := state + tt.file[len("STATE"):]
 			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, because root has run this program before, and this process runs as nobody. "+
 				"If that is Telegraf's user: sudo chown -h nobody "+file)
 			require.Equal(t, file, LeftByRoot(state))
@@ -103,13 +103,13 @@ func TestConfigurationOfAnotherUser(t *testing.T) {
 		"\"sudo -u telegraf\" before the command. If this is Telegraf's user: sudo chgrp telegraf "+conf+" && sudo chmod 640 "+conf, logged[len(logged)-1])
 }
 
-// Who tries the command of [[inputs.execd]] in a terminal, be it as root, changes nothing of what the service does.
+// Running the command of [[inputs.execd]] in a terminal, even as root, does not affect the service.
 //
 //promise:trials
 func TestStartedByHand(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		leaveOut(t, fmt.Sprintf("no terminal: %v", err))
+		skipWithout(t, fmt.Sprintf("no terminal: %v", err))
 	}
 	defer terminal.Close()
 	require.NoError(t, unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPTLCK, 0))
@@ -132,7 +132,7 @@ func TestStartedByHand(t *testing.T) {
 
 //promise:state
 func TestNoStatefile(t *testing.T) {
-	for conf, warnings := range map[string]int{"[[inputs.probe]]\nserver = \"a\"": 1, "[[inputs.plain]]": 0} { // which has no state
+	for conf, warnings := range map[string]int{"[[inputs.probe]]\nserver = \"a\"": 1, "[[inputs.plain]]": 0} { // plain has no state
 		c := startChild(t, conf, Options{})
 		require.NoError(t, c.in.Close())
 		_, _, logged := c.end()

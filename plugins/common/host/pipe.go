@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	drainTime = 200 * time.Millisecond // for Telegraf to take what has been written
-	leaveTime = 100 * time.Millisecond // for Telegraf to see the ends of stdout and stderr
+	drainTime = 200 * time.Millisecond // for Telegraf to read what has been written
+	leaveTime = 100 * time.Millisecond // for Telegraf to see the end of stdout and stderr
 )
 
-// Leave is for when nothing is left to be written and the process is about to end. Were Telegraf still reading then,
-// the last lines might be lost, and execd would log errors about its own ends of the pipes.
+// Leave lets Telegraf read everything and closes stdout and stderr. It is for when the process is about to exit: if it
+// exited while Telegraf was still reading, the last lines could be lost, and execd would log errors about its pipes.
 func Leave() {
 	drain()
 	os.Stdout.Close()
@@ -19,13 +19,13 @@ func Leave() {
 	time.Sleep(leaveTime)
 }
 
-// drain lets Telegraf take what is in the pipes: execd stops reading as soon as the process is gone. It returns whether
-// all rows are known to have been taken.
+// drain waits until Telegraf has read the pipes, because execd stops reading as soon as the process is gone. It gives
+// up after drainTime, and reports whether all rows are known to have been read.
 func drain() bool {
 	for end := time.Now().Add(drainTime); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if pipesTell && unread(os.Stdout)+unread(os.Stderr) == 0 {
+		if canInspectPipes && unread(os.Stdout)+unread(os.Stderr) == 0 {
 			return true
 		}
 	}
-	return pipesTell && unread(os.Stdout) == 0
+	return canInspectPipes && unread(os.Stdout) == 0
 }

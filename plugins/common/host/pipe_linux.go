@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipesTell is whether this system can tell if the reader of a pipe has taken everything.
-const pipesTell = true
+// canInspectPipes is whether this system can tell if the reader of a pipe has read everything.
+const canInspectPipes = true
 
-// unread returns the number of bytes in the pipe that its reader has not taken yet, 0 if the file is no pipe.
+// unread returns the number of bytes in the pipe that have not been read yet, 0 if the file is not a pipe.
 func unread(pipe *os.File) int {
 	n, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
 	if err != nil {
@@ -20,8 +20,7 @@ func unread(pipe *os.File) int {
 	return n
 }
 
-// hasReader returns whether somebody may still read what is written to the file, which is true of all but a pipe
-// without a reader.
+// hasReader reports whether a pipe still has a reader. It returns true for any other file.
 func hasReader(pipe *os.File) bool {
 	fds := []unix.PollFd{{Fd: int32(pipe.Fd()), Events: unix.POLLOUT}}
 	_, err := unix.Poll(fds, 0)

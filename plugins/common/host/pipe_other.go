@@ -4,8 +4,9 @@ package host
 
 import "os"
 
-// Other systems do not tell, so no stop is known to be in order there. The tag portable makes Linux one of them, for tests.
-const pipesTell = false
+// canInspectPipes is false on other systems, so no stop counts as clean there. The build tag portable makes Linux one
+// of them, for tests.
+const canInspectPipes = false
 
 func unread(*os.File) int { return 0 }
 

@@ -53,7 +53,7 @@ func TestRowsAndLogsOfAProcess(t *testing.T) {
 //promise:state
 func TestGathersAtEachLineOnStdin(t *testing.T) {
 	conf := "[agent]\nstatefile = \"" + t.TempDir() + "/state\"\n[[inputs.probe]]\nserver = \"a\""
-	for _, counts := range [][]int{{0, 1, 2}, {3, 4}} { // the second process goes on where the first stopped
+	for _, counts := range [][]int{{0, 1, 2}, {3, 4}} { // the second process resumes where the first one stopped
 		c := startChild(t, conf, Options{PollIntervalDisabled: true})
 		for _, n := range counts {
 			_, err := c.in.Write([]byte("\n"))
@@ -67,7 +67,7 @@ func TestGathersAtEachLineOnStdin(t *testing.T) {
 	}
 }
 
-// What execd relies on is the same as with Telegraf's shim.
+// Everything that execd relies on is as in Telegraf's shim.
 //
 //promise:shim
 func TestShimProtocol(t *testing.T) {
@@ -122,8 +122,8 @@ func TestProcessThatCannotStart(t *testing.T) {
 	}
 }
 
-// Whatever ends it, and whatever an input or the reader does: it is gone within a second, with what was written saved.
-// The bound here is a wider one, for machines that have other things to do.
+// The process exits within a second, whatever stops it and whatever an input or the reader does, and the state of all
+// rows written is saved. The test allows for more time on a busy machine.
 //
 //promise:stop
 func TestStop(t *testing.T) {
@@ -182,10 +182,10 @@ func TestStop(t *testing.T) {
 			require.Less(t, time.Since(begin), 5*time.Second)
 			require.Equal(t, tt.status, status, logged)
 			if tt.warning != "" {
-				require.Equal(t, tt.warning, placeOf.ReplaceAllString(logged[len(logged)-1], "FILE:"))
+				require.Equal(t, tt.warning, configPath.ReplaceAllString(logged[len(logged)-1], "FILE:"))
 			}
 			if tt.does == "hang" {
-				require.Len(t, rows, 1, "what a gather had when it was stopped is lost")
+				require.Len(t, rows, 1, "the rows of a stopped gather are lost")
 			}
 			require.Equal(t, 1, gathersIn(t, path, "probe quick"))
 			switch tt.does {
@@ -198,11 +198,10 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// What an input's state is at its stop counts only where all rows have been taken: by a Telegraf that is alive, and not
-// just dying.
+// The state after Stop is saved only if all rows have been read, by a Telegraf that keeps running.
 //
 //promise:killed
-func TestStopThatIsNotInOrder(t *testing.T) {
+func TestUncleanStop(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(c *child, path string){
 		"Telegraf dies": func(c *child, _ string) {
@@ -227,15 +226,15 @@ func TestStopThatIsNotInOrder(t *testing.T) {
 			require.NotEmpty(t, c.row())
 			c.waitForState(path, "probe a", 1)
 			stop(c, path)
-			for range c.logged { // until it has ended
+			for range c.logged { // until the process has exited
 			}
 			require.Less(t, gathersIn(t, path, "probe a"), 100)
 		})
 	}
 }
 
-// placeOf matches the path of a configuration before a line's number.
-var placeOf = regexp.MustCompile(`\S+test\.conf:`)
+// configPath matches the path of a configuration before a line number.
+var configPath = regexp.MustCompile(`\S+test\.conf:`)
 
 //promise:stop
 func TestSignalDuringStart(t *testing.T) {
@@ -248,7 +247,7 @@ func TestSignalDuringStart(t *testing.T) {
 	require.Regexp(t, `Stopping without waiting any longer for \[inputs\.probe\] \S+:1$`, logged[len(logged)-1])
 }
 
-// If one input does not start, what the others have sent is written, and they are stopped within a second.
+// If one input fails to start, rows of the others are written, and the others are stopped within a second.
 //
 //promise:stop
 func TestFailedStart(t *testing.T) {
@@ -287,7 +286,7 @@ func TestDebugFlagBeatsQuiet(t *testing.T) {
 	require.Equal(t, []string{"E! [inputs.probe] an error"}, logged[len(logged)-1:])
 }
 
-// stdout is full and nobody reads it: rows that are not written are not counted as done.
+// Rows that can't be written because nobody reads stdout do not count as done in the state.
 //
 //promise:killed
 func TestStateWaitsForStdout(t *testing.T) {
@@ -326,7 +325,7 @@ func TestStateWaitsForStdout(t *testing.T) {
 }
 
 //promise:stop
-func TestBrokenStdoutEndsIt(t *testing.T) {
+func TestBrokenStdoutEndsTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	c := startChild(t, "[agent]\nstatefile = \""+path+"\"\n[[inputs.probe]]\nserver = \"a\"\n", Options{PollIntervalDisabled: true})
 	prompt := func() {
@@ -345,7 +344,7 @@ func TestBrokenStdoutEndsIt(t *testing.T) {
 }
 
 //promise:shim
-func TestPanicEndsIt(t *testing.T) {
+func TestPanicEndsTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	c := startChild(t, `
 [agent]
@@ -368,7 +367,7 @@ func TestPanicEndsIt(t *testing.T) {
 	}
 }
 
-// A metric that line protocol can't express, which would end the shim, is dropped.
+// A metric that line protocol can't express is dropped. It would end Telegraf's shim.
 //
 //promise:shim
 func TestUnserializableMetricsAreDropped(t *testing.T) {
@@ -411,7 +410,7 @@ func TestTestMode(t *testing.T) {
 	}
 }
 
-// Where secrets cannot be kept from swapping, memguard would hang for ever. Root may lock as much as it likes.
+// memguard hangs if it can't lock memory for secrets. Root has no limit, so this runs as another user.
 //
 //promise:protection
 func TestLockedMemory(t *testing.T) {
@@ -419,20 +418,20 @@ func TestLockedMemory(t *testing.T) {
 		t.Skip("other systems have other limits")
 	}
 	needRoot(t)
-	dir, err := os.MkdirTemp("/tmp", "host-test-") //nolint:usetesting // where that somebody may go
+	dir, err := os.MkdirTemp("/tmp", "host-test-") //nolint:usetesting // the other user may not enter the test's own
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
-	require.NoError(t, os.Chmod(dir, 0755)) //nolint:gosec // G302: that somebody
+	require.NoError(t, os.Chmod(dir, 0755)) //nolint:gosec // G302: for another user
 	program, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(dir+"/host", program, 0755)) //nolint:gosec // G306: that somebody
+	require.NoError(t, os.WriteFile(dir+"/host", program, 0755)) //nolint:gosec // G306: likewise
 	conf := dir + "/test.conf"
 	write := func(secrets int) {
 		var b strings.Builder
 		for n := range secrets {
 			fmt.Fprintf(&b, "[[inputs.probe]]\nserver = \"%d\"\ndoes = \"secret\"\ntoken = \"1234\"\n", n)
 		}
-		require.NoError(t, os.WriteFile(conf, []byte(b.String()), 0644)) //nolint:gosec // G306: that somebody
+		require.NoError(t, os.WriteFile(conf, []byte(b.String()), 0644)) //nolint:gosec // G306: likewise
 	}
 	asNobody := func(limit string) func(*exec.Cmd) {
 		return func(c *exec.Cmd) {
@@ -462,7 +461,7 @@ func TestLockedMemory(t *testing.T) {
 	require.Len(t, rows, 1)
 
 	write(1000)
-	status, rows, logged = run("8192", false) // what most systems allow
+	status, rows, logged = run("8192", false) // the limit on most systems
 	require.Zero(t, status, logged)
 	require.Len(t, rows, 1000)
 }
@@ -483,7 +482,7 @@ func TestUnread(t *testing.T) {
 	require.Zero(t, unread(w))
 }
 
-// gathersIn returns the number of gathers that the state file has for the ID, 0 if none.
+// gathersIn returns the number of gathers in the state of id, 0 if there is none.
 func gathersIn(t *testing.T, path, id string) int {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -500,13 +499,13 @@ func gathersIn(t *testing.T, path, id string) int {
 	return state.Gathers
 }
 
-// waitForState waits until the state file has so many gathers for the ID.
+// waitForState waits until the state of id has the given number of gathers.
 func (c *child) waitForState(path, id string, gathers int) {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool { return gathersIn(c.t, path, id) == gathers }, 30*time.Second, 5*time.Millisecond)
 }
 
-// execd reads no further once the process is gone: cmd.Wait closes the pipe.
+// execd stops reading when the process exits, because cmd.Wait closes the pipe.
 //
 //promise:stop
 func TestReaderGetsEverythingBeforeTheEnd(t *testing.T) {
@@ -519,7 +518,7 @@ func TestReaderGetsEverythingBeforeTheEnd(t *testing.T) {
 	go func() {
 		n, buffer := 0, make([]byte, 4096)
 		for {
-			time.Sleep(time.Millisecond) // Telegraf has other things to do
+			time.Sleep(time.Millisecond) // Telegraf may be busy
 			read, err := c.out.Read(buffer)
 			n += bytes.Count(buffer[:read], []byte("\n"))
 			if err != nil {

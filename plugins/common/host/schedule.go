@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// schedule says when an input gathers by itself, as Telegraf's agent does: every interval, on whole intervals of the
-// clock if aligned, shifted by offset, each time a random part of jitter later. It differs where the clock jumps:
-// intervals that were slept through are skipped instead of made up for, and a clock set back delays nothing.
+// schedule says when an input gathers without being prompted, as Telegraf's agent does: every interval, at multiples of
+// the interval if aligned, shifted by offset and delayed by a random part of jitter. Unlike the agent, it skips
+// intervals that were slept through, and a clock that is set back delays nothing.
 type schedule struct {
 	interval, jitter, offset time.Duration
 	aligned                  bool
 
-	slot time.Time // of the last tick, without jitter
+	slot time.Time // the last tick, without jitter
 }
 
-// start begins the schedule at now, and returns how long to wait for the first tick. The gather at the start itself is
-// the caller's.
+// start starts the schedule at now, and returns how long to wait for the first tick. The caller does the gather at the
+// start.
 func (s *schedule) start(now time.Time) time.Duration {
 	s.slot = now.Add(s.offset)
 	if s.aligned {
@@ -25,7 +25,7 @@ func (s *schedule) start(now time.Time) time.Duration {
 	return s.next(now)
 }
 
-// next moves on by one tick, and returns how long to wait for it.
+// next advances to the next tick, and returns how long to wait for it.
 func (s *schedule) next(now time.Time) time.Duration {
 	s.slot = s.slot.Add(s.interval)
 	if wait := s.slot.Sub(now); wait < 0 || wait > s.interval+s.offset {
@@ -41,8 +41,8 @@ func (s *schedule) next(now time.Time) time.Duration {
 	return wait
 }
 
-// align returns the first slot after now. One that is nearer than a hundredth of the interval is skipped, as Telegraf
-// does, since a timer may fire a little early.
+// align returns the first slot after now. It skips a slot that is nearer than a hundredth of the interval, as Telegraf
+// does, because a timer may fire a little early.
 func (s *schedule) align(now time.Time) time.Time {
 	now = now.Add(s.interval/100 - s.offset)
 	return now.Truncate(s.interval).Add(s.interval).Add(s.offset)

@@ -29,8 +29,8 @@ func TestSchedule(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		schedule schedule
-		now      []string // the start, and then each tick
-		want     []string // the next tick after each
+		now      []string // time of the start and of each tick
+		want     []string // next tick after each
 	}{
 		{"aligned", schedule{interval: 5 * time.Minute, aligned: true},
 			[]string{"12:02:22", "12:05:00", "12:10:01"}, []string{"12:05:00", "12:10:00", "12:15:00"}},
@@ -63,7 +63,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// Jitter moves each tick, but adds up to nothing.
+// Jitter delays each tick but does not accumulate.
 //
 //promise:schedule
 func TestScheduleJitter(t *testing.T) {
@@ -80,7 +80,7 @@ func TestScheduleJitter(t *testing.T) {
 	require.Greater(t, len(seen), 90)
 }
 
-// stdoutStub takes what is written to stdout: at once, or a line each time that one is received from hold.
+// stdoutStub collects the lines written to stdout. If hold is set, each write waits for a value from it.
 type stdoutStub struct {
 	mu    sync.Mutex
 	lines []string
@@ -101,7 +101,7 @@ func (s *stdoutStub) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// written returns the lines once nothing happens any more.
+// written returns the lines once all goroutines in the bubble are blocked.
 func (s *stdoutStub) written() []string {
 	synctest.Wait()
 	s.mu.Lock()
@@ -109,7 +109,7 @@ func (s *stdoutStub) written() []string {
 	return s.lines
 }
 
-// startHost runs the probes in this process, within a synctest bubble.
+// startHost runs the probes in this process. It must be called in a synctest bubble.
 func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) (*host, *stdoutStub) {
 	t.Helper()
 	h, stub := prepareHost(t, polling, states, probes...)
@@ -117,7 +117,7 @@ func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) 
 	return h, stub
 }
 
-// stopHost stops a host that has nothing to complain of.
+// stopHost stops a host and expects no error.
 func stopHost(t *testing.T, h *host) {
 	t.Helper()
 	h.end()
@@ -147,7 +147,7 @@ func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe
 //promise:schedule
 func TestGathersAtOnceAndThenOnTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now() // on the minute, in a bubble
+		start := time.Now() // a bubble starts on the minute
 		time.Sleep(50 * time.Second)
 		gathers := make(chan string, 100)
 		p := &probe{gather: func(*probe, telegraf.Accumulator) error {
@@ -196,8 +196,8 @@ func TestPromptsAreNeitherLostNorDoubled(t *testing.T) {
 		require.EqualValues(t, 1, gathers.Load())
 
 		prompt()
-		prompt() // during a gather, and it counts
-		prompt() // as does this one, but not twice
+		prompt() // during a gather: it causes the next one
+		prompt() // merged with the previous prompt
 		require.EqualValues(t, 2, gathers.Load())
 		release <- struct{}{}
 		synctest.Wait()
@@ -211,7 +211,7 @@ func TestPromptsAreNeitherLostNorDoubled(t *testing.T) {
 
 //promise:schedule
 func TestSlowGathers(t *testing.T) {
-	out, logs := logTo(t, true)
+	out, logs := captureLog(t, true)
 	synctest.Test(t, func(t *testing.T) {
 		var gathers atomic.Int64
 		slow := &probe{gather: func(*probe, telegraf.Accumulator) error {
@@ -222,9 +222,9 @@ func TestSlowGathers(t *testing.T) {
 		quick := &probe{Rows: 1}
 		time.Sleep(time.Second)
 		h, stub := startHost(t, true, nil, slow, quick)
-		timeouts, failures := h.instances[0].GatherTimeouts.Get(), h.instances[0].GatherErrors.Get() // of other runs in this process
+		timeouts, failures := h.instances[0].GatherTimeouts.Get(), h.instances[0].GatherErrors.Get() // counters are shared by all tests in this process
 
-		time.Sleep(155 * time.Second) // to 2:36, since 0:01
+		time.Sleep(155 * time.Second) // from 0:01 to 2:36
 		synctest.Wait()
 		require.EqualValues(t, 1, gathers.Load())
 		require.Len(t, stub.written(), 3, "the slow one held up the other")
@@ -282,10 +282,10 @@ func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 	})
 }
 
-// Where it can't be told whether Telegraf only tests, no stop is in order.
+// If it is unknown whether Telegraf runs a trial, no stop counts as clean.
 //
 //promise:trials
-func TestStopThatMayBeATrials(t *testing.T) {
+func TestStopOfAPossibleTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
 		h, _ := startHost(t, false, states, &probe{Does: "count stop"})
@@ -295,10 +295,10 @@ func TestStopThatMayBeATrials(t *testing.T) {
 	})
 }
 
-// A service's own rows keep their time, unless the table sets a precision.
+// Rows of a service keep their time unless the table sets a precision.
 //
 //promise:shim
-func TestRowsOfAStart(t *testing.T) {
+func TestRowsFromStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for precision, want := range map[time.Duration]string{0: "started n=1i 1499999999", time.Second: "started n=1i 1000000000"} {
 			h, stub := prepareHost(t, false, nil, &probe{AtStart: "row"})
@@ -311,7 +311,7 @@ func TestRowsOfAStart(t *testing.T) {
 }
 
 //promise:stop
-func TestStopThatIsOverIsNotCutShort(t *testing.T) {
+func TestFinishedStopIsNotAborted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := startHost(t, false, nil)
 		var exits atomic.Int64
@@ -322,19 +322,19 @@ func TestStopThatIsOverIsNotCutShort(t *testing.T) {
 	})
 }
 
-// As in Telegraf: an input may clear in Stop what its Gather uses.
+// As in Telegraf, Stop comes after the last Gather, because it may clear what Gather uses.
 //
 //promise:stop
-func TestStopComesAfterTheGathers(t *testing.T) {
+func TestStopWaitsForTheGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []string
-		p := &probe{Does: "say stop", gather: func(p *probe, _ telegraf.Accumulator) error {
+		p := &probe{Does: "notify stop", gather: func(p *probe, _ telegraf.Accumulator) error {
 			<-p.ctx.Done()
 			time.Sleep(100 * time.Millisecond)
 			events = append(events, "gathered")
 			return nil
 		}}
-		p.say = func(event string) { events = append(events, event) }
+		p.notify = func(event string) { events = append(events, event) }
 		h, _ := startHost(t, true, nil, p)
 		synctest.Wait()
 		stopHost(t, h)
@@ -356,9 +356,9 @@ func TestNoGatherBeginsAfterTheStop(t *testing.T) {
 }
 
 //promise:shim
-func TestStartThatFailsStopsWhatHasStarted(t *testing.T) {
+func TestFailedStartStopsStartedInputs(t *testing.T) {
 	var events []string
-	good := &probe{Does: "say stop", say: func(event string) { events = append(events, event) }}
+	good := &probe{Does: "notify stop", notify: func(event string) { events = append(events, event) }}
 	h, _ := prepareHost(t, true, nil, good, &probe{AtStart: "no way"})
 	defer h.cancel()
 	require.ErrorContains(t, h.run(), "starting failed: no way")
@@ -375,27 +375,27 @@ func TestPrecisionOfInterval(t *testing.T) {
 	}
 }
 
-// What an input returns at each gather of an outage counts each time, and is an error in the log once.
+// An error that repeats at each gather of an outage is counted each time, but logged as an error only once.
 //
 //promise:repeated
 func TestRepeatedErrors(t *testing.T) {
-	out, _ := logTo(t, true)
+	out, _ := captureLog(t, true)
 	synctest.Test(t, func(t *testing.T) {
 		tags := map[string]string{"_id": "", "input": "probe", "alias": "0"}
 		errs, gatherErrs := selfstat.Register("gather", "errors", tags), selfstat.Register("gather", "gather_errors", tags)
 		before, gatherErrsBefore := errs.Get(), gatherErrs.Get()
-		h, _ := startHost(t, true, nil, &probe{Does: "fail again"})
+		h, _ := startHost(t, true, nil, &probe{Does: "fail repeatedly"})
 		time.Sleep(150 * time.Second)
 		stopHost(t, h)
 		require.EqualValues(t, 3, gatherErrs.Get()-gatherErrsBefore)
 		require.EqualValues(t, 3, errs.Get()-before)
 		require.Equal(t, 1, h.failed())
 	})
-	const line = "[inputs.probe::0] Error in plugin: gathering failed: no answer\n"
+	const line = "[inputs.probe::0] Error in plugin: gathering failed: no response\n"
 	require.Equal(t, "E! "+line+"D! "+line+"D! "+line, regexp.MustCompile(`(?m)^D! .* initialising\n`).ReplaceAllString(out.String(), ""))
 }
 
-// Inputs with tracking metrics learn that theirs are written.
+// Inputs are notified when their tracking metrics are written.
 //
 //promise:shim
 func TestTrackedMetrics(t *testing.T) {

@@ -19,49 +19,50 @@ import (
 	"github.com/influxdata/telegraf"
 )
 
-// stateFile keeps the inputs' states in the file that [agent] statefile names, in the format of Telegraf's own, so that
-// an input may move between here and Telegraf. Unlike Telegraf's it is written whenever a state has changed, and in one
-// step: a crash leaves the old file or the new one. Without a path nothing is kept.
+// stateFile stores the inputs' states in the file that [agent] statefile names, in Telegraf's own format, so that an
+// input can move between this host and Telegraf. Unlike Telegraf, it saves each change, and replaces the file in one
+// step: a crash leaves the old file or the new one. Without a path it stores nothing.
 type stateFile struct {
 	path    string
-	lock    *flock.Flock // held as long as the file is ours
-	existed bool         // when it was opened, as a state file
+	lock    *flock.Flock // held while the file is in use
+	existed bool         // whether the file had content when it was opened
 	wake    chan struct{}
 
 	mu      sync.Mutex
-	states  map[string][]byte // JSON by ID, those of inputs that are not configured now included
+	states  map[string][]byte // JSON by ID, including the states of inputs that are not configured
 	changed bool
-	aside   string // what became of the file as it was, if it had to be set aside
+	aside   string // where the original file is now, if it was set aside
 
 	saving sync.Mutex
-	failed bool // the last save, and that has been logged
+	failed bool // whether the last save failed, which has been logged
 }
 
-// lockPatience is how long a predecessor is given to leave the state file.
-const lockPatience = 2 * time.Second
+// lockTimeout is how long to wait for an earlier process to release the state file.
+const lockTimeout = 2 * time.Second
 
-// maxStateFile bounds a state file in bytes, and maxStates its states. A thousand operations have some 2 MiB.
+// maxStateFile is the maximum size of a state file in bytes, and maxStates the maximum number of its states. A thousand
+// operations need about 2 MiB.
 const (
 	maxStateFile = 32 << 20
 	maxStates    = 100_000
 )
 
 var (
-	errNoStates   = errors.New("it is not a state file and was not changed: use another file, or move it away")
-	errNotRegular = errors.New("it is not a regular file")
+	errNotStateFile = errors.New("it is not a state file and was not changed: use another file, or move it away")
+	errNotRegular   = errors.New("it is not a regular file")
 
-	// ErrDamaged says that a state file can't be read. A service that starts with it sets it aside, and begins without.
+	// ErrDamaged means that a state file can't be read. A service sets it aside and starts without states.
 	ErrDamaged = errors.New("it is damaged")
 )
 
-// tempSuffix is that of the file that the next state is written to.
+// tempSuffix is the suffix of the temporary file that replaces the state file.
 const tempSuffix = ".tmp"
 
-// lockPath is the file that is locked for the state file.
+// lockPath returns the path of the state file's lock.
 func lockPath(path string) string { return path + ".lock" }
 
-// openStateFile reads the file at path, if there is one, and makes sure that it can be replaced and that no other
-// process does so. A damaged state file is set aside, and a file that is none stays as it is.
+// openStateFile locks and reads the state file at path, which need not exist, and checks that it can be replaced. It
+// sets a damaged state file aside. A file that is not a state file is an error and stays unchanged.
 func openStateFile(path string) (*stateFile, error) {
 	f := &stateFile{path: path, wake: make(chan struct{}, 1), states: make(map[string][]byte)}
 	if path == "" {
@@ -75,11 +76,11 @@ func openStateFile(path string) (*stateFile, error) {
 		return nil, fmt.Errorf("%w; without statefile no state is kept", errNotRegular)
 	}
 
-	if _, err := readStates(f.path); errors.Is(err, errNoStates) { // and needs no lock beside it
+	if _, err := readStates(f.path); errors.Is(err, errNotStateFile) { // no lock is left beside such a file
 		return nil, err
 	}
 
-	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
 	f.lock = newLock(f.path, os.O_CREATE)
 	if _, err := f.lock.TryLockContext(ctx, 50*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
@@ -95,13 +96,13 @@ func openStateFile(path string) (*stateFile, error) {
 	return f, nil
 }
 
-// followLinks returns the file that path names in the end, which need not be there yet. Whoever may write to its folder could make a link
-// to any file, so only links of root or of this user are followed.
+// followLinks returns the file that path refers to, which need not exist. It follows only links of root or of this
+// user, because anybody who can write to the folder could make a link to any file.
 func followLinks(path string) (string, error) {
-	for range 40 { // as many as Linux follows
+	for range 40 { // Linux has the same limit
 		target, owner, err := readLink(path)
 		if err != nil {
-			return path, nil //nolint:nilerr // it is no link
+			return path, nil //nolint:nilerr // not a link
 		}
 		if owner > 0 && owner != os.Getuid() {
 			return "", fmt.Errorf("%s is a link that belongs to %s and is not followed: use the path of its target", path, nameOf(owner))
@@ -114,12 +115,13 @@ func followLinks(path string) (string, error) {
 	return "", fmt.Errorf("%s is a link to itself", path)
 }
 
-// newLock returns the lock of a state file, not yet held. A link or a FIFO in its place is neither followed nor waited for.
+// newLock returns the lock of a state file, not yet held. It does not follow a link or wait for a FIFO in its place.
 func newLock(path string, flags int) *flock.Flock {
 	return flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY|noFollow|flags), flock.SetPermissions(0600))
 }
 
-// explainLock returns why the lock of a state file can't be had, with the error of trying, or nil.
+// explainLock explains err, the error of locking a state file, if the lock is not a regular file. Otherwise it returns
+// err.
 func explainLock(path string, err error) error {
 	if info, statErr := os.Lstat(lockPath(path)); statErr == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file: remove it", lockPath(path))
@@ -127,7 +129,8 @@ func explainLock(path string, err error) error {
 	return err
 }
 
-// readRegular reads a state file that is no link. It waits for no FIFO, and refuses one that is too long to be a state file.
+// readRegular reads a state file. It returns an error for a link, a FIFO and other special files, and errNotStateFile
+// for a file above maxStateFile.
 func readRegular(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {
@@ -139,7 +142,7 @@ func readRegular(path string) ([]byte, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxStateFile+1))
 	if err == nil && len(content) > maxStateFile {
-		err = errNoStates
+		err = errNotStateFile
 	}
 	return content, err
 }
@@ -164,36 +167,36 @@ func (f *stateFile) read() error {
 	} else if err != nil {
 		return err
 	}
-	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // a full disk is told of by the next save
+	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // the next save reports a full disk
 		return fmt.Errorf("it cannot be replaced, which each save does; if it is mounted into a container, mount its folder instead: %w", err)
 	}
 	return nil
 }
 
-// begins matches the beginning of a state file: the ID of an input's state, which may be Telegraf's own.
-var begins = regexp.MustCompile(`^\s*\{\s*"(inputs\.\w|[0-9a-f]{64}")`)
+// stateFileStart matches the start of a state file: an input's own ID or one that Telegraf has generated.
+var stateFileStart = regexp.MustCompile(`^\s*\{\s*"(inputs\.\w|[0-9a-f]{64}")`)
 
-// parseStates reads the content of a state file. An empty file has no states: somebody may have made it to give it an owner. Another
-// content is ErrDamaged if it begins as a state file or has nothing but zeros, as a crash of the system may leave it, and else
-// errNoStates.
+// parseStates parses the content of a state file. An empty file has no states: somebody may have created it to set its
+// owner. Content that starts like a state file or is all zeros, as a system crash may leave it, is ErrDamaged. Anything
+// else is errNotStateFile.
 func parseStates(content []byte) (states map[string][]byte, err error) {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return make(map[string][]byte), nil
 	}
 	if bytes.Count(content, []byte(":")) > maxStates {
-		return nil, errNoStates
+		return nil, errNotStateFile
 	}
 	err = json.Unmarshal(content, &states)
 	switch {
-	case err == nil && states != nil && (begins.Match(content) || areJSON(states)):
+	case err == nil && states != nil && (stateFileStart.Match(content) || areJSON(states)):
 		return states, nil
-	case begins.Match(content), len(bytes.Trim(content, "\x00")) == 0:
+	case stateFileStart.Match(content), len(bytes.Trim(content, "\x00")) == 0:
 		return nil, ErrDamaged
 	}
-	return nil, errNoStates
+	return nil, errNotStateFile
 }
 
-// areJSON reports whether the values are states in JSON, rather than any other text in base64.
+// areJSON reports whether all values are states in JSON, and not other text in base64.
 func areJSON(states map[string][]byte) bool {
 	for _, state := range states {
 		if !json.Valid(state) {
@@ -203,8 +206,8 @@ func areJSON(states map[string][]byte) bool {
 	return true
 }
 
-// restore gives the inputs the states they had. One that its input refuses is dropped, and the file set aside: the
-// input starts afresh. So does an input that a file which was there has no state of.
+// restore sets the inputs' states. If an input refuses its state, the state is dropped, the file is set aside, and the
+// input starts afresh. An input without a state in an existing file starts afresh, too.
 func (f *stateFile) restore(instances []*instance) {
 	var missing []string
 	var refused []error
@@ -243,7 +246,7 @@ func (f *stateFile) restore(instances []*instance) {
 	}
 }
 
-// reject drops a state that its input has taken, but found to be unusable since. The others are saved at once.
+// reject drops a state that its input accepted but has since found to be unusable. The other states are saved at once.
 func (f *stateFile) reject(id string, reason error) {
 	f.saving.Lock()
 	defer f.saving.Unlock()
@@ -257,7 +260,7 @@ func (f *stateFile) reject(id string, reason error) {
 	f.wakeUp()
 }
 
-// setAside keeps the file as it was under another name. Once is enough: it has the states of all inputs.
+// setAside renames the original file. It does so once, because that file has the states of all inputs.
 func (f *stateFile) setAside(reason error) {
 	if f.aside == "" {
 		f.aside = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
@@ -270,7 +273,7 @@ func (f *stateFile) setAside(reason error) {
 	f.changed = len(f.states) > 0
 }
 
-// keep has the state of id saved soon, if it differs from the one known.
+// keep saves the state of id soon, if it has changed.
 func (f *stateFile) keep(id string, state []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -282,7 +285,7 @@ func (f *stateFile) keep(id string, state []byte) {
 	f.wakeUp()
 }
 
-// wakeUp has saveChanges save soon.
+// wakeUp makes saveChanges save soon.
 func (f *stateFile) wakeUp() {
 	select {
 	case f.wake <- struct{}{}:
@@ -290,7 +293,7 @@ func (f *stateFile) wakeUp() {
 	}
 }
 
-// saveChanges saves what keep is given, until the context ends. States that change while it writes go into one save.
+// saveChanges saves changed states until the context ends. Changes during a save go into the next one together.
 func (f *stateFile) saveChanges(ctx context.Context) {
 	for {
 		select {
@@ -302,7 +305,7 @@ func (f *stateFile) saveChanges(ctx context.Context) {
 	}
 }
 
-// save writes the file if anything has changed. That it fails is logged once, until it works again.
+// save writes the file if anything has changed. It logs the first of several failures in a row.
 func (f *stateFile) save() {
 	f.saving.Lock()
 	defer f.saving.Unlock()
@@ -332,7 +335,7 @@ func (f *stateFile) save() {
 	f.failed = true
 }
 
-// write replaces the file by one with the content: complete and on the disk before it takes the name.
+// write replaces the file in one step, after the new content is on the disk.
 func (f *stateFile) write(content []byte) error {
 	temp, err := f.createTemp()
 	if err != nil {
@@ -349,14 +352,14 @@ func (f *stateFile) write(content []byte) error {
 		return err
 	}
 	if dir, err := os.Open(filepath.Dir(f.path)); err == nil {
-		dir.Sync() //nolint:errcheck // not every file system can, and the file is whole without
+		dir.Sync() //nolint:errcheck // not all file systems support it, and the file is complete without it
 		dir.Close()
 	}
 	return nil
 }
 
-// createTemp makes the file that the next state is written to: always of the same name, so that a crash leaves no more than one. What has
-// that name is removed, not written to: it may be a link.
+// createTemp creates the temporary file that replaces the state file. It always has the same name, so a crash leaves at
+// most one. An existing file is removed rather than written to, because it may be a link.
 func (f *stateFile) createTemp() (*os.File, error) {
 	if err := os.Remove(f.path + tempSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -365,7 +368,7 @@ func (f *stateFile) createTemp() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	temp.Chmod(0600) //nolint:errcheck // whatever umask has made it; not every file system has modes
+	temp.Chmod(0600) //nolint:errcheck // undoes the umask; not all file systems have modes
 	return temp, nil
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/influxdata/telegraf/persister"
 )
 
-// inputsByID makes instances of pairs of a state's ID and an input.
+// inputsByID returns instances for pairs of a state's ID and an input.
 func inputsByID(pairs ...any) (instances []*instance) {
 	for n := 0; n+1 < len(pairs); n += 2 {
 		input := models.NewRunningInput(pairs[n+1].(telegraf.Input), &models.InputConfig{Name: "probe"})
@@ -35,10 +35,10 @@ func openStates(t *testing.T, path string) *stateFile {
 	return f
 }
 
-// A state file goes from Telegraf to the host and back.
+// A state file can move from Telegraf to the host and back.
 //
 //promise:shim
-func TestStateFileIsTelegrafs(t *testing.T) {
+func TestStateFileIsCompatibleWithTelegraf(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	a, b := &probe{state: probeState{Gathers: 7}}, &probe{state: probeState{Gathers: 8}}
 	native := persister.Persister{Filename: path}
@@ -74,7 +74,7 @@ func TestUnusableStateFiles(t *testing.T) {
 		{"state refused", `{"inputs.a":"eyJnYXRoZXJzIjotMX0="}`, `state of "inputs.a": gathers below zero`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, _ := logTo(t, false)
+			out, _ := captureLog(t, false)
 			path := filepath.Join(t.TempDir(), "state")
 			require.NoError(t, os.WriteFile(path, []byte(tt.content), 0600))
 			a, b := &probe{}, &probe{}
@@ -103,12 +103,13 @@ func TestUnusableStateFiles(t *testing.T) {
 	}
 }
 
-// Some states prove unusable when their inputs gather. The file is set aside once, and the states of others stay in the new one.
+// An input may reject its state during a gather. The file is set aside once, and the other states are saved in the new
+// one.
 //
 //promise:state-damaged
-func TestStatesThatGathersReject(t *testing.T) {
+func TestStatesRejectedDuringGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, _ := logTo(t, false)
+		out, _ := captureLog(t, false)
 		path := filepath.Join(t.TempDir(), "state")
 		const old = `{"other":"MQ==","probe 0":"eyJnYXRoZXJzIjo3fQ==","probe 1":"eyJnYXRoZXJzIjo4fQ==","probe 2":"eyJnYXRoZXJzIjo0fQ=="}`
 		require.NoError(t, os.WriteFile(path, []byte(old), 0600))
@@ -166,7 +167,7 @@ func TestStatesThatGathersReject(t *testing.T) {
 
 // Without a state file, nothing is kept, and there is nothing to set aside.
 func TestWithoutStateFile(t *testing.T) {
-	out, _ := logTo(t, false)
+	out, _ := captureLog(t, false)
 	f := openStates(t, "")
 	f.reject("a", errors.New("gathers of tomorrow"))
 	f.keep("b", []byte("1"))
@@ -176,11 +177,11 @@ func TestWithoutStateFile(t *testing.T) {
 	require.NoFileExists(t, ".lock")
 }
 
-// An administrator may have made it, to give it an owner.
+// An administrator may create an empty file to set its owner.
 //
 //promise:state
 func TestEmptyStateFile(t *testing.T) {
-	out, _ := logTo(t, false)
+	out, _ := captureLog(t, false)
 	path := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.WriteFile(path, []byte("\n"), 0600))
 	f := openStates(t, path)
@@ -219,7 +220,7 @@ func TestReadStates(t *testing.T) {
 	require.Len(t, entries, 3, "the state, its lock and the link")
 }
 
-// A statefile may name any file by mistake, which then stays as it is.
+// A statefile that is another file by mistake stays unchanged.
 //
 //promise:state-safe
 func TestOtherFileAsStatefile(t *testing.T) {
@@ -257,7 +258,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := openStateFile(filepath.Join(dir, "missing", "state"))
 	require.ErrorIs(t, err, os.ErrNotExist)
-	// For any device: a mistake here must not cost a machine its /dev/null.
+	// A socket stands for any device, because a mistake here must not delete /dev/null.
 	socket, err := net.Listen("unix", filepath.Join(dir, "socket"))
 	require.NoError(t, err)
 	defer socket.Close()
@@ -268,7 +269,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	}
 
 	first := openStates(t, filepath.Join(dir, "state"))
-	synctest.Test(t, func(t *testing.T) { // where waiting takes no time
+	synctest.Test(t, func(t *testing.T) { // waiting takes no time in a bubble
 		_, err := openStateFile(filepath.Join(dir, "state"))
 		require.ErrorContains(t, err, "is held by another process that uses the same state file")
 	})
@@ -277,7 +278,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 }
 
 //promise:state-damaged
-func TestStatesThatAreMissingAreSaid(t *testing.T) {
+func TestMissingStatesAreLogged(t *testing.T) {
 	const warning = "W! State file PATH has no state of any input here, so all of them start fresh. If another program also writes it, such as a Telegraf " +
 		"whose own [agent] names the same statefile, give each its own file\n"
 	for _, tt := range []struct{ name, content, want string }{
@@ -288,7 +289,7 @@ func TestStatesThatAreMissingAreSaid(t *testing.T) {
 		{"Telegraf's", `{"other":"e30="}`, warning},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, _ := logTo(t, false)
+			out, _ := captureLog(t, false)
 			path := filepath.Join(t.TempDir(), "state")
 			if tt.content != "" {
 				require.NoError(t, os.WriteFile(path, []byte(tt.content), 0600))
@@ -305,7 +306,7 @@ func TestStateFileBehindALink(t *testing.T) {
 	target, middle, link := filepath.Join(dir, "target"), filepath.Join(dir, "middle"), filepath.Join(dir, "link")
 	require.NoError(t, os.Symlink("middle", link))
 	require.NoError(t, os.Symlink(target, middle))
-	for n, want := range []string{`{"a":"MA=="}`, `{"a":"MQ=="}`} { // first the target is not there yet
+	for n, want := range []string{`{"a":"MA=="}`, `{"a":"MQ=="}`} { // the target does not exist at first
 		f := openStates(t, link)
 		f.keep("a", fmt.Append(nil, n))
 		f.save()
@@ -320,7 +321,7 @@ func TestStateFileBehindALink(t *testing.T) {
 	require.Error(t, err, "links in a circle")
 }
 
-// The old file is there until the new one is complete.
+// The old file stays until the new one is complete.
 //
 //promise:state
 func TestStateFileIsReplacedInOneStep(t *testing.T) {
@@ -350,8 +351,8 @@ func TestStateFileIsReplacedInOneStep(t *testing.T) {
 }
 
 //promise:state
-func TestFailedSavesAreLoggedOnceAndMadeUpFor(t *testing.T) {
-	out, _ := logTo(t, false)
+func TestFailedSavesAreLoggedOnceAndRetried(t *testing.T) {
+	out, _ := captureLog(t, false)
 	dir := filepath.Join(t.TempDir(), "states")
 	require.NoError(t, os.Mkdir(dir, 0700))
 	f := openStates(t, filepath.Join(dir, "state"))

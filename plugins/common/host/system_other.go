@@ -7,6 +7,6 @@ const noFollow = 0
 // ownerOf returns the user that a file belongs to, if that is known.
 func ownerOf(string) (uid int, known bool) { return 0, false }
 
-func isRoots(string) bool { return true }
+func ownedByRoot(string) bool { return true }
 
 func lockMemory(int) error { return nil }

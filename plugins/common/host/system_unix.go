@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noFollow has a file opened without following a link, and without waiting for the other end of a FIFO.
+// noFollow opens a file without following a link or waiting for the other end of a FIFO.
 const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// ownerOf returns the user that a file, or a link, belongs to, if that is known.
+// ownerOf returns the owner of a file or link, if it is known.
 func ownerOf(path string) (uid int, known bool) {
 	stat, known := statOf(path)
 	if !known {
@@ -21,8 +21,8 @@ func ownerOf(path string) (uid int, known bool) {
 	return int(stat.Uid), true
 }
 
-// isRoots reports whether a folder belongs to root and its group.
-func isRoots(folder string) bool {
+// ownedByRoot reports whether a folder belongs to user root and group root.
+func ownedByRoot(folder string) bool {
 	stat, known := statOf(folder)
 	return known && stat.Uid == 0 && stat.Gid == 0
 }
@@ -36,13 +36,13 @@ func statOf(path string) (stat *syscall.Stat_t, known bool) {
 	return stat, known
 }
 
-// lockMemory tries whether so much memory can be locked, the only way to know: limits differ by user, rights and
-// container.
+// lockMemory returns an error if size bytes of memory can't be locked. It has to try, because limits depend on the
+// user, its capabilities and the container.
 func lockMemory(size int) error {
 	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return err
 	}
-	defer unix.Munmap(memory) //nolint:errcheck // unlocks too
+	defer unix.Munmap(memory) //nolint:errcheck // also unlocks it
 	return unix.Mlock(memory)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// trial returns the flag by which Telegraf has been told to gather once and end, --test, --test-wait or --once, or none.
-// Nothing but Telegraf's command line tells.
+// trial returns the flag that makes Telegraf gather once and exit, --test, --test-wait or --once, or "" if there is
+// none. Only Telegraf's command line shows it.
 func trial() (flag string, err error) {
 	command, err := telegrafCommand()
 	if err != nil {
@@ -26,10 +26,10 @@ func trial() (flag string, err error) {
 	return trialFlag(command[1:]), nil
 }
 
-// telegrafCommand returns the command line of Telegraf. Between it and this process there may be a shell, sudo and the
-// like; where no process above is known to be Telegraf, it is the one right above.
+// telegrafCommand returns the command line of Telegraf. There may be a shell, sudo and the like between Telegraf and
+// this process. If no ancestor is recognized as Telegraf, it returns the parent's command line.
 func telegrafCommand() ([]string, error) {
-	// HOST_PROC may point Telegraf's own inputs at the processes of another system.
+	// Ignore HOST_PROC, which may point Telegraf's inputs to the processes of another system.
 	ctx := context.WithValue(context.Background(), common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
 	p, err := process.NewProcessWithContext(ctx, int32(os.Getppid()))
 	if err != nil {
@@ -50,10 +50,11 @@ func telegrafCommand() ([]string, error) {
 			break
 		}
 	}
-	return parent, nil //nolint:nilerr // who is further up need not be known
+	return parent, nil //nolint:nilerr // the parent is the best guess
 }
 
-// isTelegraf tells by what the program was built from, whatever it is called, or by its name where it can't be read.
+// isTelegraf recognizes Telegraf by its build information, whatever its name, or by its name if the program can't be
+// read.
 func isTelegraf(ctx context.Context, p *process.Process, name string) bool {
 	program, err := p.ExeWithContext(ctx)
 	if err == nil {
@@ -66,7 +67,7 @@ func isTelegraf(ctx context.Context, p *process.Process, name string) bool {
 	return errors.As(err, &unreadable) && strings.Contains(strings.ToLower(filepath.Base(name)), "telegraf")
 }
 
-// trialFlag finds the flag among Telegraf's arguments.
+// trialFlag returns the flag for a trial among Telegraf's arguments, or "".
 func trialFlag(args []string) string {
 	for i, arg := range args {
 		name, value, assigned := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")

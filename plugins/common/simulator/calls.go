@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// LongestCall is the longest that a call can last: so long after its end, an hour's figures are final.
+// LongestCall is the maximum length of a call. An hour's figures are final this long after its end.
 const LongestCall = 40 * time.Minute
 
-// A call's length is a whole number of thousandths of a minute, so that sums are exact whichever way a window is cut.
+// A call's length is a whole number of thousandths of a minute, so that sums are exact however a window is split.
 const (
 	thousandth   = time.Minute / 1000
 	shortestCall = 3 * time.Second / thousandth
@@ -21,10 +21,11 @@ const (
 // Lengths are log-normal, with a mean of about 2.5 minutes.
 var logMedian = math.Log(medianCall)
 
-// everEnded is a time at which all calls have ended.
-var everEnded = time.Date(292277, 1, 1, 0, 0, 0, 0, time.UTC)
+// endOfTime is later than the end of any call.
+var endOfTime = time.Date(292277, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// The shape of a week: how busy each hour of the day and each day is, the busiest being 1. Nights are quiet enough to have empty hours.
+// The shape of a week: the relative number of calls by hour of the day and by weekday, at most 1. Nights are quiet
+// enough to have hours without calls.
 var (
 	byHour = [24]float64{
 		0.012, 0.007, 0.005, 0.005, 0.007, 0.020, 0.110, 0.420, 0.760, 0.940, 1.000, 0.930,
@@ -39,15 +40,16 @@ type call struct {
 	length time.Duration
 }
 
-// calls yields the calls that began in the hour, in order, as a Poisson process: the gaps between calls are exponential. Both draws of
-// a call follow from the seed, the operation and the hour, so the same hour always has the same calls.
+// calls yields the calls that began in the hour, in order. They are a Poisson process, so the gaps between them are
+// exponential. The random numbers follow from the seed, the operation and the hour, so the same hour always has the
+// same calls.
 func (o *operation) calls(h hour) iter.Seq[call] {
 	return func(yield func(call) bool) {
-		dice := rand.New(rand.NewPCG(o.key, scatter(uint64(h.start.Unix()))))
+		rng := rand.New(rand.NewPCG(o.key, splitMix64(uint64(h.start.Unix()))))
 		mean := o.PeakCalls * byHour[h.wall.Hour()] * byWeekday[h.wall.Weekday()]
 		gap := float64(time.Hour) / mean
-		for at := gap * dice.ExpFloat64(); at < float64(h.length); at += gap * dice.ExpFloat64() {
-			minutes := math.Exp(logMedian + callSpread*dice.NormFloat64())
+		for at := gap * rng.ExpFloat64(); at < float64(h.length); at += gap * rng.ExpFloat64() {
+			minutes := math.Exp(logMedian + callSpread*rng.NormFloat64())
 			thousandths := min(max(time.Duration(minutes*1000), shortestCall), LongestCall/thousandth)
 			c := call{begin: time.Duration(at), length: thousandths * thousandth}
 			if h.start.Add(c.begin).Before(o.Since) {
@@ -60,7 +62,7 @@ func (o *operation) calls(h hour) iter.Seq[call] {
 	}
 }
 
-// sum of some calls.
+// sum is the number and the total length of calls.
 type sum struct {
 	calls  int64
 	length time.Duration
@@ -80,7 +82,7 @@ func (o *operation) tally(h hour, now time.Time) sum {
 	return o.tallyWithin(h, 0, h.length, now)
 }
 
-// tallyWithin sums those of the hour's calls that began in [from, to) after its start and have ended by now.
+// tallyWithin sums the hour's calls that began in [from, to) after its start and have ended by now.
 func (o *operation) tallyWithin(h hour, from, to time.Duration, now time.Time) sum {
 	var s sum
 	if !h.start.Before(now) || !h.end().After(o.Since) {
@@ -98,8 +100,8 @@ func (o *operation) tallyWithin(h hour, from, to time.Duration, now time.Time) s
 	return s
 }
 
-// scatter turns a number into one that looks unrelated, so that neighbouring hours and seeds have nothing in common (splitmix64).
-func scatter(x uint64) uint64 {
+// splitMix64 returns a hash of x, so that the calls of neighboring hours and seeds are unrelated.
+func splitMix64(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

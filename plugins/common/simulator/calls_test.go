@@ -10,17 +10,17 @@ import (
 )
 
 //promise:simulator
-func TestRunningHourGrowsThenSettles(t *testing.T) {
+func TestRunningHourGrowsUntilFinal(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Time{}, Operation{})
 	start := time.Date(2026, 1, 19, 10, 0, 0, 0, zone(t, defaultTimezone))
-	settled := start.Add(time.Hour + LongestCall)
+	final := start.Add(time.Hour + LongestCall)
 
 	var before Figures
 	growthAfterEnd := false
-	for now := start; !now.After(settled); now = now.Add(time.Minute) {
+	for now := start; !now.After(final); now = now.Add(time.Minute) {
 		s.SetClock(clock(now))
-		figures := s.At(token, start.Add(17*time.Minute), now) // any instant of the hour will do
+		figures := s.At(token, start.Add(17*time.Minute), now) // any instant of the hour is accepted
 		require.GreaterOrEqual(t, figures.Calls, before.Calls)
 		require.GreaterOrEqual(t, figures.Minutes, before.Minutes)
 		growthAfterEnd = growthAfterEnd || now.After(start.Add(time.Hour)) && figures.Calls > before.Calls
@@ -36,10 +36,10 @@ func TestRunningHourGrowsThenSettles(t *testing.T) {
 	}
 	require.True(t, growthAfterEnd)
 	require.Equal(t, s.Truth(token, start), before)
-	require.Equal(t, before, s.At(token, start, settled.AddDate(50, 0, 0)))
+	require.Equal(t, before, s.At(token, start, final.AddDate(50, 0, 0)))
 }
 
-func TestFutureHasNoCallsYetButATruth(t *testing.T) {
+func TestFutureHasATruthButNoCallsYet(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 19, 9, 0, 0, 0, zone(t, defaultTimezone))
 	s := newTest(t, now, Operation{})
@@ -48,7 +48,7 @@ func TestFutureHasNoCallsYetButATruth(t *testing.T) {
 	require.NotZero(t, s.Truth(token, now.Add(time.Hour)))
 }
 
-// Any window holds what the two parts hold that it is cut into, in settled and in running hours.
+// A window's total is the sum of its parts, wherever it is split, for final and for running hours.
 //
 //promise:simulator
 func TestWindowsAddUp(t *testing.T) {
@@ -58,29 +58,29 @@ func TestWindowsAddUp(t *testing.T) {
 			t.Parallel()
 			now := time.Date(2026, 11, 2, 14, 25, 30, 0, zone(t, name))
 			s := newTest(t, now, Operation{Timezone: name, PeakCalls: 40})
-			dice := rand.New(rand.NewPCG(1, 2))
+			rng := rand.New(rand.NewPCG(1, 2))
 			first := time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC)
-			ask := func(from, to int) []reading {
+			report := func(from, to int) []reading {
 				at := func(second int) string { return first.Add(time.Duration(second) * time.Second).Format(requestLayout) }
 				return readReport(t, s, at(from), at(to))
 			}
 			for range 50 {
-				from := dice.IntN(3 * 86400)
-				to := from + 1 + dice.IntN(3*86400-from)
-				cut := from + dice.IntN(to-from)
-				calls, thousandths := total(ask(from, to))
-				calls1, thousandths1 := total(ask(from, cut))
-				calls2, thousandths2 := total(ask(cut+1, to))
+				from := rng.IntN(3 * 86400)
+				to := from + 1 + rng.IntN(3*86400-from)
+				cut := from + rng.IntN(to-from)
+				calls, thousandths := total(report(from, to))
+				calls1, thousandths1 := total(report(from, cut))
+				calls2, thousandths2 := total(report(cut+1, to))
 				require.Equal(t, calls, calls1+calls2)
 				require.Equal(t, thousandths, thousandths1+thousandths2)
 			}
-			// On whole hours, the rows are the very same.
-			require.Equal(t, ask(0, 3*86400-1), append(ask(0, 50*3600-1), ask(50*3600, 3*86400-1)...))
+			// A split between two hours leaves the rows unchanged.
+			require.Equal(t, report(0, 3*86400-1), append(report(0, 50*3600-1), report(50*3600, 3*86400-1)...))
 		})
 	}
 }
 
-func TestWindowInsideAnHourIsPartTotal(t *testing.T) {
+func TestWindowInsideAnHourIsPartialTotal(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), Operation{})
 	whole := readReport(t, s, "20260119100000", "20260119105959")
@@ -108,14 +108,14 @@ func TestEverythingFollowsFromTheSeed(t *testing.T) {
 		return all
 	}
 	original := figures(1, "0001", "a", false)
-	require.Equal(t, original, figures(1, "0001", "a", true), "whatever is asked first")
+	require.Equal(t, original, figures(1, "0001", "a", true), "the order of requests matters")
 	require.NotEqual(t, original, figures(2, "0001", "a", false))
 	require.NotEqual(t, original, figures(1, "0002", "a", false))
 	require.NotEqual(t, original, figures(1, "0001", "b", false))
 }
 
-// A change of this package must not change figures that somebody has noted down.
-func TestFiguresStayWhatTheyWere(t *testing.T) {
+// A change of this package must not change the figures of a seed, because users may have noted them.
+func TestFiguresAreStable(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Time{}, Operation{})
 	require.Equal(t, Figures{Calls: 115, Minutes: 305.308}, s.Truth(token, time.Date(2026, 1, 19, 15, 0, 0, 0, time.UTC)))

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Fault is a way in which a request goes wrong, whatever it asked for. Faults meet requests with a valid token that no rule on
-// simultaneity or quota refuses; they count towards the quota.
+// Fault is a way in which a request fails, independent of its parameters. Faults apply to requests with a valid token
+// that are within the limits on simultaneous requests and on the quota. These requests count towards the quota.
 type Fault string
 
-// The faults; Help tells each one's effect. Those with a status are answered with the API's text for it, where one is documented.
+// The faults. Help describes each of them. Faults with a status have the API's text for it, if one is documented.
 const (
 	FaultUnknownAPI       Fault = "unknown-api"
 	FaultParameters       Fault = "parameters"
@@ -43,7 +43,7 @@ const (
 	FaultSlow             Fault = "slow"
 )
 
-// catalogue lists the faults with their effects.
+// catalogue lists the faults with their descriptions.
 var catalogue = []struct {
 	fault Fault
 	help  string
@@ -78,10 +78,10 @@ var catalogue = []struct {
 	{FaultSlow, `the correct response, in 20 pieces a quarter of a second apart`},
 }
 
-// retryAfter is what Retry-After says, in seconds.
+// retryAfter is the value of Retry-After, in seconds.
 const retryAfter = "30"
 
-// Faults lists all faults.
+// Faults returns all faults.
 func Faults() []Fault {
 	faults := make([]Fault, len(catalogue))
 	for i, entry := range catalogue {
@@ -90,7 +90,7 @@ func Faults() []Fault {
 	return faults
 }
 
-// Help says what the fault does.
+// Help returns the description of the fault.
 func (f Fault) Help() string {
 	for _, entry := range catalogue {
 		if entry.fault == f {
@@ -100,7 +100,8 @@ func (f Fault) Help() string {
 	return ""
 }
 
-// ParseFaults reads a list of faults separated by commas; an empty one is all faults.
+// ParseFaults parses a list of faults separated by commas. An empty list is all faults, and an unknown fault is an
+// error.
 func ParseFaults(list string) ([]Fault, error) {
 	if strings.TrimSpace(list) == "" {
 		return Faults(), nil
@@ -116,43 +117,44 @@ func ParseFaults(list string) ([]Fault, error) {
 	return faults, nil
 }
 
-// failures is what shall go wrong: first the script, then some requests by chance.
+// failures says which requests fail: the script comes first, then requests fail at random.
 type failures struct {
 	script []Fault
 	rate   float64
 	faults []Fault
 }
 
-// SetFaults makes requests fail with the probability rate, from 0 to 1, each time with one of the faults, or of all faults when none are
-// named. It holds for operations without a rate of their own.
+// SetFaults makes requests fail with the probability rate, from 0 to 1, each with one of the faults at random, or of
+// all faults if none are given. It applies to operations without their own rate, and panics if the rate or a fault is
+// invalid.
 func (s *Simulator) SetFaults(rate float64, faults ...Fault) {
-	s.chance.Lock()
-	defer s.chance.Unlock()
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
 	s.failures.setRate(rate, faults)
 }
 
-// SetFaultsFor is SetFaults for one operation; a rate of 0 then keeps it free from faults by chance.
+// SetFaultsFor is like SetFaults, for one operation. A rate of 0 exempts the operation from random faults.
 func (s *Simulator) SetFaultsFor(token string, rate float64, faults ...Fault) {
 	o := s.operation(token)
-	s.chance.Lock()
-	defer s.chance.Unlock()
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
 	s.failuresOf(o).setRate(rate, faults)
 }
 
-// Script gives the operation's next requests these faults, in order and after those already scripted; an empty Fault is a normal answer.
-// With an empty token, the script is for the next requests of any operation that has no script of its own left.
+// Script queues faults for the operation's next requests, after those already queued. An empty Fault is a normal
+// response. With an empty token, the faults are for the next requests of any operation whose own queue is empty.
 func (s *Simulator) Script(token string, faults ...Fault) {
 	for _, fault := range faults {
 		if fault != "" {
-			mustKnow(fault)
+			mustExist(fault)
 		}
 	}
 	var o *operation
 	if token != "" {
 		o = s.operation(token)
 	}
-	s.chance.Lock()
-	defer s.chance.Unlock()
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
 	f := &s.failures
 	if o != nil {
 		f = s.failuresOf(o)
@@ -160,7 +162,7 @@ func (s *Simulator) Script(token string, faults ...Fault) {
 	f.script = append(f.script, faults...)
 }
 
-// failuresOf returns an operation's own failures; until a rate is set, the rate is that of all.
+// failuresOf returns an operation's own failures. A negative rate means that the common rate applies.
 func (s *Simulator) failuresOf(o *operation) *failures {
 	if s.perToken[o] == nil {
 		s.perToken[o] = &failures{rate: -1}
@@ -173,7 +175,7 @@ func (f *failures) setRate(rate float64, faults []Fault) {
 		panic(fmt.Sprintf("simulator: a rate is from 0 to 1, not %v", rate))
 	}
 	for _, fault := range faults {
-		mustKnow(fault)
+		mustExist(fault)
 	}
 	if len(faults) == 0 {
 		faults = Faults()
@@ -181,16 +183,16 @@ func (f *failures) setRate(rate float64, faults []Fault) {
 	f.rate, f.faults = rate, slices.Clone(faults)
 }
 
-func mustKnow(fault Fault) {
+func mustExist(fault Fault) {
 	if !slices.Contains(Faults(), fault) {
 		panic(fmt.Sprintf("simulator: there is no fault %q", fault))
 	}
 }
 
-// nextFault says what shall go wrong with a request of the operation, if anything.
+// nextFault returns the fault for the operation's next request, or "" for none.
 func (s *Simulator) nextFault(o *operation) Fault {
-	s.chance.Lock()
-	defer s.chance.Unlock()
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
 	own, all := s.perToken[o], &s.failures
 	for _, f := range []*failures{own, all} {
 		if f != nil && len(f.script) > 0 {
@@ -203,15 +205,16 @@ func (s *Simulator) nextFault(o *operation) Fault {
 	if own != nil && own.rate >= 0 {
 		f = own
 	}
-	if f.rate <= 0 || s.dice.Float64() >= f.rate {
+	if f.rate <= 0 || s.rng.Float64() >= f.rate {
 		return ""
 	}
-	return f.faults[s.dice.IntN(len(f.faults))]
+	return f.faults[s.rng.IntN(len(f.faults))]
 }
 
-// spoil returns the answer that a fault replaces the right one with. Faults of the connection keep the right one: see exchange.send.
-func (f Form) spoil(fault Fault, right answer) answer {
-	refuse := func(r refusal) answer { return f.refuse(r.status, r.status, r.text) }
+// applyFault returns the response that replaces the normal one because of a fault. Faults of the connection keep the
+// normal one: see exchange.send.
+func (f Form) applyFault(fault Fault, normal response) response {
+	refuse := func(r refusal) response { return f.refuse(r.status, r.status, r.text) }
 	retry := map[string]string{"Retry-After": retryAfter}
 	switch fault {
 	case FaultUnknownAPI:
@@ -231,21 +234,21 @@ func (f Form) spoil(fault Fault, right answer) answer {
 	case FaultMaintenance:
 		return f.refuse(http.StatusForbidden, http.StatusForbidden, "API consumption is temporarily disabled")
 	case FaultMaintenanceEmpty:
-		return answer{status: http.StatusForbidden, contentType: jsonType, measured: true}
+		return response{status: http.StatusForbidden, contentType: jsonType, hasLength: true}
 	case FaultNotFound:
 		return page(http.StatusNotFound, "Not Found")
 	case FaultConflict:
 		return f.refuse(http.StatusConflict, http.StatusConflict, "")
 	case FaultTooMany:
-		a := f.refuse(http.StatusTooManyRequests, http.StatusTooManyRequests, "TOO MANY REQUESTS")
-		a.header = retry
-		return a
+		resp := f.refuse(http.StatusTooManyRequests, http.StatusTooManyRequests, "TOO MANY REQUESTS")
+		resp.header = retry
+		return resp
 	case FaultServerError:
 		return f.refuse(http.StatusInternalServerError, http.StatusInternalServerError, "INTERNAL SERVER ERROR")
 	case FaultUnavailable:
-		a := page(http.StatusServiceUnavailable, "Service Unavailable")
-		a.header = retry
-		return a
+		resp := page(http.StatusServiceUnavailable, "Service Unavailable")
+		resp.header = retry
+		return resp
 	case FaultBody403:
 		return f.refuse(http.StatusOK, errBadToken.status, errBadToken.text)
 	case FaultBody500:
@@ -255,21 +258,21 @@ func (f Form) spoil(fault Fault, right answer) answer {
 	case FaultHTMLError:
 		return page(http.StatusBadGateway, "Bad Gateway")
 	case FaultEmptyBody:
-		return answer{status: http.StatusOK, contentType: jsonType, measured: true}
+		return response{status: http.StatusOK, contentType: jsonType, hasLength: true}
 	case FaultWrongShape:
 		return f.envelope(http.StatusOK, http.StatusOK, "", "1 records were found", `"2026011819"`)
 	case FaultNotice:
-		right.body = "<br />\n<b>Notice</b>:  Undefined index: date_ini in <b>/var/www/html/api/v2/reports_manager.php</b> on line <b>512</b><br />\n" +
-			right.body
+		normal.body = "<br />\n<b>Notice</b>:  Undefined index: date_ini in <b>/var/www/html/api/v2/reports_manager.php</b> on line <b>512</b><br />\n" +
+			normal.body
 	case FaultNoticeAfter:
-		right.body += "\nWarning: Undefined array key \"date_ini\" in /var/www/html/api/v2/reports_manager.php on line 512\n"
+		normal.body += "\nWarning: Undefined array key \"date_ini\" in /var/www/html/api/v2/reports_manager.php on line 512\n"
 	case FaultTruncated:
-		right.body = right.body[:len(right.body)/2]
-		right.measured = true
-		return right
+		normal.body = normal.body[:len(normal.body)/2]
+		normal.hasLength = true
+		return normal
 	case FaultDropped:
-		right.measured = true
-		return right
+		normal.hasLength = true
+		return normal
 	}
-	return right
+	return normal
 }

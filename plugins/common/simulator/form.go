@@ -7,32 +7,33 @@ import (
 	"time"
 )
 
-// Form is how an operation's answers look, over all forms that the vendor documents or public clients have met. The zero value is the
-// form that the documentation shows first; every field but Layout and the bools takes the words listed at it.
+// Form is the form of an operation's responses. It covers all forms that the vendor documents or that public clients
+// have seen. The zero value is the first form in the documentation. Except for Layout and the bools, each field is one
+// of the words in its comment.
 type Form struct {
 	Code  string // "number" (default): 200; "string": "200"; "blank": ""
-	Error string // where there is none: "null" (default): null; "empty": ""; "word": "null"
+	Error string // without an error: "null" (default): null; "empty": ""; "word": "null"
 	Msg   string // "english" (default): "3 records were found"; "miscounted": with a wrong count; "indented": with a leading blank; "spanish"
 
-	Data        string // how data holds rows: "list" (default); "row": a single one in no list; "index": an object by index; "index-1": the same from 1
-	Key         string // of a row's hour: "date" (default); "day"; "hour": "08:00" without a date; "date-hour": a date alone in "date", "08" in "hour"
-	Layout      string // of a row's hour, as a layout of Go's package time; default "2006010215"
-	NumericDate bool   // the hour is a JSON number where it is all digits, or without a date
+	Data        string // the rows in data: "list" (default); "row": a single row without a list; "index": an object by index; "index-1": the same from 1
+	Key         string // key of a row's hour: "date" (default); "day"; "hour": "08:00" without a date; "date-hour": only a date in "date", "08" in "hour"
+	Layout      string // format of a row's hour for package time; default "2006010215"
+	NumericDate bool   // the hour is a JSON number if it is all digits or without a date
 
 	Numbers bool // calls and minutes are JSON numbers, not strings
-	Comma   bool // minutes have a decimal comma, and are a string always
-	Clock   bool // minutes are HH:MM:SS, rounded to the second, and are a string always
+	Comma   bool // minutes have a decimal comma, and are always a string
+	Clock   bool // minutes are HH:MM:SS, rounded to the second, and are always a string
 
 	EmptyHours string // hours without calls: "omitted" (default), or listed with "zeros", "empty" "", "blank" " ", "dash" "-", or "null"
-	Stray      bool   // adds a row with a part-total, filed under the hour before the window
+	Stray      bool   // adds a row with a partial total for the hour before the window
 
-	NoRecords string // an answer without rows: "refused" (default): 404 "Validate dates entered"; "empty": 200 and []; "null": 200 and null
+	NoRecords string // a response without rows: "refused" (default): 404 "Validate dates entered"; "empty": 200 and []; "null": 200 and null
 
-	Text      string // where an error's text is: "both" (default), "error", or "msg"
-	MixedCase bool   // an error's text is not in capitals
+	Text      string // the field with an error's text: "both" (default), "error", or "msg"
+	MixedCase bool   // an error's text is not in upper case
 }
 
-// check names the first field with a wrong value.
+// check returns an error about the first invalid field.
 func (f Form) check() error {
 	for _, field := range []struct {
 		name, value string
@@ -68,11 +69,11 @@ func (f Form) layout() string {
 // Preset is a form with a name.
 type Preset struct {
 	Name string
-	Help string // what is special about it
+	Help string // how it differs from the default
 	Form Form
 }
 
-// Presets lists one form for each documented variation, the default first.
+// Presets returns one form for each documented variation, starting with the default.
 func Presets() []Preset {
 	return []Preset{
 		{"default", "as documented", Form{}},

@@ -9,7 +9,7 @@ import (
 )
 
 //promise:simulator
-func TestSettledHoursAreTheTruthInEveryForm(t *testing.T) {
+func TestFinalHoursAreTheTruthInEveryForm(t *testing.T) {
 	t.Parallel()
 	for _, preset := range Presets() {
 		t.Run(preset.Name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSettledHoursAreTheTruthInEveryForm(t *testing.T) {
 	}
 }
 
-// The bodies are written out, for the one row of an hour and for none.
+// TestForms compares whole bodies: for an hour with calls and for one without.
 //
 //promise:simulator
 func TestForms(t *testing.T) {
@@ -111,17 +111,17 @@ func TestForms(t *testing.T) {
 			t.Parallel()
 			s := newTest(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Operation{})
 			s.SetForm(token, test.form)
-			w := ask(s, reportTarget("20260119100000", "20260119105959"), token)
+			w := get(s, reportTarget("20260119100000", "20260119105959"), token)
 			require.Equal(t, http.StatusOK, w.Code)
 			require.Equal(t, test.busy, w.Body.String())
-			w = ask(s, reportTarget("20260118030000", "20260118035959"), token)
+			w = get(s, reportTarget("20260118030000", "20260118035959"), token)
 			require.Equal(t, test.statusOfNoRows, w.Code)
 			require.Equal(t, test.nothing, w.Body.String())
 		})
 	}
 }
 
-func TestWrongFormsAreRefused(t *testing.T) {
+func TestInvalidFormsAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, form := range []Form{
 		{Code: "x"}, {Data: "x"}, {Error: "x"}, {Msg: "x"}, {Key: "x"}, {EmptyHours: "x"}, {NoRecords: "x"}, {Text: "x"},

@@ -17,10 +17,10 @@ import (
 
 const token = "a-token"
 
-// clock returns a clock that stands.
+// clock returns a clock that always shows now.
 func clock(now time.Time) func() time.Time { return func() time.Time { return now } }
 
-// newTest returns a simulator whose clock stands, with one operation; what the operation leaves out is filled in.
+// newTest returns a simulator with a stopped clock and one operation. Empty fields of the operation get defaults.
 func newTest(t testing.TB, now time.Time, o Operation) *Simulator {
 	t.Helper()
 	if o.Server == "" {
@@ -46,23 +46,23 @@ func newRequest(target, token string) *http.Request {
 	return r
 }
 
-// ask answers a request without a network.
-func ask(s *Simulator, target, token string) *httptest.ResponseRecorder {
+// get serves a request without a network.
+func get(s *Simulator, target, token string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, newRequest(target, token))
 	return w
 }
 
-// reading of a row in any form; blank where it holds a placeholder.
+// reading is a row of any form. blank is set if the row has placeholders.
 type reading struct {
-	label string // digits, ten of them, or two without a date
+	label string // ten digits, or two without a date
 	Figures
 	blank bool
 }
 
 var notDigits = regexp.MustCompile(`\D`)
 
-// read reads an answer in any form.
+// read parses a response of any form.
 func read(t testing.TB, w *httptest.ResponseRecorder) []reading {
 	t.Helper()
 	var envelope struct {
@@ -151,10 +151,10 @@ func list(t testing.TB, data any) (rows []map[string]any) {
 
 func readReport(t testing.TB, s *Simulator, from, to string) []reading {
 	t.Helper()
-	return read(t, ask(s, reportTarget(from, to), token))
+	return read(t, get(s, reportTarget(from, to), token))
 }
 
-// total of readings; minutes in thousandths, so that totals can be compared.
+// total sums readings. Minutes are in thousandths, so that totals can be compared exactly.
 func total(rows []reading) (calls, thousandths int64) {
 	for _, r := range rows {
 		calls += r.Calls

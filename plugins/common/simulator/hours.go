@@ -2,12 +2,13 @@ package simulator
 
 import "time"
 
-// hour is an hour of a local clock: a time in which the clock shows one hour and runs evenly. Where the clock is put forward or back
-// inside an hour, it is the part before or after; where daylight saving repeats an hour, it is one of the two.
+// hour is an hour of a local clock: a period in which the clock shows one hour and runs evenly. If the clock is set
+// forward or back within an hour, it is the part before or after. If daylight saving time repeats an hour, it is one of
+// the two.
 type hour struct {
 	start  time.Time
 	length time.Duration
-	wall   time.Time // what the clock shows at the start, written as a time in UTC, so that labels can be compared and counted with
+	wall   time.Time // local time at the start, as a time in UTC, so that labels can be compared and counted
 }
 
 func (h hour) end() time.Time   { return h.start.Add(h.length) }
@@ -28,20 +29,21 @@ func hourAt(t time.Time) hour {
 	return hour{start: start, length: end.Sub(start), wall: wall.Add(start.Sub(t))}
 }
 
-// shifts tells whether the clock jumps at t; a zone can also change only its name.
+// shifts reports whether the clock jumps at t. A zone may also change only its name.
 func shifts(t time.Time) bool {
 	_, before := t.Add(-1).Zone()
 	_, after := t.Zone()
 	return before != after
 }
 
-// wallOf returns what the clock of t's location shows, as a time in UTC.
+// wallOf returns the local time of t's location, as a time in UTC.
 func wallOf(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// instantOf is the inverse of wallOf, as far as there is one: some instant at or next to which the zone's clock shows wall.
+// instantOf is the inverse of wallOf where there is one. It returns an instant at or near which the zone's clock shows
+// wall.
 func instantOf(wall time.Time, zone *time.Location) time.Time {
 	return time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
 }

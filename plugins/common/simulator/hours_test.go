@@ -14,8 +14,8 @@ func TestHoursFollowTheLocalClock(t *testing.T) {
 	}{
 		"Asia/Kolkata":        {"2026-01-19T05:10:00Z", "2026-01-19T04:30:00Z", "2026-01-19T05:30:00Z", "2026011910"},
 		"Asia/Kathmandu":      {"2026-01-19T05:10:00Z", "2026-01-19T04:15:00Z", "2026-01-19T05:15:00Z", "2026011910"},
-		"America/St_Johns":    {"2010-11-07T02:30:30Z", "2010-11-07T02:30:00Z", "2010-11-07T02:31:00Z", "2010110700"}, // put back at 00:01
-		"Australia/Lord_Howe": {"2026-04-04T15:10:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z", "2026040501"}, // put back by half an hour
+		"America/St_Johns":    {"2010-11-07T02:30:30Z", "2010-11-07T02:30:00Z", "2010-11-07T02:31:00Z", "2010110700"}, // set back at 00:01
+		"Australia/Lord_Howe": {"2026-04-04T15:10:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z", "2026040501"}, // set back by half an hour
 	} {
 		instant, err := time.Parse(time.RFC3339, test.at)
 		require.NoError(t, err)
@@ -26,7 +26,7 @@ func TestHoursFollowTheLocalClock(t *testing.T) {
 	}
 }
 
-// Hours follow each other without gaps, whatever the clock does, and every instant of an hour is in that hour.
+// Hours follow each other without gaps, whatever the clock does, and every instant of an hour belongs to that hour.
 //
 //promise:simulator
 func TestHoursTile(t *testing.T) {
@@ -65,7 +65,7 @@ func TestRepeatedHour(t *testing.T) {
 			require.InDelta(t, a.Minutes+b.Minutes, rows[1].Minutes, 1e-9)
 		}
 		require.Equal(t, s.Truth(token, second.Add(time.Hour)), rows[len(rows)-1].Figures)
-		require.Equal(t, rows[1:len(rows)-1], readReport(t, s, "20261101010000", "20261101015959"), "asked for alone")
+		require.Equal(t, rows[1:len(rows)-1], readReport(t, s, "20261101010000", "20261101015959"), "in a window of its own")
 	}
 }
 

@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// LedgerSize is how many requests the ledger remembers; older ones are forgotten.
+// LedgerSize is the maximum number of requests in the ledger. Older requests are dropped.
 const LedgerSize = 100_000
 
-// Request is what the ledger notes of one request.
+// Request is the ledger's record of a request.
 type Request struct {
-	Start, End       time.Time // real time, from arrival to the last bytes of the answer; End is zero while it is being answered
-	SimStart, SimEnd time.Time // the same by the simulated clock; the answer shows figures as visible at SimStart
-	Server           string    // digits; empty when neither path nor host name one
+	Start, End       time.Time // real time, from arrival to the last bytes of the response; End is zero until then
+	SimStart, SimEnd time.Time // the same by the simulated clock; the response shows figures as visible at SimStart
+	Server           string    // digits; empty if neither path nor host names one
 	Token            string    // as sent, valid or not
 	API              string    // as sent, e.g. "diagram_1_2"
-	From, To         time.Time // the window in the operation's zone, To being the last second included; zero when there is no valid one
+	From, To         time.Time // the window in the operation's zone, including the second To; zero if there is no valid window
 	Query            string    // as sent
 	UserAgent        string
-	Status           int   // HTTP status answered; 0 when none was, as yet or at all
-	InFlight         int   // requests of this token in flight at its start, itself included; 0 when the token is not valid
-	Fault            Fault // the fault it met; empty when it was answered by the rules
+	Status           int   // HTTP status of the response; 0 if there is none, or none yet
+	InFlight         int   // requests of this token in flight at its start, including this one; 0 if the token is invalid
+	Fault            Fault // the fault that was applied; empty if none
 }
 
-// ledger keeps the latest requests, as a ring once it is full.
+// ledger stores the latest requests, as a ring once it is full.
 type ledger struct {
 	mu      sync.Mutex
 	entries []*Request
 	oldest  int
 }
 
-// Ledger returns the latest requests in the order of their arrival, up to LedgerSize. A client that has read an answer to its end finds
-// that request complete.
+// Ledger returns the latest requests in the order of their arrival, up to LedgerSize. A client that has read a whole
+// response finds that request complete.
 func (s *Simulator) Ledger() []Request {
 	l := &s.ledger
 	l.mu.Lock()
@@ -43,14 +43,14 @@ func (s *Simulator) Ledger() []Request {
 	return requests
 }
 
-// ResetLedger forgets all requests.
+// ResetLedger removes all requests.
 func (s *Simulator) ResetLedger() {
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
 	s.ledger.entries, s.ledger.oldest = nil, 0
 }
 
-// add enters a request, which may be changed through note afterwards.
+// add adds a request. It may only be changed through note afterwards.
 func (l *ledger) add(r *Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,7 +62,7 @@ func (l *ledger) add(r *Request) {
 	l.oldest = (l.oldest + 1) % LedgerSize
 }
 
-// note makes a change to an entry.
+// note changes an entry while holding the lock.
 func (l *ledger) note(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

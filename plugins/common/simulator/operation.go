@@ -14,33 +14,33 @@ import (
 const (
 	defaultTimezone  = "America/Bogota"
 	defaultPeakCalls = 120
-	callsPerLicence  = 1000 // requests a day; source: vendor documentation
-	simultaneous     = 2    // requests a token; source: vendor documentation
+	callsPerLicence  = 1000 // requests per day; source: vendor documentation
+	simultaneous     = 2    // requests per token; source: vendor documentation
 )
 
 // Operation is one customer's wolkvox operation.
 type Operation struct {
-	Server       string    // digits, e.g. "0001"; several operations may share a server, told apart by token
+	Server       string    // digits, e.g. "0001"; operations may share a server and are then distinguished by token
 	Token        string    // unique in a simulator
-	Timezone     string    // of the clock that the report counts hours by, as in the IANA database; default "America/Bogota"
+	Timezone     string    // IANA time zone of the report's hours; default "America/Bogota"
 	Licences     int       // the daily quota is 1000 requests × Licences; default 1
 	PeakCalls    float64   // mean number of calls in the busiest hour of the week, up to 1,000,000; default 120
-	Since        time.Time // no calls began before it; zero: there were always calls
-	RepeatedHour string    // where daylight saving repeats an hour: "once" (default, one row with the sum) or "twice" (two rows, in order)
-	Form         Form      // how answers look
+	Since        time.Time // no calls began before it; zero: no limit
+	RepeatedHour string    // if daylight saving time repeats an hour: "once" (default, one row with the sum) or "twice" (two rows, in order)
+	Form         Form      // form of the responses
 }
 
-// operation is an Operation in service.
+// operation is an Operation at run time.
 type operation struct {
 	Operation
-	key  uint64 // what its calls follow from: stays when the token changes
+	key  uint64 // seed of its calls; stays when the token changes
 	zone *time.Location
 
 	form atomic.Pointer[Form]
 
 	mu          sync.Mutex
 	inFlight    int
-	day         string // the local day that the counts below belong to
+	day         string // local day of the counts below
 	used        int
 	usedByToken int
 }
@@ -83,22 +83,22 @@ func newOperation(seed uint64, o Operation) (*operation, error) {
 
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(o.Server + "\x00" + o.Token)) // never fails
-	added := &operation{Operation: o, key: scatter(seed ^ scatter(hash.Sum64())), zone: zone}
+	added := &operation{Operation: o, key: splitMix64(seed ^ splitMix64(hash.Sum64())), zone: zone}
 	added.form.Store(&o.Form)
 	return added, nil
 }
 
-// enter counts a request in and says how many are now in flight, itself included, and whether a rule refuses it. Every request that
-// enters must leave, refused or not.
+// enter registers a request. It returns how many are in flight, including this one, and the rule that refuses it, if
+// any. Each call of enter needs a call of leave, even after a refusal.
 func (o *operation) enter(now time.Time) (inFlight int, refusal error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.turn(now)
+	o.resetDaily(now)
 	o.inFlight++
 	if o.used >= o.quota() {
 		return o.inFlight, errQuota
 	}
-	o.used++ // whatever it returns; source: vendor documentation
+	o.used++ // whatever the response; source: vendor documentation
 	o.usedByToken++
 	if o.inFlight > simultaneous {
 		return o.inFlight, errSimultaneous
@@ -115,20 +115,20 @@ func (o *operation) leave() {
 func (o *operation) usage(now time.Time) (used, usedByToken int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.turn(now)
+	o.resetDaily(now)
 	return o.used, o.usedByToken
 }
 
 func (o *operation) quota() int { return callsPerLicence * o.Licences }
 
-// turn starts the counts again when the local day has changed.
-func (o *operation) turn(now time.Time) {
+// resetDaily resets the counts if the local day has changed.
+func (o *operation) resetDaily(now time.Time) {
 	if day := now.In(o.zone).Format(time.DateOnly); day != o.day {
 		o.day, o.used, o.usedByToken = day, 0, 0
 	}
 }
 
-// refusal is an error that the API answers with: the status and the text. source: vendor documentation, where not said otherwise.
+// refusal is an error response of the API, with status and text. source: vendor documentation, unless stated otherwise.
 type refusal struct {
 	status int
 	text   string
@@ -145,14 +145,14 @@ var (
 	errSimultaneous = refusal{http.StatusForbidden, "EXCEEDS THE LIMIT OF SIMULTANEOUS REQUESTS PER TOKEN (2)"}
 	errNoRecords    = refusal{http.StatusNotFound, "Validate dates entered"} // source: seen in public clients
 
-	// How these are answered is unknown; the texts are invented.
+	// The API's responses to these are unknown; the texts are invented.
 	errMethod     = refusal{http.StatusMethodNotAllowed, "ONLY THE METHOD GET IS ALLOWED"}
 	errDateFormat = refusal{http.StatusBadRequest, "DATES MUST HAVE THE FORMAT YYYYMMDDHHIISS"}
 	errDateOrder  = refusal{http.StatusBadRequest, "DATE_INI MUST NOT BE LATER THAN DATE_END"}
 	errDateRange  = refusal{http.StatusBadRequest, "THE DATES MUST NOT SPAN MORE THAN 31 DAYS"}
 )
 
-// refusalOf returns the refusal in err; anything else would be a mistake in this package.
+// refusalOf returns the refusal in err. It panics if there is none, which is a mistake in this package.
 func refusalOf(err error) refusal {
 	var r refusal
 	if !errors.As(err, &r) {

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	requestLayout = "20060102150405" // source: vendor documentation
-	longestWindow = 31               // calendar days; source: vendor documentation
-	longestJump   = 25 * time.Hour   // more than any clock has ever been put forward or back by
+	requestLayout  = "20060102150405" // source: vendor documentation
+	maxWindowDays  = 31               // calendar days; source: vendor documentation
+	maxClockChange = 25 * time.Hour   // more than any clock was ever set forward or back
 )
 
-// window is what a report was asked for, in what the local clock shows (see wallOf): from the first to the last second, both included.
+// window is the requested period in local time (see wallOf), from the first to the last second, inclusive.
 type window struct{ first, last time.Time }
 
-// windowOf reads a report's window from its parameters, or says which rule it breaks.
+// windowOf parses the window of a report's parameters. The error is the rule that they break.
 func windowOf(query url.Values) (window, error) {
 	first, last := query.Get("date_ini"), query.Get("date_end")
 	if first == "" || last == "" {
@@ -33,8 +33,8 @@ func windowOf(query url.Values) (window, error) {
 	if w.last.Before(w.first) {
 		return window{}, errDateOrder
 	}
-	const day = 24 * time.Hour // as it always is in UTC
-	if days := w.last.Truncate(day).Sub(w.first.Truncate(day))/day + 1; days > longestWindow {
+	const day = 24 * time.Hour // wall times are in UTC, so every day has 24 hours
+	if days := w.last.Truncate(day).Sub(w.first.Truncate(day))/day + 1; days > maxWindowDays {
 		return window{}, errDateRange
 	}
 	return w, nil
@@ -48,21 +48,21 @@ func parseWall(text string) (time.Time, error) {
 	return wall, nil
 }
 
-// row of a report: an hour of the clock, and those of its calls that began within the window.
+// row is a row of a report: an hour of the local clock, with its calls that began within the window.
 type row struct {
-	label time.Time // the hour, as the local clock shows it
-	until time.Time // what the local clock shows at its end
+	label time.Time // the hour in local time
+	until time.Time // local time at its end
 	sum   sum
 }
 
 // report returns a row for each hour of the window, with or without calls, as visible at now.
 func (o *operation) report(w window, now time.Time) []row {
 	var rows []row
-	latest := make(map[time.Time]int) // row of a label
+	latest := make(map[time.Time]int) // index of the latest row with a label
 	end := w.last.Add(time.Second)
-	stop := instantOf(end, o.zone).Add(longestJump)
+	stop := instantOf(end, o.zone).Add(maxClockChange)
 	var h hour
-	for t := instantOf(w.first, o.zone).Add(-longestJump); t.Before(stop); t = h.end() {
+	for t := instantOf(w.first, o.zone).Add(-maxClockChange); t.Before(stop); t = h.end() {
 		h = hourAt(t)
 		from, to := max(0, w.first.Sub(h.wall)), min(h.length, end.Sub(h.wall))
 		if from >= to {
@@ -78,13 +78,14 @@ func (o *operation) report(w window, now time.Time) []row {
 		latest[r.label] = len(rows)
 		rows = append(rows, r)
 	}
-	if o.RepeatedHour != "twice" { // a clock put back into another hour
+	if o.RepeatedHour != "twice" { // a clock may be set back into another hour
 		slices.SortStableFunc(rows, func(a, b row) int { return a.label.Compare(b.label) })
 	}
 	return rows
 }
 
-// stray returns a row for the hour before the window, with only those of its calls that lasted beyond its end, and one at least.
+// stray returns a row for the hour before the window. It counts only calls that lasted beyond the hour's end, or one
+// short call if there are none.
 func (o *operation) stray(w window, now time.Time) row {
 	label := w.first.Truncate(time.Hour).Add(-time.Hour)
 	h := hourAt(instantOf(label, o.zone))

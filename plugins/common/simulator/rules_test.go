@@ -52,8 +52,8 @@ func TestRules(t *testing.T) {
 		"32 days":         {reportTarget("20260101235959", "20260201000000"), token, 400, "SPAN MORE THAN 31 DAYS"},
 		"31 days, no row": {reportTarget("20270101000000", "20270131235959"), token, 404, "Validate dates entered"},
 	} {
-		// Not in parallel: more than two would be simultaneous.
-		w := ask(s, test.target, test.token)
+		// Not in parallel, because more than two simultaneous requests are refused.
+		w := get(s, test.target, test.token)
 		require.Equal(t, test.status, w.Code, name)
 		require.Contains(t, w.Body.String(), test.text, name)
 		if test.text != "Not Found" {
@@ -70,7 +70,7 @@ func TestRules(t *testing.T) {
 	require.Equal(t, http.MethodGet, w.Header().Get("Allow"))
 }
 
-// Days are those of the calendar: those on which the clock is put forward or back are days as well.
+// The limit is in calendar days, including those on which the clock is set forward or back.
 //
 //promise:simulator
 func TestLongestWindow(t *testing.T) {
@@ -79,16 +79,16 @@ func TestLongestWindow(t *testing.T) {
 		s := newTest(t, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Operation{Timezone: name, PeakCalls: 1, Form: Form{EmptyHours: "zeros"}})
 		for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() == 2026; day = day.AddDate(0, 0, 15) {
 			from := day.Format(requestLayout)
-			w := ask(s, reportTarget(from, day.AddDate(0, 0, 31).Add(-time.Second).Format(requestLayout)), token)
+			w := get(s, reportTarget(from, day.AddDate(0, 0, 31).Add(-time.Second).Format(requestLayout)), token)
 			require.Equal(t, http.StatusOK, w.Code, from)
 			require.InDelta(t, 744, strings.Count(w.Body.String(), `"date"`), 1)
-			w = ask(s, reportTarget(from, day.AddDate(0, 0, 31).Format(requestLayout)), token)
+			w = get(s, reportTarget(from, day.AddDate(0, 0, 31).Format(requestLayout)), token)
 			require.Equal(t, http.StatusBadRequest, w.Code, from)
 		}
 	}
 }
 
-// hold starts so many requests that hang, and returns once they do; end ends them.
+// hold starts count requests that hang, and returns once they do. end ends them.
 func hold(t *testing.T, s *Simulator, token string, count int) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,16 +121,16 @@ func TestAtMostTwoRequestsAtATime(t *testing.T) {
 	target := reportTarget("20260119000000", "20260119235959")
 
 	end := hold(t, s, token, 1)
-	require.Equal(t, http.StatusOK, ask(s, target, token).Code)
+	require.Equal(t, http.StatusOK, get(s, target, token).Code)
 	end()
 	s.ResetLedger()
 	end = hold(t, s, token, 2)
-	w := ask(s, target, token)
+	w := get(s, target, token)
 	require.Equal(t, http.StatusForbidden, w.Code)
 	require.Contains(t, w.Body.String(), "EXCEEDS THE LIMIT OF SIMULTANEOUS REQUESTS PER TOKEN (2)")
-	require.Equal(t, http.StatusOK, ask(s, target, "another").Code)
+	require.Equal(t, http.StatusOK, get(s, target, "another").Code)
 	end()
-	require.Equal(t, http.StatusOK, ask(s, target, token).Code)
+	require.Equal(t, http.StatusOK, get(s, target, token).Code)
 
 	requests := s.Ledger()
 	require.Len(t, requests, 5)
@@ -143,7 +143,7 @@ func TestAtMostTwoRequestsAtATime(t *testing.T) {
 
 func tokenInfo(t *testing.T, s *Simulator, token string) map[string]string {
 	t.Helper()
-	w := ask(s, "/wv0001"+infoPath+"?api=token_info", token)
+	w := get(s, "/wv0001"+infoPath+"?api=token_info", token)
 	require.Equal(t, http.StatusOK, w.Code)
 	var envelope struct {
 		Data []map[string]string `json:"data"`
@@ -160,22 +160,22 @@ func TestQuotaIsPerLocalDay(t *testing.T) {
 	s := newTest(t, midnight.Add(-time.Second), Operation{Timezone: "Asia/Kolkata", Licences: 2})
 	target := reportTarget("20260119100000", "20260119105959")
 	for i := range 999 {
-		require.Equal(t, http.StatusOK, ask(s, target, token).Code, i)
-		require.Equal(t, http.StatusBadRequest, ask(s, "/wv0001"+reportPath+"?api=x", token).Code, i) // costs as much
+		require.Equal(t, http.StatusOK, get(s, target, token).Code, i)
+		require.Equal(t, http.StatusBadRequest, get(s, "/wv0001"+reportPath+"?api=x", token).Code, i) // counts as well
 	}
-	require.Equal(t, http.StatusForbidden, ask(s, target, "unknown").Code) // costs nothing
+	require.Equal(t, http.StatusForbidden, get(s, target, "unknown").Code) // does not count
 	s.SetToken(token, "new")
 	require.Equal(t, map[string]string{
 		"token_limit": "2000", "token_use_today": "1", "all_token_today": "1999", "available_consumption_options": "1",
 	}, tokenInfo(t, s, "new"))
-	require.Equal(t, http.StatusOK, ask(s, target, "new").Code)
+	require.Equal(t, http.StatusOK, get(s, target, "new").Code)
 	for range 3 {
-		w := ask(s, target, "new")
+		w := get(s, target, "new")
 		require.Equal(t, http.StatusForbidden, w.Code)
 		require.Contains(t, w.Body.String(), "TOKEN LIMIT EXCEEDED")
 	}
 	s.SetClock(clock(midnight))
-	require.Equal(t, http.StatusOK, ask(s, target, "new").Code)
+	require.Equal(t, http.StatusOK, get(s, target, "new").Code)
 	require.Equal(t, map[string]string{
 		"token_limit": "2000", "token_use_today": "2", "all_token_today": "2", "available_consumption_options": "1998",
 	}, tokenInfo(t, s, "new"))
@@ -189,7 +189,7 @@ func TestNewTokenKeepsTheCalls(t *testing.T) {
 	truth := s.Truth(token, at)
 	s.SetToken(token, "new")
 	require.Equal(t, truth, s.Truth("new", at))
-	w := ask(s, reportTarget("20260119100000", "20260119105959"), token)
+	w := get(s, reportTarget("20260119100000", "20260119105959"), token)
 	require.Equal(t, http.StatusForbidden, w.Code)
 	require.Contains(t, w.Body.String(), "PLEASE VALIDATE TOKEN")
 	require.Panics(t, func() { s.Truth(token, at) })
@@ -197,7 +197,7 @@ func TestNewTokenKeepsTheCalls(t *testing.T) {
 	require.Panics(t, func() { s.SetToken("new", "new") })
 }
 
-func TestWrongOperationsAreRefused(t *testing.T) {
+func TestInvalidOperationsAreRejected(t *testing.T) {
 	t.Parallel()
 	for text, o := range map[string]Operation{
 		"must be digits": {Server: "wv0001", Token: token},

@@ -24,20 +24,20 @@ const (
 	dripPieces = 20
 )
 
-// A server is named by the first part of the path or, as for the real one, by the first part of the host's name.
+// The server's digits are in the first part of the path or, as with the real API, in the first part of the host name.
 var (
 	serverPath = regexp.MustCompile(`^/wv(\d+)(/.*)$`)
 	serverHost = regexp.MustCompile(`(?i)^wv(\d+)\.`)
 )
 
-// Serve answers requests on the listener until the context is cancelled, which also ends the requests that hang, and returns nil then.
-// The simulator can be served again afterwards, as if the network had been away.
+// Serve serves requests on the listener until the context is canceled, and then returns nil. Cancellation also ends
+// requests that hang. The simulator can be served again afterwards, as if the network had been down.
 func (s *Simulator) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          log.New(io.Discard, "", 0), // of clients that misbehave
+		ErrorLog:          log.New(io.Discard, "", 0), // errors of misbehaving clients
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -49,7 +49,7 @@ func (s *Simulator) Serve(ctx context.Context, listener net.Listener) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
 	defer cancel()
 	if server.Shutdown(grace) != nil {
-		_ = server.Close() // nothing more can be done about a connection that does not close
+		_ = server.Close() // a connection that does not close can't be helped
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
@@ -57,7 +57,7 @@ func (s *Simulator) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// ServeHTTP answers as the server does that the path, /wv0001/api/v2/..., or the host, wv0001.wolkvox.com, names.
+// ServeHTTP responds as the server named by the path, /wv0001/api/v2/..., or by the host, wv0001.wolkvox.com.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	server, path := "", r.URL.Path
 	if parts := serverPath.FindStringSubmatch(path); parts != nil {
@@ -94,7 +94,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.serve(path)
 }
 
-// exchange is a request being answered.
+// exchange is a request and its response.
 type exchange struct {
 	s         *Simulator
 	w         http.ResponseWriter
@@ -102,12 +102,12 @@ type exchange struct {
 	now       time.Time
 	query     url.Values
 	entry     *Request
-	operation *operation // nil when the token is not valid
+	operation *operation // nil if the token is invalid
 	form      Form
 	once      sync.Once
 }
 
-// identify checks who asks, and counts the request in.
+// identify checks the method and the token, and registers the request with its operation.
 func (x *exchange) identify() error {
 	switch {
 	case x.r.Method != http.MethodGet:
@@ -124,7 +124,7 @@ func (x *exchange) identify() error {
 	return err
 }
 
-// serve answers a request that is entitled to an answer, or to a fault.
+// serve responds to a request that no rule has refused, normally or with a fault.
 func (x *exchange) serve(path string) {
 	fault := x.s.nextFault(x.operation)
 	x.s.ledger.note(func() { x.entry.Fault = fault })
@@ -139,32 +139,32 @@ func (x *exchange) serve(path string) {
 		x.reset()
 		return
 	}
-	right, err := x.answer(path)
+	normal, err := x.respond(path)
 	if err != nil {
 		r := refusalOf(err)
-		right = x.form.refuse(r.status, r.status, r.text)
+		normal = x.form.refuse(r.status, r.status, r.text)
 	}
-	x.send(x.form.spoil(fault, right), fault)
+	x.send(x.form.applyFault(fault, normal), fault)
 }
 
-// answer is the right one.
-func (x *exchange) answer(path string) (answer, error) {
+// respond returns the normal response.
+func (x *exchange) respond(path string) (response, error) {
 	api := x.entry.API
 	switch {
 	case api == "":
-		return answer{}, errParameters
+		return response{}, errParameters
 	case path == reportPath && api == reportAPI:
 		return x.report()
 	case path == infoPath && api == infoAPI:
 		return x.tokenInfo(), nil
 	}
-	return answer{}, errUnknownAPI
+	return response{}, errUnknownAPI
 }
 
-func (x *exchange) report() (answer, error) {
+func (x *exchange) report() (response, error) {
 	w, err := windowOf(x.query)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	x.s.ledger.note(func() {
 		x.entry.From, x.entry.To = instantOf(w.first, x.operation.zone), instantOf(w.last, x.operation.zone)
@@ -182,8 +182,9 @@ func (x *exchange) report() (answer, error) {
 	return x.form.records(rows), nil
 }
 
-// tokenInfo answers with the day's use. The names are the vendor's, that they are strings in a list of one is an assumption.
-func (x *exchange) tokenInfo() answer {
+// tokenInfo returns the day's usage. The names are the vendor's. That the values are strings in a list of one is an
+// assumption.
+func (x *exchange) tokenInfo() response {
 	used, usedByToken := x.operation.usage(x.now)
 	quota := x.operation.quota()
 	return x.form.records([]string{fmt.Sprintf(
@@ -193,62 +194,63 @@ func (x *exchange) tokenInfo() answer {
 
 func (x *exchange) refuse(err error) {
 	r := refusalOf(err)
-	a := x.form.refuse(r.status, r.status, r.text)
+	resp := x.form.refuse(r.status, r.status, r.text)
 	if r == errMethod {
-		a.header = map[string]string{"Allow": http.MethodGet}
+		resp.header = map[string]string{"Allow": http.MethodGet}
 	}
-	x.send(a, "")
+	x.send(resp, "")
 }
 
-// send sends an answer, in the way in which the fault does where it is one of the connection.
-func (x *exchange) send(a answer, fault Fault) {
+// send sends a response. Faults of the connection change how it is sent.
+func (x *exchange) send(resp response, fault Fault) {
 	header := x.w.Header()
 	header.Set("Server", "Apache")
 	header.Set("Date", x.now.UTC().Format(http.TimeFormat))
-	header.Set("Content-Type", a.contentType)
-	for name, value := range a.header {
+	header.Set("Content-Type", resp.contentType)
+	for name, value := range resp.header {
 		header.Set(name, value)
 	}
-	if a.measured {
-		header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	if resp.hasLength {
+		header.Set("Content-Length", strconv.Itoa(len(resp.body)))
 	}
-	x.w.WriteHeader(a.status)
+	x.w.WriteHeader(resp.status)
 	switch fault {
 	case FaultDropped, FaultDroppedChunk:
-		x.leave(a.status)
-		x.write(a.body[:len(a.body)/2])
+		x.leave(resp.status)
+		x.write(resp.body[:len(resp.body)/2])
 		panic(http.ErrAbortHandler)
 	case FaultSlow:
-		x.drip(a)
+		x.drip(resp)
 		return
 	}
-	x.leave(a.status) // first, so that a client that has its answer is never still in flight, nor its request incomplete
-	if a.body != "" {
-		x.write(a.body)
+	x.leave(resp.status) // before writing, so that a client with the response finds its request complete and no longer in flight
+	if resp.body != "" {
+		x.write(resp.body)
 	}
 }
 
-// write sends text at once, which also makes an answer without Content-Length a chunked one. A client that has left is its own affair.
+// write sends text immediately, which makes a response without Content-Length chunked. It ignores errors, because the
+// client may have left.
 func (x *exchange) write(text string) {
 	_, _ = io.WriteString(x.w, text)
 	_ = http.NewResponseController(x.w).Flush()
 }
 
-// drip sends an answer in pieces.
-func (x *exchange) drip(a answer) {
+// drip sends a response in pieces.
+func (x *exchange) drip(resp response) {
 	for piece := range dripPieces {
 		if piece > 0 && !x.wait(x.s.dripPause) {
-			x.leave(a.status)
+			x.leave(resp.status)
 			return
 		}
 		if piece == dripPieces-1 {
-			x.leave(a.status)
+			x.leave(resp.status)
 		}
-		x.write(a.body[len(a.body)*piece/dripPieces : len(a.body)*(piece+1)/dripPieces])
+		x.write(resp.body[len(resp.body)*piece/dripPieces : len(resp.body)*(piece+1)/dripPieces])
 	}
 }
 
-// reset closes the connection without an answer and, where it is one of TCP, without the usual goodbye.
+// reset closes the connection without a response, and a TCP connection with a reset.
 func (x *exchange) reset() {
 	x.leave(0)
 	connection, _, err := http.NewResponseController(x.w).Hijack()
@@ -261,7 +263,7 @@ func (x *exchange) reset() {
 	_ = connection.Close()
 }
 
-// wait returns false when the client leaves, or the server shuts down, before the time is over.
+// wait returns after the pause. It returns false if the client leaves or the server shuts down earlier.
 func (x *exchange) wait(pause time.Duration) bool {
 	if pause <= 0 {
 		return true
@@ -276,7 +278,7 @@ func (x *exchange) wait(pause time.Duration) bool {
 	}
 }
 
-// leave counts the request out and completes its entry, the first time.
+// leave unregisters the request and completes its entry. Further calls do nothing.
 func (x *exchange) leave(status int) {
 	x.once.Do(func() {
 		if x.operation != nil {
@@ -294,7 +296,7 @@ func (s *Simulator) drawLatency() time.Duration {
 	if most == least {
 		return least
 	}
-	s.chance.Lock()
-	defer s.chance.Unlock()
-	return least + time.Duration(s.dice.Int64N(int64(most-least)+1))
+	s.faultMu.Lock()
+	defer s.faultMu.Unlock()
+	return least + time.Duration(s.rng.Int64N(int64(most-least)+1))
 }

@@ -17,9 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var settledDay = reportTarget("20260119000000", "20260119235959")
+var finalDay = reportTarget("20260119000000", "20260119235959")
 
-// serve serves a simulator over a network, and returns its URL and a client that neither keeps connections nor tries again.
+// serve serves a simulator over the network, and returns its URL and a client that neither keeps connections nor
+// retries.
 func serve(t *testing.T, s *Simulator) (base string, client *http.Client) {
 	t.Helper()
 	server := httptest.NewServer(s)
@@ -27,7 +28,7 @@ func serve(t *testing.T, s *Simulator) (base string, client *http.Client) {
 	return server.URL, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// fetch returns the answer, and what went wrong on the way to its end.
+// fetch returns the response and its body, or the error of reading it.
 func fetch(ctx context.Context, client *http.Client, address string) (*http.Response, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -44,10 +45,10 @@ func fetch(ctx context.Context, client *http.Client, address string) (*http.Resp
 	return response, body, err
 }
 
-func TestAnswersLookLikeTheAPIs(t *testing.T) {
+func TestResponsesLookLikeTheAPIs(t *testing.T) {
 	t.Parallel()
 	base, client := serve(t, newTest(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Operation{}))
-	response, body, err := fetch(t.Context(), client, base+settledDay)
+	response, body, err := fetch(t.Context(), client, base+finalDay)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.True(t, json.Valid(body))
@@ -59,13 +60,13 @@ func TestAnswersLookLikeTheAPIs(t *testing.T) {
 //promise:simulator
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	type expectation struct {
+	type result struct {
 		status int
-		text   string // in the body; a leading "!" says that the body is not JSON
-		err    string // while reading
+		text   string // in the body; a leading "!" means that the body is not JSON
+		err    string // of the request or of reading the body
 		header string
 	}
-	expected := map[Fault]expectation{
+	expected := map[Fault]result{
 		FaultUnknownAPI:       {status: 400, text: "THE API YOU WANT TO CONSULT DOES NOT EXIST"},
 		FaultParameters:       {status: 400, text: "SOME PARAMETERS ARE REQUIRED"},
 		FaultNoToken:          {status: 401, text: "PLEASE ENTER THE WOLKVOX-TOKEN"},
@@ -116,7 +117,7 @@ func TestFaults(t *testing.T) {
 					cancel()
 				}()
 			}
-			response, body, err := fetch(ctx, client, base+settledDay)
+			response, body, err := fetch(ctx, client, base+finalDay)
 			if want.err == "" {
 				require.NoError(t, err)
 			} else {
@@ -130,7 +131,7 @@ func TestFaults(t *testing.T) {
 					require.NotEmpty(t, response.Header.Get(want.header))
 				}
 			}
-			_, body, err = fetch(t.Context(), client, base+settledDay)
+			_, body, err = fetch(t.Context(), client, base+finalDay)
 			require.NoError(t, err, "the script is over")
 			require.True(t, json.Valid(body))
 
@@ -155,7 +156,7 @@ func TestFaultsByRate(t *testing.T) {
 	count := func(token string) map[int]int {
 		statuses := make(map[int]int)
 		for range 1000 {
-			statuses[ask(s, reportTarget("20260119100000", "20260119105959"), token).Code]++
+			statuses[get(s, reportTarget("20260119100000", "20260119105959"), token).Code]++
 		}
 		return statuses
 	}
@@ -192,7 +193,7 @@ func TestLedger(t *testing.T) {
 	s := newTest(t, now, Operation{Timezone: "Asia/Kolkata"})
 	base, client := serve(t, s)
 	began := time.Now()
-	_, _, err := fetch(t.Context(), client, base+settledDay)
+	_, _, err := fetch(t.Context(), client, base+finalDay)
 	require.NoError(t, err)
 	requests := s.Ledger()
 	require.Len(t, requests, 1)
@@ -207,7 +208,7 @@ func TestLedger(t *testing.T) {
 		Query: "api=diagram_1_2&date_end=20260119235959&date_ini=20260119000000",
 	}, r)
 
-	ask(s, settledDay, "x")
+	get(s, finalDay, "x")
 	require.Equal(t, Request{Server: "0001", Token: "x", Status: 403}, func(r Request) Request {
 		return Request{Server: r.Server, Token: r.Token, Status: r.Status, InFlight: r.InFlight, Fault: r.Fault}
 	}(s.Ledger()[1]))
@@ -228,15 +229,15 @@ func TestLedgerForgetsTheOldest(t *testing.T) {
 	}
 }
 
-// A client that asks one after the other is never in two requests at once.
-func TestOneAfterTheOtherIsNeverSimultaneous(t *testing.T) {
+// Sequential requests of a client are never in flight at the same time.
+func TestSequentialRequestsAreNeverSimultaneous(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Operation{PeakCalls: 5})
 	s.dripPause = 0
 	base, client := serve(t, s)
 	for i := range 300 {
 		s.Script(token, []Fault{"", FaultTruncated, FaultDropped, FaultSlow, FaultReset, FaultDroppedChunk}[i%6])
-		_, _, _ = fetch(t.Context(), client, base+settledDay)
+		_, _, _ = fetch(t.Context(), client, base+finalDay)
 	}
 	for _, r := range s.Ledger() {
 		require.Equal(t, 1, r.InFlight)
@@ -260,7 +261,7 @@ func TestManyOperationsAtOnce(t *testing.T) {
 	for i := range codes {
 		wg.Go(func() {
 			o := operations[i%count]
-			codes[i] = ask(s, strings.Replace(settledDay, "0001", o.Server, 1), o.Token).Code
+			codes[i] = get(s, strings.Replace(finalDay, "0001", o.Server, 1), o.Token).Code
 		})
 		if i%100 == 0 {
 			s.SetFaults(0)
@@ -282,7 +283,7 @@ func TestLatencyEndsWhenTheClientLeaves(t *testing.T) {
 	s.SetLatency(time.Hour, 2*time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s.ServeHTTP(httptest.NewRecorder(), newRequest(settledDay, token).WithContext(ctx))
+	s.ServeHTTP(httptest.NewRecorder(), newRequest(finalDay, token).WithContext(ctx))
 	require.Zero(t, s.Ledger()[0].Status)
 	require.False(t, s.Ledger()[0].End.IsZero())
 	require.Panics(t, func() { s.SetLatency(2, 1) })
@@ -301,7 +302,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 
 		base := "http://" + listener.Addr().String()
 		client := &http.Client{Transport: &http.Transport{}} // keeps a connection
-		_, body, err := fetch(t.Context(), client, base+settledDay)
+		_, body, err := fetch(t.Context(), client, base+finalDay)
 		require.NoError(t, err)
 		require.True(t, bytes.HasPrefix(body, []byte("{")))
 
@@ -309,7 +310,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		left := make(chan struct{})
 		go func() {
 			defer close(left)
-			_, _, _ = fetch(t.Context(), client, base+settledDay)
+			_, _, _ = fetch(t.Context(), client, base+finalDay)
 		}()
 		require.Eventually(t, func() bool { return len(s.Ledger()) == 2 && s.Ledger()[1].Fault == FaultHang }, time.Minute, time.Millisecond)
 		cancel()
@@ -317,7 +318,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		case err := <-ended:
 			require.NoError(t, err)
 		case <-time.After(10 * time.Second):
-			require.Fail(t, "it did not end")
+			require.Fail(t, "Serve did not return")
 		}
 		<-left
 	}

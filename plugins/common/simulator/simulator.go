@@ -1,9 +1,10 @@
-// Package simulator is a wolkvox server for tests and demonstrations: it answers the report "1.2. IVR calls and minutes by time"
-// (api=diagram_1_2) for any number of operations, enforces the API's rules, and misbehaves on demand.
+// Package simulator is a wolkvox server for tests and demonstrations. It serves the report "1.2. IVR calls and minutes
+// by time" (api=diagram_1_2) for any number of operations, enforces the API's rules, and fails on demand.
 //
-// Calls arrive by a seeded random process. A call belongs to the hour of the operation's clock in which it began and counts once it has
-// ended, so a running hour grows and an ended hour settles for up to LongestCall. Everything follows from the seed, the operation and the
-// hour alone: any window of any year can be asked for, nothing is stored, and Truth tells what an hour's figures will finally be.
+// Calls arrive at random from a seed. A call belongs to the hour of the operation's clock in which it began, and counts
+// once it has ended. So a running hour grows, and an hour is final LongestCall after its end. Figures depend only on
+// the seed, the operation and the hour: any window of any year can be requested, nothing is stored, and Truth returns
+// the final figures of an hour.
 package simulator
 
 import (
@@ -11,24 +12,24 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-	_ "time/tzdata" // zones must load in an empty container too
+	_ "time/tzdata" // time zones must load even in an empty container
 )
 
-// Options of a simulator.
+// Options are the options of a simulator.
 type Options struct {
-	Seed       uint64           // every figure and every drawn fault and latency follows from it
+	Seed       uint64           // determines all figures, and all random faults and latencies
 	Now        func() time.Time // the simulated clock; default time.Now
-	Operations []Operation      // more can be added at run time
+	Operations []Operation      // see Add for adding more later
 }
 
-// Figures of one hour, as the report gives them. Minutes have three decimals and compare equal to the parsed answer.
+// Figures are the figures of one hour in the report. Minutes have three decimals, and are equal to the parsed response.
 type Figures struct {
 	Calls   int64
 	Minutes float64
 }
 
-// Simulator is an http.Handler that behaves as the servers of all its operations. Its methods may be called at any time from any
-// goroutine. Those that take a token panic when no operation has it: that is a mistake in the caller, which must not pass silently.
+// Simulator is an http.Handler that behaves as the servers of all its operations. Its methods may be called at any time
+// from any goroutine. Methods with a token panic if no operation has it, because that is a mistake of the caller.
 type Simulator struct {
 	seed   uint64
 	ledger ledger
@@ -39,21 +40,21 @@ type Simulator struct {
 	servers    map[string]bool
 	latency    [2]time.Duration
 
-	chance    sync.Mutex // guards what follows
-	dice      *rand.Rand
+	faultMu   sync.Mutex // guards the fields below
+	rng       *rand.Rand
 	failures  failures
 	perToken  map[*operation]*failures
 	dripPause time.Duration
 }
 
-// New checks the operations and makes a simulator of them; see Operation for what is wrong with one.
+// New returns a simulator with the given operations. It returns an error if Add does for one of them.
 func New(options Options) (*Simulator, error) {
 	s := &Simulator{
 		seed:       options.Seed,
 		now:        options.Now,
 		operations: make(map[string]*operation, len(options.Operations)),
 		servers:    make(map[string]bool),
-		dice:       rand.New(rand.NewPCG(scatter(options.Seed), 0)),
+		rng:        rand.New(rand.NewPCG(splitMix64(options.Seed), 0)),
 		perToken:   make(map[*operation]*failures),
 		dripPause:  250 * time.Millisecond,
 	}
@@ -68,7 +69,7 @@ func New(options Options) (*Simulator, error) {
 	return s, nil
 }
 
-// Add puts one more operation into service. It fails when a field is wrong or when another operation has the same token.
+// Add adds an operation. It returns an error if a field is invalid or if another operation has the same token.
 func (s *Simulator) Add(o Operation) error {
 	added, err := newOperation(s.seed, o)
 	if err != nil {
@@ -84,7 +85,7 @@ func (s *Simulator) Add(o Operation) error {
 	return nil
 }
 
-// SetForm changes how the operation's answers look from now on. It panics when the form is wrong.
+// SetForm changes the form of the operation's responses. It panics if the form is invalid.
 func (s *Simulator) SetForm(token string, form Form) {
 	if err := form.check(); err != nil {
 		panic("simulator: " + err.Error())
@@ -92,7 +93,8 @@ func (s *Simulator) SetForm(token string, form Form) {
 	s.operation(token).form.Store(&form)
 }
 
-// SetToken replaces an operation's token: its calls, quota, scripts and form stay, and the old token becomes invalid.
+// SetToken replaces an operation's token, and makes the old one invalid. Calls, quota, scripts and form stay. It panics
+// if the new token is empty or in use.
 func (s *Simulator) SetToken(old, replacement string) {
 	o := s.operation(old)
 	s.mu.Lock()
@@ -114,7 +116,8 @@ func (s *Simulator) SetClock(now func() time.Time) {
 	s.now = now
 }
 
-// SetLatency makes every request that is not refused wait between least and most, in real time, before its answer starts.
+// SetLatency delays the response to every request that is not refused by a random time between least and most, in real
+// time. It panics if they are invalid.
 func (s *Simulator) SetLatency(least, most time.Duration) {
 	if least < 0 || most < least {
 		panic("simulator: a latency must not be negative nor end before it starts")
@@ -124,15 +127,15 @@ func (s *Simulator) SetLatency(least, most time.Duration) {
 	s.latency = [2]time.Duration{least, most}
 }
 
-// Truth returns the figures of the hour of the operation's clock that contains the instant, as they will be once all its calls have
-// ended. Where daylight saving repeats an hour, each of the two has figures of its own, so truths always add up; a report with
-// RepeatedHour "once" shows their sum.
+// Truth returns the final figures of the hour of the operation's clock that contains the instant. If daylight saving
+// time repeats an hour, each of the two has its own figures, so truths always add up. A report with RepeatedHour "once"
+// shows their sum.
 func (s *Simulator) Truth(token string, hour time.Time) Figures {
 	o := s.operation(token)
-	return o.tally(hourAt(hour.In(o.zone)), everEnded).figures()
+	return o.tally(hourAt(hour.In(o.zone)), endOfTime).figures()
 }
 
-// At returns what Truth does, but as visible at now: counting only the calls that have ended by then.
+// At is like Truth, but counts only the calls that have ended by now.
 func (s *Simulator) At(token string, hour, now time.Time) Figures {
 	o := s.operation(token)
 	return o.tally(hourAt(hour.In(o.zone)), now).figures()

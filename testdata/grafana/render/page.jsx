@@ -1,5 +1,6 @@
-// The dashboard in a browser, drawn by Grafana's own packages without Grafana: scenes run its variables, queries and
-// transformations, and ui draws. Grafana's panel plugins aren't published; these are the parts of ui that they are made of.
+// Draws the dashboard in a browser with Grafana's own packages, but without Grafana. Package scenes runs variables,
+// queries and transformations, and package ui draws. Grafana's panel plugins aren't published, so the panels here are
+// built from the same parts of ui.
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import moment from 'moment';
@@ -15,9 +16,10 @@ import { TableNG } from '@grafana/ui/unstable';
 const { sceneUtils, sceneGraph } = scenes;
 const uid = 'database';
 
-// What Grafana's server does: it fills in the time range, asks the database, and returns frames.
-async function ask(question) {
-  const response = await fetch('/query', { method: 'POST', body: JSON.stringify(question) });
+// send sends a request to the backend, which does what Grafana's server does: it sets the time range, queries the
+// database and returns frames.
+async function send(request) {
+  const response = await fetch('/query', { method: 'POST', body: JSON.stringify(request) });
   if (!response.ok) {
     throw new Error(await response.text());
   }
@@ -35,20 +37,20 @@ const frame = ({ refId, fields }) =>
 class Database extends scenes.RuntimeDataSource {
   query(request) {
     const { from: start, to: end } = request.range;
-    const answers = request.targets.map(async (target) => {
+    const responses = request.targets.map(async (target) => {
       const filled = Object.fromEntries(['query', 'rawSql', 'expr'].map((key) => [key, target[key] && fill(target[key], request.scopedVars)]));
-      const question = { target: { ...target, ...filled }, targets: request.targets.length, from: start.valueOf(), to: end.valueOf() };
-      return (await ask(question)).map(frame);
+      const query = { target: { ...target, ...filled }, targets: request.targets.length, from: start.valueOf(), to: end.valueOf() };
+      return (await send(query)).map(frame);
     });
-    return from(Promise.all(answers).then((frames) => ({ data: frames.flat() })));
+    return from(Promise.all(responses).then((frames) => ({ data: frames.flat() })));
   }
 
   async metricFindQuery(query, options) {
-    return (await ask({ variable: fill(query, options.scopedVars) })).map((text) => ({ text }));
+    return (await send({ variable: fill(query, options.scopedVars) })).map((text) => ({ text }));
   }
 }
 
-// What the server has to know of data sources and plugins.
+// provide registers the data source and the panel plugins.
 function provide(dashboard) {
   const { query: type } = dashboard.templating.list.find((v) => v.type === 'datasource');
   const source = new Database(type, uid);
@@ -59,13 +61,13 @@ function provide(dashboard) {
   runtime.setRunRequest((dataSource, request) => {
     const common = { request, timeRange: request.range };
     return dataSource.query(request).pipe(
-      map((answer) => ({ ...common, state: data.LoadingState.Done, series: answer.data })),
+      map((response) => ({ ...common, state: data.LoadingState.Done, series: response.data })),
       catchError((error) => of({ ...common, state: data.LoadingState.Error, series: [], errors: [{ message: error.message }] }))
     );
   });
   runtime.setPluginImportUtils({ importPanelPlugin: async () => undefined, getPanelPluginFromCache: () => undefined });
   runtime.setAppEvents(new data.EventBusSrv());
-  const transformers = new Map(Object.values(data.standardTransformers).map((t) => [t.id, t])); // some have two names there
+  const transformers = new Map(Object.values(data.standardTransformers).map((t) => [t.id, t])); // some are listed under two names
   data.standardTransformersRegistry.setInit(() => [...transformers.values()].map((t) => ({ id: t.id, name: t.name, transformation: async () => t })));
   for (const [pluginId, component] of Object.entries(panels)) {
     const plugin = new data.PanelPlugin(component);
@@ -86,7 +88,7 @@ const option = (path) => ({
   defaultValue: { color: { mode: data.FieldColorModeId.PaletteClassic } }[path],
 });
 
-// The options of panels' own that the dashboard has.
+// customOptions returns the panels' own options that the dashboard uses.
 function customOptions(dashboard) {
   const paths = dashboard.panels.filter(({ fieldConfig }) => fieldConfig).flatMap(({ fieldConfig }) => [
     ...Object.keys(fieldConfig.defaults.custom ?? {}),
@@ -112,7 +114,7 @@ function Stat({ data: results, fieldConfig, options, height, width, timeZone, re
   );
 }
 
-// As graphs make room for bars by adding to what they are given, it is a copy. Frames without rows are left out, as Grafana does.
+// copied returns copies of the frames, because graphs modify theirs to make room for bars. Like Grafana, it drops frames without rows.
 const copied = (frames) =>
   frames
     .filter(({ length }) => length > 0)
@@ -145,7 +147,7 @@ function Text({ options }) {
 
 const panels = { stat: Stat, timeseries: Graph, trend: Trend, table: Table, text: Text };
 
-// The time range of a panel that has its own. Grafana gives it an absolute one of the dashboard's instead, and shifts both.
+// panelTimeRange returns a panel's own time range. As in Grafana, an absolute range of the dashboard replaces it, and both are shifted.
 function panelTimeRange({ timeFrom, timeShift }, time, timeZone) {
   const own = data.rangeUtil.describeTextRange(timeFrom);
   if (own.invalid || (timeShift && data.rangeUtil.describeTextRange(timeShift).invalid)) {
@@ -177,7 +179,7 @@ function vizPanel(panel, time, timeZone) {
   });
 }
 
-// variable makes one of the dashboard's, with what is chosen.
+// variable returns a variable of the dashboard with its chosen value.
 function variable(v, chosen) {
   switch (v.type) {
     case 'datasource':
@@ -193,10 +195,10 @@ function variable(v, chosen) {
   throw new Error('a variable of the type ' + v.type);
 }
 
-// linked is what leads to an operation.
+// linked selects links to an operation.
 const linked = 'a[href*="var-operation"]';
 
-// ink is how many pixels of a panel's graph are drawn.
+// ink returns the number of pixels that are drawn in a panel's graph.
 function ink(element) {
   let pixels = 0;
   for (const canvas of element.querySelectorAll('canvas')) {
@@ -208,7 +210,7 @@ function ink(element) {
   return pixels;
 }
 
-// What a panel shows, for a test to look at: its text, its graph, and what these are made of.
+// shown returns what a panel shows, for tests: its text, its graph, and their data.
 function shown(panel) {
   const results = panel.state.pluginId === 'text' ? undefined : sceneGraph.getData(panel).state.data;
   const { state, errors } = { errors: [], ...results };
@@ -228,7 +230,7 @@ function shown(panel) {
   };
 }
 
-// show draws the dashboard, and returns what its panels show.
+// show draws the dashboard and returns what its panels show.
 window.show = async (dashboard, language, mode, timeZone, chosen) => {
   window.mode = mode;
   moment.locale(language);
@@ -264,7 +266,7 @@ window.show = async (dashboard, language, mode, timeZone, chosen) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await document.fonts.ready;
-  // Tables and graphs are drawn late: until two looks in a row see the same.
+  // Tables and graphs are drawn late, so wait until nothing changes.
   const look = () => vizPanels.map(shown);
   for (let before, now = JSON.stringify(look()); before !== now || !document.querySelector(linked); ) {
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -1,6 +1,6 @@
-// Draws dashboards from what the server at BACKEND answers:
+// Draws dashboards with the data of the server at BACKEND:
 //   node render.mjs MODULES TIMEZONE FOLDER '[{"file": "wolkvox_ivr.json", "language": "en", "mode": "light", "chosen": {"price": "0.05"}}]'
-// The folder gets the pictures, and in shown.json what each panel shows.
+// Writes the pictures into the folder, and what each panel shows into shown.json.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ const { build } = require('esbuild');
 const { chromium } = require('playwright-core');
 
 const origin = 'http://dashboard.test';
-const patience = 60_000; // milliseconds
+const timeout = 60_000; // milliseconds
 
 const bundle = await build({
   entryPoints: [path.join(here, 'page.jsx')],
@@ -24,7 +24,7 @@ const bundle = await build({
   outdir: folder,
   jsx: 'automatic',
   define: { 'process.env.NODE_ENV': '"production"' },
-  loader: { '.ttf': 'empty' }, // of an editor that isn't shown
+  loader: { '.ttf': 'empty' }, // for an editor that isn't shown
   logLevel: 'error',
 });
 const files = Object.fromEntries(bundle.outputFiles.map((file) => ['/' + path.basename(file.path), Buffer.from(file.contents)]));
@@ -39,23 +39,23 @@ files['/'] = Buffer.from(`<!doctype html>
 const types = { '.css': 'text/css', '.js': 'text/javascript' };
 
 // Grafana's packages lack its fonts and two icons.
-const instead = {
+const replacements = {
   'Inter-Regular.woff2': '@fontsource/inter/files/inter-latin-400-normal.woff2',
   'Inter-Medium.woff2': '@fontsource/inter/files/inter-latin-500-normal.woff2',
   'angle-double-left.svg': '@grafana/ui/dist/public/img/icons/unicons/angle-left.svg',
-  'sync-slash.svg': '@grafana/ui/dist/public/img/icons/unicons/sync.svg', // while a query lasts
+  'sync-slash.svg': '@grafana/ui/dist/public/img/icons/unicons/sync.svg', // shown while a query runs
 };
-const asset = (pathname) => path.join(modules, instead[path.basename(pathname)] ?? '@grafana/ui/dist' + pathname.replace('/build/', '/'));
+const asset = (pathname) => path.join(modules, replacements[path.basename(pathname)] ?? '@grafana/ui/dist' + pathname.replace('/build/', '/'));
 
-// The page has its own files and the database, and nothing else of the world.
+// The page can only load its own files and the database's data.
 async function serve(route) {
   const url = new URL(route.request().url());
   if (url.origin !== origin) {
     return route.abort();
   }
   if (url.pathname === '/query') {
-    const answer = await fetch(process.env.BACKEND, { method: 'POST', body: route.request().postData() });
-    return route.fulfill({ status: answer.status, contentType: 'application/json', body: await answer.text() });
+    const response = await fetch(process.env.BACKEND, { method: 'POST', body: route.request().postData() });
+    return route.fulfill({ status: response.status, contentType: 'application/json', body: await response.text() });
   }
   const body = files[url.pathname];
   if (body) {
@@ -77,18 +77,18 @@ async function draw({ file, language, mode, chosen }) {
   const dashboard = JSON.parse(await readFile(path.join(here, '..', file)));
   const locale = { en: 'en-US', es: 'es-CO' }[language];
   const page = await browser.newPage({ viewport: { width: 1340, height: 2000 }, timezoneId: timeZone, locale });
-  page.setDefaultTimeout(patience);
-  const complaints = [];
-  page.on('pageerror', (error) => complaints.push(String(error.stack)));
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text() + ' ' + message.location().url));
+  page.setDefaultTimeout(timeout);
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(String(error.stack)));
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text() + ' ' + message.location().url));
   await page.route('**', serve);
   await page.goto(origin);
-  const overdue = new Promise((_, reject) => setTimeout(() => reject(new Error(`not drawn in time: ${complaints}`)), patience).unref());
+  const overdue = new Promise((_, reject) => setTimeout(() => reject(new Error(`not drawn in time: ${problems}`)), timeout).unref());
   const panels = await Promise.race([page.evaluate((all) => window.show(...all), [dashboard, language, mode, timeZone, chosen ?? {}]), overdue]);
   const text = await page.innerText('body');
   await page.locator('#root').screenshot({ path: path.join(folder, `${language}-${mode}.png`), animations: 'disabled' });
   await page.close();
-  return { file, language, mode, complaints, text, panels };
+  return { file, language, mode, problems, text, panels };
 }
 
 const drawn = [];

@@ -1,6 +1,7 @@
-// Command source makes the dashboard's files from dashboard.json, one for each database and language. There, an object whose keys are
-// languages is a text in each language, and one whose keys are databases has a value for each database. $uid stands for the dashboard's uid,
-// and $shown for the condition that selects the chosen servers and operations.
+// Command source generates the dashboard's files from dashboard.json, one for each database and language. In that file,
+// an object whose keys are languages is a text in each language, and an object whose keys are databases has a value for
+// each database. $uid stands for the dashboard's uid, and $shown for the condition that selects the chosen servers and
+// operations.
 package main
 
 import (
@@ -16,21 +17,22 @@ import (
 
 const source = "testdata/grafana/source/dashboard.json"
 
-// grafana is the version whose code draws the dashboard in tests.
+// grafana is the version of Grafana whose code draws the dashboard in tests.
 const grafana = "13.2.2"
 
 var languages = []string{"en", "es"}
 
-// dataSource is a kind of database that has an edition of the dashboard.
+// dataSource is a type of database that has its own edition of the dashboard.
 type dataSource struct {
-	name     string // in the source, and of the folder
-	plugin   string // of Grafana
+	name     string // in dashboard.json, and name of the folder
+	plugin   string // Grafana's data source plugin
 	title    string
-	shown    string // what $shown stands for
+	shown    string // replaces $shown
 	queryKey string
-	// valueName is that of a table's values, if the query can't name them. With several queries in a panel, the source has to rename them.
+	// valueName is the name of a table's value column if the query can't name it. If a panel has several queries,
+	// dashboard.json has to rename these columns.
 	valueName string
-	target    func(target map[string]any) // what a query takes besides its text and its name
+	target    func(target map[string]any) // sets the options of a query besides its text and name
 }
 
 var dataSources = []dataSource{{
@@ -65,7 +67,7 @@ var dataSources = []dataSource{{
 	},
 }}
 
-// main writes the files into the folder that is the only argument.
+// main writes the files into the folder given as the only argument.
 func main() {
 	content, err := os.ReadFile(source)
 	if err != nil {
@@ -101,8 +103,8 @@ func fileName(dataSource, language string) string {
 	return filepath.Join(dataSource, name)
 }
 
-// choose replaces each object that has no other keys than these by its value for one key. An element of an array that has no value for that
-// key is left out.
+// choose replaces each object that has only these keys by its value for one of them. An array element without a value
+// for that key is dropped.
 func choose(value any, keys []string, key string) any {
 	switch v := value.(type) {
 	case []any:
@@ -124,7 +126,7 @@ func choose(value any, keys []string, key string) any {
 	return value
 }
 
-// complete adds what every panel and query of a data source has.
+// complete adds what every panel and query of a data source needs.
 func (ds *dataSource) complete(dashboard map[string]any) map[string]any {
 	reference := map[string]any{"type": ds.plugin, "uid": "${datasource}"}
 	types := make(map[string]bool)
@@ -159,7 +161,7 @@ func (ds *dataSource) complete(dashboard map[string]any) map[string]any {
 	return dashboard
 }
 
-// targets returns the queries of a panel that the data source has.
+// targets returns a panel's queries for the data source.
 func (ds *dataSource) targets(targets []any, reference map[string]any) (queries []any) {
 	for _, element := range targets {
 		target := element.(map[string]any)
@@ -178,7 +180,7 @@ func (ds *dataSource) targets(targets []any, reference map[string]any) (queries 
 	return queries
 }
 
-// write writes a file, and the folder that it lies in.
+// write writes a file, and creates its folder if necessary.
 func write(file string, dashboard map[string]any) error {
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)
@@ -187,8 +189,8 @@ func write(file string, dashboard map[string]any) error {
 	if err := encoder.Encode(dashboard); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // it is to be read
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // others read it
 		return err
 	}
-	return os.WriteFile(file, bytes.ReplaceAll(content.Bytes(), []byte("$uid"), []byte(dashboard["uid"].(string))), 0o644) //nolint:gosec // it is to be read
+	return os.WriteFile(file, bytes.ReplaceAll(content.Bytes(), []byte("$uid"), []byte(dashboard["uid"].(string))), 0o644) //nolint:gosec // others read it
 }

@@ -20,7 +20,7 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// alertRule is what the tests need of a rule.
+// alertRule has the parts of a rule that the tests need.
 type alertRule struct {
 	UID          string `yaml:"uid"`
 	Title        string
@@ -70,7 +70,7 @@ func readAlerts(t *testing.T) []*alertRule {
 	return file.Groups[0].Rules
 }
 
-// alertGuide returns what the guide says of the rules.
+// alertGuide returns the guide's section on alert rules.
 func alertGuide(t *testing.T) string {
 	t.Helper()
 	_, guide, found := strings.Cut(testbed.ReadDoc(t, "testdata/grafana/README.md"), "\n## Alert rules\n")
@@ -80,18 +80,20 @@ func alertGuide(t *testing.T) string {
 	return guide
 }
 
-// strict decodes a part of what Grafana reads as its SDK describes it, and returns what is wrong: unknown fields, missing ones and types.
+// strict decodes a part of Grafana's input with its SDK, and returns the errors: unknown fields, missing fields and
+// wrong types.
 func strict(t *testing.T, part any, as interface{ UnmarshalJSONStrict(raw []byte) error }) (wrong []string) {
 	t.Helper()
 	raw, err := json.Marshal(part)
 	require.NoError(t, err)
-	if err := as.UnmarshalJSONStrict(raw); err != nil && err.Error() != "" { // an empty list of errors is no nil
+	if err := as.UnmarshalJSONStrict(raw); err != nil && err.Error() != "" { // an empty list of errors is not nil
 		return strings.Split(err.Error(), "\n")
 	}
 	return nil
 }
 
-// What the SDK says of the file. A rule takes folder, group and organization from its group, and the SDK has no model of a query to InfluxDB.
+// The file matches the SDK's schema. A rule takes folder, group and organization from its group, and the SDK has no
+// model of queries to InfluxDB.
 //
 //promise:alerts
 func TestAlertsSchema(t *testing.T) {
@@ -133,15 +135,15 @@ func TestAlertsSchema(t *testing.T) {
 	}
 }
 
-// variable is what a math expression takes from another.
+// variable matches a reference to another query or expression in a math expression.
 var variable = regexp.MustCompile(`\$(\w+)`)
 
-// What would keep Grafana from starting, or a rule from being evaluated, and no schema says.
+// These mistakes would keep Grafana from starting or a rule from being evaluated, but no schema catches them.
 //
 //promise:alerts
 func TestAlertsFile(t *testing.T) {
 	t.Parallel()
-	sources := testbed.ReadDoc(t, testbed.Ours+"packaging/container/grafana-datasources.yaml")
+	sources := testbed.ReadDoc(t, testbed.ProgramDir+"packaging/container/grafana-datasources.yaml")
 	uids := make(map[string]bool)
 	for _, rule := range readAlerts(t) {
 		require.Regexp(t, `^[\w-]{1,40}$`, rule.UID)
@@ -183,7 +185,7 @@ func TestAlertsFile(t *testing.T) {
 	}
 }
 
-// Grafana takes a dashboard's uid only with the id of a panel, which has to be the same in both languages.
+// Grafana accepts a dashboard's uid only with the ID of a panel, which must be the same in both languages.
 //
 //promise:alerts
 func TestAlertsShowPanels(t *testing.T) {
@@ -199,7 +201,7 @@ func TestAlertsShowPanels(t *testing.T) {
 	require.Contains(t, alertGuide(t), "`__dashboardUid__: "+spanish.UID+"`")
 }
 
-// render expands an annotation as Grafana does: as a template of Go's, by Prometheus' rules.
+// render expands an annotation as Grafana does: as a Go template with Prometheus's rules.
 func (rule *alertRule) render(t *testing.T, annotation string, labels map[string]string, values map[string]float64) string {
 	t.Helper()
 	type value struct{ Value float64 }
@@ -218,7 +220,8 @@ func (rule *alertRule) render(t *testing.T, annotation string, labels map[string
 	return strings.ReplaceAll(expanded.String(), "<no value>", "[no value]")
 }
 
-// Each text is a sentence with an operation, without one and, for an empty database or one that can't be queried, without a source.
+// Each text is a sentence: with an operation, without one, and without a source for a database that is empty or can't
+// be queried.
 //
 //promise:alerts
 func TestAlertTexts(t *testing.T) {

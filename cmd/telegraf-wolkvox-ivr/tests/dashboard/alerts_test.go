@@ -17,19 +17,19 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// instance is what a rule fires for.
+// instance is an alert instance: the labels for which a rule fires.
 type instance struct {
 	labels map[string]string
 	values map[string]float64 // by refId
 }
 
-// firing evaluates a rule as Grafana does, at a time.
+// firing evaluates a rule at a time, as Grafana does.
 func (rule *alertRule) firing(t *testing.T, db *testbed.InfluxDB, now time.Time) (instances []instance) {
 	t.Helper()
 	return rule.firingBy(t, db, "'"+now.UTC().Format(time.RFC3339)+"'")
 }
 
-// firingBy takes what now() stands for in the queries.
+// firingBy is like firing. now replaces now() in the queries.
 func (rule *alertRule) firingBy(t *testing.T, db *testbed.InfluxDB, now string) (instances []instance) {
 	t.Helper()
 	results := make(map[string]numbers)
@@ -40,7 +40,7 @@ func (rule *alertRule) firingBy(t *testing.T, db *testbed.InfluxDB, now string) 
 		}
 		var values numbers
 		switch model := rule.model(t, refID); model.Type {
-		case "reduce": // to the last value, which is all that a query yields here
+		case "reduce": // to the last value, the only one that a query here returns
 			evaluate(model.Expression)
 			values = results[model.Expression]
 		case "math":
@@ -79,7 +79,7 @@ func (rule *alertRule) firingBy(t *testing.T, db *testbed.InfluxDB, now string) 
 	return instances
 }
 
-// series are the names of those for which a rule fires.
+// series returns the names of the series for which a rule fires.
 func series(instances []instance) (names []string) {
 	for _, i := range instances {
 		names = append(names, strings.TrimSpace(i.labels["source"]+" "+i.labels["operation"]))
@@ -88,7 +88,7 @@ func series(instances []instance) (names []string) {
 	return names
 }
 
-// rows makes the rows of hours that began some hours before now's. A name is that of a source, or of source and operation.
+// rows builds rows of hours that began some hours before now's. A name is a source, or a source and an operation.
 type rows struct {
 	strings.Builder
 	now  time.Time
@@ -103,7 +103,8 @@ func tagsOf(name string) string {
 	return "source=" + source + operation
 }
 
-// calls adds the hours from one number of hours ago to another, both included, with as many calls as an hour of the day has.
+// calls adds the hours from one number of hours ago to another, both inclusive. The function returns the calls of an
+// hour of the day.
 func (r *rows) calls(name string, from, to int, calls func(hour int) int) {
 	for ago := from; ago <= to; ago++ {
 		start := r.now.Truncate(time.Hour).Add(-time.Duration(ago) * time.Hour)
@@ -112,7 +113,7 @@ func (r *rows) calls(name string, from, to int, calls func(hour int) int) {
 	}
 }
 
-// statistics adds values of a field, an hour apart. The last one is of now.
+// statistics adds values of a field, an hour apart, the last one at now.
 func (r *rows) statistics(name, field string, values ...int) {
 	for i, value := range values {
 		at := r.now.Add(-time.Duration(len(values)-1-i) * time.Hour)
@@ -122,7 +123,7 @@ func (r *rows) statistics(name, field string, values ...int) {
 
 func always(calls int) func(int) int { return func(int) int { return calls } }
 
-// onInfluxDB runs a test on an empty database of each version.
+// onInfluxDB runs a test on an empty database of each version of InfluxDB.
 func onInfluxDB(t *testing.T, test func(t *testing.T, db *testbed.InfluxDB)) {
 	t.Helper()
 	t.Run("InfluxDB 1.8", func(t *testing.T) {
@@ -144,7 +145,7 @@ func location(t *testing.T, name string) *time.Location {
 	return zone
 }
 
-// For whom each rule fires, and for nobody else, on a Wednesday in opening hours.
+// Each rule fires for the right series, and no others, on a Wednesday in opening hours.
 //
 //promise:alerts
 func TestAlerts(t *testing.T) {
@@ -240,7 +241,8 @@ func TestAlerts(t *testing.T) {
 	})
 }
 
-// Exactly half and exactly twice are not far, and exactly 40 are enough. InfluxDB computes some of these with an error in the last digit.
+// Exactly half and exactly twice are not far from usual, and exactly 40 calls are enough. InfluxDB computes some of
+// these with an error in the last digit.
 //
 //promise:alerts
 func TestAlertsAtTheLimits(t *testing.T) {
@@ -257,7 +259,7 @@ func TestAlertsAtTheLimits(t *testing.T) {
 			}
 		}
 		var far []string
-		for n := 19; n <= 120; n++ { // calls of three hours
+		for n := 19; n <= 120; n++ { // number of calls in three hours
 			half, twice := [3]int{n / 3, (n + 1) / 3, (n + 2) / 3}, [3]int{2 * n / 3, (2*n + 1) / 3, (2*n + 2) / 3}
 			less, more := [3]int{half[0] - 1, half[1], half[2]}, [3]int{twice[0], twice[1], twice[2] + 1}
 			add(fmt.Sprintf("half-of-%d", 2*n), half, twice)
@@ -282,7 +284,8 @@ func TestAlertsAtTheLimits(t *testing.T) {
 	})
 }
 
-// A plugin that starts into a spent quota reports 0 refusals first: its statistics are there before the API's first answer.
+// A plugin that starts when the quota is spent first reports 0 refusals, because its statistics precede the API's first
+// response.
 //
 //promise:alerts
 func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
@@ -291,7 +294,7 @@ func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
 	w.SetLatency(2*time.Second, 2*time.Second)
 	w.SetFaults(1, simulator.FaultQuota)
 	db := testbed.StartInfluxDB(t)
-	tg := testbed.NewRecipe(t, "influxdb.conf", "[agent]\nround_interval = false\n"+ // with whole seconds, the first two could be of the same one
+	tg := testbed.NewRecipe(t, "influxdb.conf", "[agent]\nround_interval = false\n"+ // at whole seconds, the first two could have the same time
 		w.Table(testbed.Near)+"[[inputs.internal]]\ninterval = \"1s\"\n", "INFLUX_URL="+db.URL())
 	rule := ruleOf(t, "Quota spent")
 	tg.Start()
@@ -300,7 +303,7 @@ func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
 	})
 }
 
-// The contracted minutes of a month stand in one place.
+// The contracted minutes of a month are in one place.
 //
 //promise:alerts
 func TestAlertMinutes(t *testing.T) {
@@ -330,7 +333,7 @@ func ruleOf(t *testing.T, title string) *alertRule {
 	return rules[i]
 }
 
-// An empty database is reported once, and nothing else is.
+// An empty database fires one alert.
 //
 //promise:alerts
 func TestAlertsOfAnEmptyDatabase(t *testing.T) {
@@ -348,7 +351,7 @@ func TestAlertsOfAnEmptyDatabase(t *testing.T) {
 	})
 }
 
-// The only operation is renamed: its old name has no data, and its new one isn't compared with it.
+// If the only operation is renamed, its old name has no data, and its new name is not compared with it.
 //
 //promise:alerts
 func TestAlertsOfARenamedOperation(t *testing.T) {
@@ -369,8 +372,8 @@ func TestAlertsOfARenamedOperation(t *testing.T) {
 	})
 }
 
-// In each hour of an ordinary weekend, and of the days around changes of clocks, the rule knows the day and the hour of each operation's own clock,
-// in time zones of half hours too, and whether that is an opening hour.
+// In each hour of an ordinary weekend and of the days around clock changes, the rule knows weekday and hour by each
+// operation's clock, also in time zones with half hours, and whether it is an opening hour.
 //
 //promise:alerts
 func TestAlertsInOpeningHours(t *testing.T) {
@@ -425,7 +428,8 @@ func TestAlertsInOpeningHours(t *testing.T) {
 	})
 }
 
-// An operation gets opening hours of its own as the guide says. The rule goes on for all others, those without the tag too.
+// An operation gets its own opening hours as the guide describes. The rule continues for all others, also for those
+// without the tag.
 //
 //promise:alerts
 func TestAlertsWithOtherOpeningHours(t *testing.T) {
@@ -462,7 +466,8 @@ func TestAlertsWithOtherOpeningHours(t *testing.T) {
 	})
 }
 
-// Where clocks change, hours are compared with those of the same name: an hour beside them has thrice or a third of the calls.
+// After a clock change, hours are compared with hours of the same name. The hours beside them have three times or a
+// third of the calls.
 //
 //promise:alerts
 func TestAlertsOfUsualHoursWhereClocksChange(t *testing.T) {
@@ -477,7 +482,7 @@ func TestAlertsOfUsualHoursWhereClocksChange(t *testing.T) {
 			db.Write(r.String())
 			for day := -2; day <= 34; day++ {
 				for hour := 0; hour <= 23; hour++ {
-					if day%7 != 0 && hour%4 != 3 { // all hours of the change's weekday
+					if day%7 != 0 && hour%4 != 3 { // all hours, on the weekday of the change
 						continue
 					}
 					now := time.Date(change.Year(), change.Month(), change.Day()+day, hour, 5, 0, 0, madrid)

@@ -23,7 +23,7 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// frame is what Grafana's server makes of a query's result: columns of equal length.
+// frame is a query's result as Grafana's server returns it: columns of equal length.
 type frame struct {
 	RefID  string
 	Fields []column
@@ -41,9 +41,10 @@ func (fr *frame) rows() int {
 	return len(fr.Fields[0].Values)
 }
 
-// database is one that has an edition of the dashboard, with what Grafana's server does between it and the browser.
+// database is a database with an edition of the dashboard. It does what Grafana's server does between database and
+// browser.
 type database interface {
-	// query runs a query of a panel that has so many. Its variables are filled in, and what the server fills in is not.
+	// query runs one of a panel's queries. The browser's variables are already replaced, the server's are not.
 	query(q target, queries int, v *view) []frame
 	// values runs the query of a variable.
 	values(query string) []string
@@ -51,7 +52,7 @@ type database interface {
 
 var left = regexp.MustCompile(`\$_\w|\$\{`)
 
-// filled fills in what Grafana's server does, and the time that is to be the present.
+// filled replaces the variables that Grafana's server replaces, and now() by the given time.
 func filled(t *testing.T, query, now string, server ...string) string {
 	t.Helper()
 	query = strings.NewReplacer(append(server, "now()", now)...).Replace(query)
@@ -135,34 +136,34 @@ func (p postgreSQL) query(q target, _ int, v *view) []frame {
 	}
 	fr := frame{RefID: q.RefID}
 	for n, described := range types {
-		name, kind, _ := strings.Cut(described, "|")
+		name, columnType, _ := strings.Cut(described, "|")
 		c := column{Name: name}
 		if name != "Time" && q.Format == "time_series" {
 			c.DisplayName = name
 		}
 		for _, row := range rows {
-			c.Values = append(c.Values, p.value(row[n], kind))
+			c.Values = append(c.Values, p.value(row[n], columnType))
 		}
 		fr.Fields = append(fr.Fields, c)
 	}
 	return []frame{fr}
 }
 
-// value returns a value of a column as Grafana has it.
-func (p postgreSQL) value(text, kind string) any {
+// value returns a column's value as Grafana does.
+func (p postgreSQL) value(text, columnType string) any {
 	p.t.Helper()
 	switch {
 	case text == "NULL":
 		return nil
-	case kind == "text":
+	case columnType == "text":
 		return text
-	case kind == "timestamp with time zone":
+	case columnType == "timestamp with time zone":
 		at, err := time.Parse("2006-01-02 15:04:05.999999-07", text)
 		require.NoError(p.t, err)
 		return at
 	default:
 		number, err := strconv.ParseFloat(text, 64)
-		require.NoError(p.t, err, kind)
+		require.NoError(p.t, err, columnType)
 		return number
 	}
 }
@@ -177,21 +178,21 @@ type victoriaMetrics struct {
 	db *testbed.VictoriaMetrics
 }
 
-// get asks for something of its API.
+// get requests a path of VictoriaMetrics' API, and decodes the data of the response.
 func (vm victoriaMetrics) get(path string, form url.Values, data any) {
 	vm.t.Helper()
 	response, err := http.PostForm(vm.db.URL()+path, form)
 	require.NoError(vm.t, err)
 	defer response.Body.Close()
-	answer := struct {
+	reply := struct {
 		Error string
 		Data  any
 	}{Data: data}
-	require.NoError(vm.t, json.NewDecoder(response.Body).Decode(&answer))
-	require.Empty(vm.t, answer.Error, form.Get("query"))
+	require.NoError(vm.t, json.NewDecoder(response.Body).Decode(&reply))
+	require.Empty(vm.t, reply.Error, form.Get("query"))
 }
 
-// step is that of range queries, the least that the panels allow.
+// step is the step of range queries, the shortest that the panels allow.
 const step = time.Hour
 
 func (vm victoriaMetrics) query(q target, queries int, v *view) (frames []frame) {
@@ -210,7 +211,7 @@ func (vm victoriaMetrics) query(q target, queries int, v *view) (frames []frame)
 	if !q.Instant {
 		path += "_range"
 		_, offset := v.to.In(v.zone).Zone()
-		aligned := func(at time.Time) string { // by the viewer's clock
+		aligned := func(at time.Time) string { // to the viewer's clock
 			east := time.Duration(offset) * time.Second
 			return strconv.FormatInt(at.Add(east).Truncate(step).Add(-east).Unix(), 10)
 		}
@@ -220,7 +221,8 @@ func (vm victoriaMetrics) query(q target, queries int, v *view) (frames []frame)
 	}
 	vm.get(path, form, &data)
 
-	// A table has a column for each label of any of the series, and its value is named after the query if there are several.
+	// A table has a column for each label that any series has. With several queries, its value column is named after
+	// the query.
 	labels := make(map[string]bool)
 	for _, series := range data.Result {
 		for label := range series.Metric {
@@ -264,39 +266,39 @@ func (vm victoriaMetrics) query(q target, queries int, v *view) (frames []frame)
 	if q.Format == "time_series" {
 		return frames
 	}
-	return []frame{table} // also without rows
+	return []frame{table} // even without rows
 }
 
 var labelValues = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
 
 func (vm victoriaMetrics) values(query string) (values []string) {
 	vm.t.Helper()
-	asked := labelValues.FindStringSubmatch(query)
-	require.NotNil(vm.t, asked, query)
-	vm.get("/api/v1/label/"+asked[2]+"/values", url.Values{"match[]": {asked[1]}, "start": {"0"}}, &values)
+	request := labelValues.FindStringSubmatch(query)
+	require.NotNil(vm.t, request, query)
+	vm.get("/api/v1/label/"+request[2]+"/values", url.Values{"match[]": {request[1]}, "start": {"0"}}, &values)
 	return values
 }
 
-// serve returns a handler that does for the page what Grafana's server does for the browser.
+// serve returns a handler that does what Grafana's server does for the browser.
 func serve(t *testing.T, db database, zone *time.Location) http.HandlerFunc {
 	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
-		var asked struct {
+		var request struct {
 			Target   target
 			Targets  int
 			From, To int64 // milliseconds
 			Variable string
 		}
-		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		var response any
-		if asked.Variable != "" {
-			response = db.values(asked.Variable)
+		if request.Variable != "" {
+			response = db.values(request.Variable)
 		} else {
-			response = inJSON(db.query(asked.Target, asked.Targets, &view{
-				from: time.UnixMilli(asked.From), to: time.UnixMilli(asked.To), now: time.Now(), zone: zone}))
+			response = toJSON(db.query(request.Target, request.Targets, &view{
+				from: time.UnixMilli(request.From), to: time.UnixMilli(request.To), now: time.Now(), zone: zone}))
 		}
 		var body bytes.Buffer
 		if err := json.NewEncoder(&body).Encode(response); err != nil {
@@ -307,23 +309,23 @@ func serve(t *testing.T, db database, zone *time.Location) http.HandlerFunc {
 	}
 }
 
-// inJSON returns frames for the page: times are milliseconds.
-func inJSON(frames []frame) []any {
+// toJSON converts frames for the page, with times in milliseconds.
+func toJSON(frames []frame) []any {
 	found := make([]any, 0, len(frames))
 	for _, fr := range frames {
 		fields := make([]map[string]any, 0, len(fr.Fields))
 		for _, c := range fr.Fields {
-			kind := "number"
+			columnType := "number"
 			values := slices.Clone(c.Values)
 			for n, value := range values {
 				switch v := value.(type) {
 				case time.Time:
-					kind, values[n] = "time", v.UnixMilli()
+					columnType, values[n] = "time", v.UnixMilli()
 				case string:
-					kind = "string"
+					columnType = "string"
 				}
 			}
-			fields = append(fields, map[string]any{"name": c.Name, "displayName": c.DisplayName, "type": kind, "values": values})
+			fields = append(fields, map[string]any{"name": c.Name, "displayName": c.DisplayName, "type": columnType, "values": values})
 		}
 		found = append(found, map[string]any{"refId": fr.RefID, "fields": fields})
 	}

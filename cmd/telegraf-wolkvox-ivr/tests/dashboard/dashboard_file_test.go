@@ -16,10 +16,10 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// bogota is the time zone of the dashboard.
+// bogota is the dashboard's time zone.
 const bogota = "America/Bogota"
 
-// dashboard is what the tests need of Grafana's JSON.
+// dashboard has the parts of Grafana's JSON that the tests need.
 type dashboard struct {
 	UID, Title, Timezone string
 	Time                 struct{ From, To string }
@@ -47,7 +47,7 @@ type panel struct {
 	}
 }
 
-// target is a query: each data source has its own key for the text.
+// target is a query. Each data source has its own key for the text.
 type target struct {
 	RefID, Query, RawSQL, Expr string
 	ResultFormat, Format       string
@@ -57,7 +57,7 @@ type target struct {
 // text returns the text of a query.
 func (q *target) text() string { return q.Query + q.RawSQL + q.Expr }
 
-// readDashboard reads a file.
+// readDashboard reads a dashboard's file.
 func readDashboard(t *testing.T, file string) *dashboard {
 	t.Helper()
 	content, err := os.ReadFile(testbed.Root + "/testdata/grafana/" + file)
@@ -67,7 +67,7 @@ func readDashboard(t *testing.T, file string) *dashboard {
 	return d
 }
 
-// panel returns the panel of that ID.
+// panel returns the panel with the ID.
 func (d *dashboard) panel(t *testing.T, id int) *panel {
 	t.Helper()
 	for _, p := range d.Panels {
@@ -79,7 +79,7 @@ func (d *dashboard) panel(t *testing.T, id int) *panel {
 	return nil
 }
 
-// dashboardFiles are the editions' files: a language each for a data source.
+// dashboardFiles are the files of all editions, one for each data source and language.
 var dashboardFiles = []string{
 	"influxdb/wolkvox_ivr.json", "influxdb/wolkvox_ivr.es.json",
 	"postgresql/wolkvox_ivr.json", "postgresql/wolkvox_ivr.es.json",
@@ -91,20 +91,20 @@ var (
 	chosen    = regexp.MustCompile(`\$\{?(source|operation)\b[^}]*\}?`)
 )
 
-// What holds for the JSON as such: what a change of one part must not forget in another.
+// Rules for the JSON: a change of one part must not forget another.
 //
 //promise:dashboard
 func TestDashboardFile(t *testing.T) {
 	t.Parallel()
-	made := t.TempDir()
-	testbed.Execute(t, testbed.Root, "go", "run", "./testdata/grafana/source", made)
-	written, err := filepath.Glob(made + "/*/*")
+	generated := t.TempDir()
+	testbed.Execute(t, testbed.Root, "go", "run", "./testdata/grafana/source", generated)
+	written, err := filepath.Glob(generated + "/*/*")
 	require.NoError(t, err)
 	require.Len(t, written, len(dashboardFiles))
 	uids := make(map[string]bool)
 	panels := make(map[string][]int) // by language
 	for _, file := range dashboardFiles {
-		expected, err := os.ReadFile(filepath.Join(made, file))
+		expected, err := os.ReadFile(filepath.Join(generated, file))
 		require.NoError(t, err)
 		content := testbed.ReadDoc(t, "testdata/grafana/"+file)
 		require.Equal(t, string(expected), content, "not what its source makes: make dashboard-files")
@@ -137,12 +137,12 @@ func TestDashboardFile(t *testing.T) {
 		panels[file] = ids
 		require.Equal(t, panels[dashboardFiles[0]], ids, "alert rules name panels, and links name dashboards")
 	}
-	require.Contains(t, testbed.ReadDoc(t, testbed.Ours+"packaging/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
+	require.Contains(t, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
 		"the Grafana whose code drew it")
 	require.Contains(t, testbed.ReadDoc(t, "testdata/grafana/influxdb/wolkvox_ivr.json"), `"version": "`+grafanaVersion(t)+`"`)
 }
 
-// grafanaVersion returns that of the packages that draw the dashboard.
+// grafanaVersion returns the version of the packages that draw the dashboard.
 func grafanaVersion(t *testing.T) string {
 	t.Helper()
 	version := regexp.MustCompile(`"@grafana/ui": "(.*)"`).FindStringSubmatch(testbed.ReadDoc(t, "testdata/grafana/render/package.json"))
@@ -150,8 +150,8 @@ func grafanaVersion(t *testing.T) string {
 	return version[1]
 }
 
-// TestDashboardSchema decodes the files by Grafana's SDK. It has no model of queries to InfluxDB and PostgreSQL. Grafana has defaults for
-// missing fields, and only exported dashboards have __requires.
+// TestDashboardSchema decodes the files with Grafana's SDK, which has no model of queries to InfluxDB and PostgreSQL.
+// Missing fields are fine, because Grafana has defaults, and __requires is only in exported dashboards.
 //
 //promise:dashboard
 func TestDashboardSchema(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// drawing is a dashboard that Grafana's code is to draw: in a language, light or dark, and with what is chosen at its top.
+// drawing is a dashboard for Grafana's code to draw: in a language, in light or dark mode, and with variables chosen.
 type drawing struct {
 	File     string         `json:"file"`
 	Language string         `json:"language"`
@@ -32,21 +32,21 @@ type drawing struct {
 	Chosen   map[string]any `json:"chosen,omitempty"`
 }
 
-// timeRange is an absolute one, which is chosen instead of today.
+// timeRange is an absolute time range, chosen instead of today.
 type timeRange struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// drawn is one that it has drawn.
+// drawn is the result of a drawing.
 type drawn struct {
 	drawing
-	Complaints []string // of the browser
-	Text       string
-	Panels     []struct {
+	Problems []string // errors of the browser
+	Text     string
+	Panels   []struct {
 		Title, Type, State, Text string
 		Errors                   []string
-		Ink                      int // pixels of its graph
+		Ink                      int // pixels in its graph
 		Links                    []string
 		Fields                   []struct {
 			Name   string
@@ -58,13 +58,14 @@ type drawn struct {
 const (
 	price    = 0.05
 	included = 200_000
-	// oddName is a name that means something in a regular expression, in a query and in a link.
+	// oddName is a name with special characters in regular expressions, queries and links.
 	oddName = "Cobros (1+2)/Sur"
 )
 
 var contract = map[string]any{"price": fmt.Sprint(price), "included": strconv.Itoa(included)}
 
-// TestDashboardRendering has Grafana's own code draw each edition. InfluxDB's are the guides' pictures, which go to DASHBOARD_PICTURES.
+// TestDashboardRendering draws each edition with Grafana's own code. The pictures of InfluxDB's are in the guides, and
+// are copied to DASHBOARD_PICTURES.
 //
 //promise:dashboard
 func TestDashboardRendering(t *testing.T) {
@@ -72,15 +73,15 @@ func TestDashboardRendering(t *testing.T) {
 	testbed.Need(t, "node")
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		testbed.LeaveOut(t, "no chromium")
+		testbed.SkipWithout(t, "no chromium")
 	}
 	modules := testbed.Root + "/bin/dashboard/node_modules"
 	if _, err := os.Stat(modules); err != nil {
-		testbed.LeaveOut(t, "nothing that draws the dashboard, which `make bin/dashboard` fetches by npm")
+		testbed.SkipWithout(t, "nothing that draws the dashboard, which `make bin/dashboard` fetches by npm")
 	}
 	pictures, zone := os.Getenv("DASHBOARD_PICTURES"), testbed.Afternoon()
 	if pictures != "" {
-		zone = bogota // which the guides name
+		zone = bogota // the guides name it
 	}
 	lastMonth := time.Now().AddDate(0, -1, -3).Truncate(time.Hour)
 	zoomed := timeRange{lastMonth, lastMonth.Add(3 * time.Hour)}
@@ -117,7 +118,7 @@ func TestDashboardRendering(t *testing.T) {
 			for operation, o := range operations {
 				tables = append(tables, w.Table(o, append(slices.Clone(dashboardOptions), fmt.Sprintf("operation = %q", operation))...))
 			}
-			e.gathered(t, w, tables...)
+			e.gather(t, w, tables...)
 			points := e.points()
 
 			server := httptest.NewServer(serve(t, e.db, location(t, zone)))
@@ -150,17 +151,17 @@ func TestDashboardRendering(t *testing.T) {
 					v.from = v.midnight(v.now)
 					v.to = v.from.AddDate(0, 0, 1).Add(-time.Millisecond)
 				}
-				d.requireNothingAmiss(t, v)
+				d.requireDrawn(t, v)
 				d.requireFigures(t, v, points, e.byClock)
 			}
 		})
 	}
 }
 
-// requireNothingAmiss requires every panel of the file to have been drawn, without a complaint.
-func (d *drawn) requireNothingAmiss(t *testing.T, v *view) {
+// requireDrawn requires every panel of the file to be drawn without an error.
+func (d *drawn) requireDrawn(t *testing.T, v *view) {
 	t.Helper()
-	require.Empty(t, d.Complaints, d.drawing)
+	require.Empty(t, d.Problems, d.drawing)
 	panels := readDashboard(t, d.File).Panels
 	require.Len(t, d.Panels, len(panels))
 	for i, p := range d.Panels {
@@ -174,7 +175,7 @@ func (d *drawn) requireNothingAmiss(t *testing.T, v *view) {
 			continue
 		}
 		require.Equal(t, "Done", p.State, p.Title)
-		require.True(t, len(p.Fields) > 0 || panels[i].ID == panelRunningHour, p.Title) // in the running hour no call may have ended yet
+		require.True(t, len(p.Fields) > 0 || panels[i].ID == panelRunningHour, p.Title) // no call of the running hour may have ended yet
 		if p.Type == "timeseries" || p.Type == "trend" {
 			require.Greater(t, p.Ink, 5_000, p.Title)
 		} else {
@@ -189,7 +190,7 @@ func (d *drawn) requireNothingAmiss(t *testing.T, v *view) {
 	}
 }
 
-// fields returns the values that a panel shows, by the names that the file has for them.
+// fields returns the values that a panel shows, by their names in the file.
 func (d *drawn) fields(t *testing.T, id int) map[string][]any {
 	t.Helper()
 	fields := make(map[string][]any)
@@ -203,7 +204,7 @@ func (d *drawn) fields(t *testing.T, id int) map[string][]any {
 	return fields
 }
 
-// requireFigures requires what the panels' own transformations make to be what it should.
+// requireFigures requires the panels to show the figures of the points after their transformations.
 func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, byClock func(int) bool) {
 	t.Helper()
 	file := readDashboard(t, d.File)
@@ -291,7 +292,7 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 			require.NoError(t, err)
 			require.Equal(t, "/d/"+file.UID, link.Path)
 			require.Equal(t, table["source"][row], link.Query().Get("var-source"))
-			if operation != oddName { // Grafana decodes links, so that a + becomes a space
+			if operation != oddName { // Grafana decodes links, so + becomes a space
 				require.Equal(t, operation, link.Query().Get("var-operation"))
 			}
 			require.Equal(t, "now/d", link.Query().Get("from"))
@@ -323,7 +324,7 @@ func (d *drawn) requireFigures(t *testing.T, v *view, points []telegraf.Metric, 
 	}
 }
 
-// internalName returns a field's name before the file gives it one to show.
+// internalName returns a field's name in the file, before it is renamed for display.
 func (p *panel) internalName(shown string) string {
 	for _, o := range p.FieldConfig.Overrides {
 		for _, property := range o.Properties {

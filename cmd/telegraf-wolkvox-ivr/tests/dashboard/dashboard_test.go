@@ -20,7 +20,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// edition is a dashboard on its database.
+// edition is an edition of the dashboard with its database.
 type edition struct {
 	file    string
 	db      database
@@ -29,14 +29,14 @@ type edition struct {
 	points  func() []telegraf.Metric
 	write   func(points []telegraf.Metric)
 	lines   func(lineProtocol string)
-	byClock func(panel int) bool // weeks before are taken by the local clock, not in days of 24 hours
-	// relativeWeek is whether the usual week needs a relative time range.
+	byClock func(panel int) bool // the panel's weeks follow the local clock instead of 7 times 24 hours
+	// relativeWeek is whether the panel of the usual week needs a relative time range.
 	relativeWeek bool
 }
 
 func never(int) bool { return false }
 
-// editions start a database each.
+// editions are functions that start a database each.
 var editions = map[string]func(t *testing.T) *edition{
 	"InfluxDB 1.8": func(t *testing.T) *edition { return influxEdition(t, testbed.StartInfluxDB(t)) },
 	"InfluxDB 2.7": func(t *testing.T) *edition {
@@ -93,31 +93,31 @@ func influxEdition(t *testing.T, db *testbed.InfluxDB) *edition {
 	}
 }
 
-// history is how much of the past the dashboard looks at but for its panel of months: this month, and the rest of it as it was five weeks
-// before.
+// history is how far back the dashboard looks, except for its panel of months: this month, and for the rest of the
+// month the days five weeks before.
 const history = (31 + 35 + 1) * 24 * time.Hour
 
-// dashboardOptions are those of operations that a dashboard is looked at with.
-var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_hours = "zero"`, testbed.Often}
+// dashboardOptions are the options of the operations that a dashboard shows.
+var dashboardOptions = []string{fmt.Sprintf("backfill = %q", history), `empty_hours = "zero"`, testbed.ShortInterval}
 
-// gathered brings the history of operations, and the plugin's own statistics, into the database as the plugin does.
-func (e *edition) gathered(t *testing.T, w *testbed.Wolkvox, tables ...string) {
+// gather runs the plugin to write the history of operations and the plugin's own statistics into the database.
+func (e *edition) gather(t *testing.T, w *testbed.Wolkvox, tables ...string) {
 	t.Helper()
-	tg := testbed.NewRecipe(t, e.recipe, testbed.Remembering+"[[inputs.internal]]\ninterval = \"1s\"\n"+strings.Join(tables, ""), e.env...)
+	tg := testbed.NewRecipe(t, e.recipe, testbed.WithState+"[[inputs.internal]]\ninterval = \"1s\"\n"+strings.Join(tables, ""), e.env...)
 	tg.Start()
-	tg.Await("all of the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == len(tables) })
+	tg.Await("all of the past to be read", func() bool { return strings.Count(tg.Log(), testbed.HistoryDone) == len(tables) })
 	gathers := len(w.Ledger())
 	tg.Await("one more gather", func() bool { return len(w.Ledger()) > gathers+1 })
 	d := readDashboard(t, e.file)
 	tg.Await("the time of a reading", func() bool {
 		return len(e.figures(t, d.panel(t, panelLastReading), &view{now: time.Now(), from: time.Now(), to: time.Now(), zone: time.UTC})) > 0
 	})
-	// A stop does not wait for rows that Telegraf has not taken yet: they would come at the next start.
+	// A stop does not wait for rows that Telegraf has not read yet. They would be sent after the next start.
 	tg.Await("all rows of the history", func() bool { return complete(e.points()) == len(tables) })
 	tg.Stop()
 }
 
-// complete returns how many operations have every hour of the history, as they have with zeros for hours without calls.
+// complete returns how many operations have every hour of the history. Hours without calls have zeros.
 func complete(points []telegraf.Metric) (operations int) {
 	byOperation := make(map[string][]telegraf.Metric)
 	for _, m := range points {
@@ -132,7 +132,7 @@ func complete(points []telegraf.Metric) (operations int) {
 	return operations
 }
 
-// figures runs the queries of a panel.
+// figures returns the figures of a panel's queries.
 func (e *edition) figures(t *testing.T, p *panel, v *view) figures {
 	t.Helper()
 	var frames []frame
@@ -143,7 +143,7 @@ func (e *edition) figures(t *testing.T, p *panel, v *view) figures {
 	return v.returned(t, p, frames)
 }
 
-// requireQueries requires every query of the dashboard to return what it should of the points.
+// requireQueries requires every query of the dashboard to return the figures of the points.
 func (e *edition) requireQueries(t *testing.T, v *view, points []telegraf.Metric, name string) {
 	t.Helper()
 	for _, p := range readDashboard(t, e.file).Panels {
@@ -158,7 +158,7 @@ func (e *edition) requireQueries(t *testing.T, v *view, points []telegraf.Metric
 	}
 }
 
-// TestDashboard: every query on every database, on what the plugin has written there of the simulator's history.
+// TestDashboard runs every query on every database, with the history that the plugin has written there.
 //
 //promise:dashboard
 func TestDashboard(t *testing.T) {
@@ -171,12 +171,12 @@ func TestDashboard(t *testing.T) {
 			support := simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 100}
 			awaitQuietHour(t, 2*time.Minute)
 			w, start := testbed.StartWolkvox(t, sales, support), time.Now()
-			e.gathered(t, w, w.Table(sales, dashboardOptions...), w.Table(support, append(dashboardOptions, `operation = "support"`)...))
+			e.gather(t, w, w.Table(sales, dashboardOptions...), w.Table(support, append(dashboardOptions, `operation = "support"`)...))
 			truth := slices.Concat(w.MonthOf(t, sales, "", start), w.MonthOf(t, support, "support", start))
 			from, to := testbed.Span(truth)
 			points := e.points()
-			settled := slices.DeleteFunc(testbed.Between(points, from, to), func(m telegraf.Metric) bool { return m.Fields()["calls"] == int64(0) })
-			testutil.RequireMetricsEqual(t, truth, settled, testutil.SortMetrics())
+			final := slices.DeleteFunc(testbed.Between(points, from, to), func(m telegraf.Metric) bool { return m.Fields()["calls"] == int64(0) })
+			testutil.RequireMetricsEqual(t, truth, final, testutil.SortMetrics())
 
 			zone, now := location(t, bogota), time.Now()
 			local := now.In(zone)
@@ -213,13 +213,14 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestDashboardAtOtherTimes: midnight, the first of a month, days of 23 and 25 hours and the weeks before these, time zones that differ from
-// the operations', absolute time ranges, and names that mean something in queries.
+// TestDashboardAtOtherTimes tests midnight, the first of a month, days of 23 and 25 hours and days around such clock
+// changes, time zones that differ from the operations', absolute time ranges, and names with special characters in
+// queries.
 //
 //promise:dashboard
 func TestDashboardAtOtherTimes(t *testing.T) {
 	t.Parallel()
-	moments := make(map[string]time.Time) // by the source that is seen then
+	moments := make(map[string]time.Time) // by the source that is shown at that time
 	operationZones := map[string]*time.Location{"elsewhere": location(t, "Europe/Madrid")}
 	for source, moment := range map[string]struct{ zone, at string }{
 		"midnight":      {bogota, "2026-04-01 00:30"},
@@ -254,7 +255,7 @@ func TestDashboardAtOtherTimes(t *testing.T) {
 				if age := now.Sub(at).Truncate(time.Hour); source == "midnight" && age < 4*time.Hour { // the newest hour has no calls
 					n = int64(age / (3 * time.Hour))
 				}
-				if source == "autumn" && name != "" { // only the operation without a name has calls
+				if source == "autumn" && name != "" { // only the unnamed operation has calls
 					n = 0
 				}
 				points = append(points, metric.New("wolkvox_ivr", tags, map[string]any{"calls": n, "minutes": float64(n) * 2.25}, at))
@@ -296,7 +297,7 @@ func lineProtocol(t *testing.T, points []telegraf.Metric) string {
 	return lines.String()
 }
 
-// awaitQuietHour waits until no hour ends for so long, if need be.
+// awaitQuietHour waits, if necessary, until the current hour lasts at least that long.
 func awaitQuietHour(t *testing.T, long time.Duration) {
 	t.Helper()
 	for time.Until(time.Now().Truncate(time.Hour).Add(time.Hour)) < long {
@@ -304,7 +305,7 @@ func awaitQuietHour(t *testing.T, long time.Duration) {
 	}
 }
 
-// A gather that hands nothing on is no reading, nor is a plugin's new start, after which it counts from nothing.
+// A gather without rows is not a reading, nor is a restart of the plugin, after which its counters begin at 0.
 //
 //promise:dashboard
 func TestDashboardLastReading(t *testing.T) {

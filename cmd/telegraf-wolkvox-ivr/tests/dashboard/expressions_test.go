@@ -20,35 +20,36 @@ type number struct {
 	value  float64
 }
 
-// numbers are what a query or an expression comes to. A query without an answer has noData, which is passed on by whatever it is joined with.
+// numbers are the result of a query or an expression. A query without a result has noData, and so has any expression
+// with it.
 type numbers []number
 
 var noData numbers
 
-// calculate returns what Grafana makes of a math expression. Go has the same operators with the same precedence.
-func calculate(expression string, of map[string]numbers) (numbers, error) {
+// calculate evaluates a math expression as Grafana does. Go has the same operators with the same precedence.
+func calculate(expression string, values map[string]numbers) (numbers, error) {
 	root, err := parser.ParseExpr(strings.ReplaceAll(expression, "$", ""))
 	if err != nil {
 		return nil, err
 	}
-	return evaluate(root, of)
+	return evaluate(root, values)
 }
 
-func evaluate(node ast.Expr, of map[string]numbers) (numbers, error) {
+func evaluate(node ast.Expr, values map[string]numbers) (numbers, error) {
 	switch node := node.(type) {
 	case *ast.ParenExpr:
-		return evaluate(node.X, of)
+		return evaluate(node.X, values)
 	case *ast.BasicLit:
 		value, err := strconv.ParseFloat(node.Value, 64)
 		return numbers{{value: value}}, err
 	case *ast.Ident:
-		values, ok := of[node.Name]
+		values, ok := values[node.Name]
 		if !ok {
 			return nil, fmt.Errorf("there is no %s", node.Name)
 		}
 		return values, nil
 	case *ast.UnaryExpr:
-		values, err := evaluate(node.X, of)
+		values, err := evaluate(node.X, values)
 		if node.Op != token.SUB {
 			err = fmt.Errorf("the test knows no %s", node.Op)
 		}
@@ -57,14 +58,14 @@ func evaluate(node ast.Expr, of map[string]numbers) (numbers, error) {
 		if name, ok := node.Fun.(*ast.Ident); !ok || name.Name != "abs" || len(node.Args) != 1 {
 			return nil, fmt.Errorf("the test knows no function %v", node.Fun)
 		}
-		values, err := evaluate(node.Args[0], of)
+		values, err := evaluate(node.Args[0], values)
 		return each(values, math.Abs), err
 	case *ast.BinaryExpr:
-		a, err := evaluate(node.X, of)
+		a, err := evaluate(node.X, values)
 		if err != nil {
 			return nil, err
 		}
-		b, err := evaluate(node.Y, of)
+		b, err := evaluate(node.Y, values)
 		if err != nil {
 			return nil, err
 		}
@@ -77,15 +78,16 @@ func evaluate(node ast.Expr, of map[string]numbers) (numbers, error) {
 	return nil, fmt.Errorf("the test knows no %T", node)
 }
 
-func each(of numbers, f func(float64) float64) (results numbers) {
-	for _, n := range of {
+func each(values numbers, f func(float64) float64) (results numbers) {
+	for _, n := range values {
 		results = append(results, number{n.labels, f(n.value)})
 	}
 	return results
 }
 
-// join is how Grafana finds the numbers that belong together. Those with the same labels do, those whose labels contain all of the other's,
-// such as none, and, whatever their labels, the only ones of both sides: what comes of these has no labels. All others are dropped.
+// join combines numbers as Grafana does. Numbers belong together if they have the same labels or if the labels of one
+// contain the labels of the other, none at all for instance. If nothing belongs together and both sides have one
+// number, these are combined, without labels. All other numbers are dropped.
 func join(a, b numbers, operate func(a, b float64) float64) (results numbers) {
 	for _, x := range a {
 		for _, y := range b {
@@ -103,7 +105,7 @@ func join(a, b numbers, operate func(a, b float64) float64) (results numbers) {
 	return results
 }
 
-// contains reports whether all of the labels are among those of a series.
+// contains reports whether a series has all of the labels.
 func contains(series, labels map[string]string) bool {
 	for name, value := range labels {
 		if own, ok := series[name]; !ok || own != value {
@@ -135,11 +137,11 @@ func truth(holds bool) float64 {
 	return 0
 }
 
-// What Grafana does with labels: the rules have to go by it.
+// The rules depend on how Grafana handles labels.
 func TestExpressions(t *testing.T) {
 	t.Parallel()
 	sales, support := map[string]string{"source": "a", "operation": "sales"}, map[string]string{"source": "a", "operation": "support"}
-	of := map[string]numbers{
+	values := map[string]numbers{
 		"both":    {{sales, 6}, {support, 7}},
 		"sales":   {{sales, 2}},
 		"support": {{support, 4}},
@@ -162,7 +164,7 @@ func TestExpressions(t *testing.T) {
 		"$both > 6 && $both < 8": {{sales, 0}, {support, 1}},
 		"$both >= 7 || $both <= 5 && $plain == 4": {{sales, 0}, {support, 1}},
 	} {
-		results, err := calculate(expression, of)
+		results, err := calculate(expression, values)
 		require.NoError(t, err, expression)
 		require.Len(t, results, len(expected), expression)
 		for i := range expected {
@@ -171,7 +173,7 @@ func TestExpressions(t *testing.T) {
 		}
 	}
 	for _, expression := range []string{"$unknown", "$both +", "round($both)", "!$both", "$both << 1"} {
-		_, err := calculate(expression, of)
+		_, err := calculate(expression, values)
 		require.Error(t, err, expression)
 	}
 }

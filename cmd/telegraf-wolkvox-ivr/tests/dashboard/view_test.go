@@ -15,16 +15,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// view is what someone looks at: values of the dashboard's variables.
+// view is what a user looks at: values of the dashboard's variables.
 type view struct {
-	from, to           time.Time // both included
+	from, to           time.Time // both inclusive
 	now                time.Time
 	zone               *time.Location
-	sources, operation []string // those chosen; all of them if there are none
-	absolute           bool     // a time range of two moments, such as a zoomed one
+	sources, operation []string // chosen values; all if empty
+	absolute           bool     // an absolute time range, such as a zoomed one
 }
 
-// of returns what a panel makes of it, as some have a time range of their own. Grafana widens an absolute one to whole days or months.
+// of returns the view of a panel, which may have its own time range. Grafana extends an absolute one to whole days or
+// months.
 func (v *view) of(t *testing.T, p *panel) *view {
 	t.Helper()
 	own, from, to := *v, v.from.In(v.zone), v.to.In(v.zone)
@@ -34,7 +35,7 @@ func (v *view) of(t *testing.T, p *panel) *view {
 	day := func(at time.Time, days int) time.Time { return v.midnight(at).AddDate(0, 0, days) }
 	month := func(at time.Time, months int) time.Time { return day(at, 1-at.Day()).AddDate(0, months, 0) }
 	const last = -time.Millisecond
-	before := map[bool]int{false: 1}[v.absolute] // whether it begins before the day or month that it ends in
+	before := map[bool]int{false: 1}[v.absolute] // 1 for a relative range, which begins before the day or month in which it ends
 	switch p.TimeFrom + " " + p.TimeShift {
 	case " ":
 	case "now/M 0M/M":
@@ -66,7 +67,7 @@ func (v *view) fill(query string) string {
 
 var special = regexp.MustCompile(`[\\^$*+?.()|[\]{}/]`)
 
-// inRegex returns what Grafana's format regex makes of chosen values.
+// inRegex formats chosen values as Grafana's format regex does.
 func inRegex(chosen []string) string {
 	if len(chosen) == 0 {
 		return ".*" // the variables' value for all
@@ -81,13 +82,14 @@ func inRegex(chosen []string) string {
 	return "(" + strings.Join(escaped, "|") + ")"
 }
 
-// shows tells whether a point is one of the sources and operations looked at.
+// shows reports whether the view includes a point.
 func (v *view) shows(m telegraf.Metric) bool {
 	return (len(v.sources) == 0 || slices.Contains(v.sources, m.Tags()["source"])) &&
 		(len(v.operation) == 0 || slices.Contains(v.operation, m.Tags()["operation"]))
 }
 
-// before returns an instant so many weeks before: by the local clock or, where a database cannot know it, in whole days of 24 hours.
+// before returns the instant that many weeks earlier: by the local clock, or 7 times 24 hours for each if the database
+// cannot know the clock.
 func (v *view) before(at time.Time, weeks int, byClock bool) time.Time {
 	if byClock {
 		return at.In(v.zone).AddDate(0, 0, -7*weeks)
@@ -101,8 +103,8 @@ func (v *view) midnight(at time.Time) time.Time {
 	return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, v.zone)
 }
 
-// figures are values of a panel's queries, each by its column and what it is grouped by: "week1 wv0001.wolkvox.com". Those of 0 are left out,
-// as some databases have a 0 where others have nothing.
+// figures are values of a panel's queries, by column and group: "week1 wv0001.wolkvox.com". Values of 0 are left out,
+// because some databases return 0 where others return nothing.
 type figures map[string]float64
 
 func (f figures) add(column, group string, value float64) {
@@ -112,7 +114,7 @@ func (f figures) add(column, group string, value float64) {
 	}
 }
 
-// grouping returns what a point of a panel is grouped by.
+// grouping returns a function that returns the group of a point in a panel.
 func (v *view) grouping(p *panel) func(at time.Time, source, operation, hour string) string {
 	local := func(layout string) func(time.Time, string, string, string) string {
 		return func(at time.Time, _, _, _ string) string { return at.In(v.zone).Format(layout) }
@@ -136,7 +138,7 @@ func (v *view) grouping(p *panel) func(at time.Time, source, operation, hour str
 	return nil
 }
 
-// The panels, by their IDs.
+// IDs of the panels
 const (
 	panelCalls                = 1
 	panelMinutes              = 2
@@ -157,7 +159,7 @@ const (
 	panelLimits               = 19
 )
 
-// expected returns the figures that a panel's queries have to return, of these points.
+// expected returns the figures that a panel's queries have to return for the points.
 func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byClock bool) figures {
 	t.Helper()
 	f, group, hourAgo := make(figures), v.grouping(p), v.now.Add(-time.Hour)
@@ -265,12 +267,12 @@ func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byCloc
 	return f
 }
 
-// returned returns the figures of what a panel's queries have returned.
+// returned returns the figures in the frames that a panel's queries have returned.
 func (v *view) returned(t *testing.T, p *panel, frames []frame) figures {
 	t.Helper()
 	f, group := make(figures), v.grouping(p)
 	for _, fr := range frames {
-		// InfluxQL has no other way to return a time.
+		// InfluxQL can only return a time in the column Time.
 		isTime := (fr.RefID == "newest" || fr.RefID == "reading") &&
 			!slices.ContainsFunc(fr.Fields, func(c column) bool { return strings.HasPrefix(c.Name, "Value") })
 		for row := range fr.rows() {
@@ -314,7 +316,7 @@ func (v *view) returned(t *testing.T, p *panel, frames []frame) figures {
 	return f
 }
 
-// requireFigures requires figures to be equal but for rounding.
+// requireFigures requires figures to be equal, except for rounding.
 func requireFigures(t *testing.T, expected, actual figures, what string) {
 	t.Helper()
 	require.Empty(t, differences(expected, actual), what)

@@ -17,7 +17,7 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// TestTimezoneIsCorrected: with the wrong rows deleted as the page of destinations says, sums are right again.
+// TestTimezoneIsCorrected deletes the wrong rows as the page of destinations describes. Sums are right afterwards.
 //
 //promise:timezone
 func TestTimezoneIsCorrected(t *testing.T) {
@@ -47,22 +47,22 @@ func TestTimezoneIsCorrected(t *testing.T) {
 			t.Parallel()
 			db, recipe, env := tt.start(t)
 			w, start := testbed.StartWolkvox(t, testbed.Near), time.Now()
-			from, to := testbed.Settled(t, testbed.Near, start, 48*time.Hour)
+			from, to := testbed.FinalHours(t, testbed.Near, start, 48*time.Hour)
 			truth := w.TruthOf(t, testbed.Near, from, to)
-			wrong := w.Table(testbed.Near, `backfill = "72h"`, testbed.Often, `timezone = "Etc/GMT+9"`)
-			right := w.Table(testbed.Near, `backfill = "72h"`, testbed.Often)
-			tg := testbed.NewRecipe(t, recipe, testbed.Remembering+wrong, env...)
+			wrong := w.Table(testbed.Near, `backfill = "72h"`, testbed.ShortInterval, `timezone = "Etc/GMT+9"`)
+			right := w.Table(testbed.Near, `backfill = "72h"`, testbed.ShortInterval)
+			tg := testbed.NewRecipe(t, recipe, testbed.WithState+wrong, env...)
 			gather := func() {
-				read := strings.Count(tg.Log(), testbed.PastRead)
+				read := strings.Count(tg.Log(), testbed.HistoryDone)
 				tg.Start()
-				tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) > read })
-				tg.Stop() // which flushes
+				tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.HistoryDone) > read })
+				tg.Stop() // a stop flushes
 			}
 			gather()
 			require.Positive(t, db.Sum(from, to))
 			db.Execute(correction(t, tt.destination), env)
 			require.Zero(t, db.Sum(from, to))
-			tg.Write("wolkvox_ivr.conf", testbed.Remembering+right)
+			tg.Write("wolkvox_ivr.conf", testbed.WithState+right)
 			gather()
 			require.Equal(t, sumOf(truth), db.Sum(from, to))
 			require.Contains(t, tg.Log(), `timezone has changed from "Etc/GMT+9" to "America/Bogota"`)
@@ -70,7 +70,7 @@ func TestTimezoneIsCorrected(t *testing.T) {
 	}
 }
 
-// Where a user has not deleted them first, reread brings all hours once more.
+// If the wrong rows were not deleted first, reread sends all hours again.
 //
 //promise:reread
 //promise:timezone
@@ -79,28 +79,29 @@ func TestTimezoneIsCorrectedLate(t *testing.T) {
 	w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)
 	today := testbed.HourOf(t, testbed.Near, start)
 	today = today.Add(-time.Duration(today.Hour()) * time.Hour)
-	from, to := testbed.Settled(t, testbed.Near, today, 48*time.Hour) // hours of today are read again tomorrow
+	from, to := testbed.FinalHours(t, testbed.Near, today, 48*time.Hour) // today's hours are read again tomorrow
 	truth := w.TruthOf(t, testbed.Near, from, to)
-	wrong := w.Table(testbed.Near, `backfill = "72h"`, testbed.Often, `timezone = "Etc/GMT+9"`)
-	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.Remembering+wrong, "INFLUX_URL="+db.URL())
+	wrong := w.Table(testbed.Near, `backfill = "72h"`, testbed.ShortInterval, `timezone = "Etc/GMT+9"`)
+	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.WithState+wrong, "INFLUX_URL="+db.URL())
 	for _, options := range [][]string{nil, {`empty_hours = "zero"`}} {
-		read := strings.Count(tg.Log(), testbed.PastRead)
+		read := strings.Count(tg.Log(), testbed.HistoryDone)
 		tg.Start()
-		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) > read })
+		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.HistoryDone) > read })
 		tg.Stop()
-		tg.Write("wolkvox_ivr.conf", testbed.Remembering+w.Table(testbed.Near, append(options, `backfill = "72h"`, testbed.Often)...))
+		tg.Write("wolkvox_ivr.conf", testbed.WithState+w.Table(testbed.Near, append(options, `backfill = "72h"`, testbed.ShortInterval)...))
 	}
 	require.Greater(t, db.Sum(from, to), sumOf(truth), "databases keep both")
 	db.Execute(correction(t, "InfluxDB 1.x"), nil)
 	days := start.Add(-96*time.Hour).Format(time.DateOnly) + "/" + start.Format(time.DateOnly)
-	tg.Write("wolkvox_ivr.conf", testbed.Remembering+w.Table(testbed.Near, `backfill = "72h"`, testbed.Often, fmt.Sprintf("reread = %q", days)))
+	tg.Write("wolkvox_ivr.conf", testbed.WithState+w.Table(testbed.Near, `backfill = "72h"`, testbed.ShortInterval, fmt.Sprintf("reread = %q", days)))
 	tg.Start()
 	tg.Await("all to be there again", func() bool { return db.Count(from, to) == len(truth) })
 	tg.Stop()
 	require.Equal(t, sumOf(truth), db.Sum(from, to))
 }
 
-// TestRejectedRows: Telegraf drops what InfluxDB rejects, and the page of destinations has what its log says, and what brings the rows.
+// TestRejectedRows: Telegraf drops rows that InfluxDB rejects. The page of destinations has the log message and the
+// command that brings the rows back.
 //
 //promise:reread
 func TestRejectedRows(t *testing.T) {
@@ -114,15 +115,15 @@ func TestRejectedRows(t *testing.T) {
 			w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)
 			today := testbed.HourOf(t, testbed.Near, start)
 			today = today.Add(-time.Duration(today.Hour()) * time.Hour)
-			from, to := testbed.Settled(t, testbed.Near, today, 48*time.Hour)
+			from, to := testbed.FinalHours(t, testbed.Near, today, 48*time.Hour)
 			truth := w.TruthOf(t, testbed.Near, from, to)
 			db.Query(tt.prepare)
 			if strings.HasPrefix(tt.log, "field") {
 				db.Write(fmt.Sprintf("wolkvox_ivr,hour=08,source=wv0001.wolkvox.com calls=5.0 %d", start.Add(-time.Hour).UnixNano()))
 			}
-			tg := testbed.NewRecipe(t, "influxdb.conf", testbed.Remembering+w.Table(testbed.Near, `backfill = "96h"`, testbed.Often), "INFLUX_URL="+db.URL())
+			tg := testbed.NewRecipe(t, "influxdb.conf", testbed.WithState+w.Table(testbed.Near, `backfill = "96h"`, testbed.ShortInterval), "INFLUX_URL="+db.URL())
 			tg.Start()
-			tg.AwaitLog(testbed.PastRead)
+			tg.AwaitLog(testbed.HistoryDone)
 			tg.Stop()
 			row := regexp.MustCompile("(?m)^\\| `(" + regexp.QuoteMeta(tt.log) + ".*?)`.* \\| `(influx .*?)`.*\\|$")
 			page := row.FindStringSubmatch(testbed.ReadDoc(t, "testdata/README.md"))
@@ -132,7 +133,7 @@ func TestRejectedRows(t *testing.T) {
 
 			db.Execute(page[2], nil)
 			days := start.Add(-120*time.Hour).Format(time.DateOnly) + "/" + start.Format(time.DateOnly)
-			tg.Write("wolkvox_ivr.conf", testbed.Remembering+w.Table(testbed.Near, `backfill = "96h"`, testbed.Often, fmt.Sprintf("reread = %q", days)))
+			tg.Write("wolkvox_ivr.conf", testbed.WithState+w.Table(testbed.Near, `backfill = "96h"`, testbed.ShortInterval, fmt.Sprintf("reread = %q", days)))
 			tg.Start()
 			tg.Await("all to be there", func() bool { return db.Count(from, to) == len(truth) })
 			tg.Stop()
@@ -141,31 +142,32 @@ func TestRejectedRows(t *testing.T) {
 	}
 }
 
-// TestHostIsRenamed: the machine that gathers is no part of the figures, so another one's rows overwrite them.
+// TestHostIsRenamed: rows do not depend on the machine that gathers, so rows of a renamed machine overwrite the old
+// ones.
 //
 //promise:host-tag
 func TestHostIsRenamed(t *testing.T) {
 	t.Parallel()
 	w, start, db := testbed.StartWolkvox(t, testbed.Near), time.Now(), testbed.StartInfluxDB(t)
-	from, to := testbed.Settled(t, testbed.Near, start, 48*time.Hour)
+	from, to := testbed.FinalHours(t, testbed.Near, start, 48*time.Hour)
 	truth := w.TruthOf(t, testbed.Near, from, to)
-	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.Remembering+w.Table(testbed.Near, `backfill = "72h"`, testbed.Often), "INFLUX_URL="+db.URL())
+	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.WithState+w.Table(testbed.Near, `backfill = "72h"`, testbed.ShortInterval), "INFLUX_URL="+db.URL())
 	conf := tg.Read("telegraf.conf")
 	for _, host := range []string{"invented-1", "invented-2"} {
 		tg.Write("telegraf.conf", strings.Replace(conf, "[agent]\n", fmt.Sprintf("[agent]\nhostname = %q\n", host), 1))
 		require.NoError(t, os.RemoveAll(filepath.Join(tg.Dir, "wolkvox_ivr.state")))
-		read := strings.Count(tg.Log(), testbed.PastRead)
+		read := strings.Count(tg.Log(), testbed.HistoryDone)
 		tg.Start()
-		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) > read })
+		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.HistoryDone) > read })
 		tg.Stop()
 	}
 	require.Equal(t, sumOf(truth), db.Sum(from, to))
 }
 
-// summing is a destination that adds calls up.
+// summing is a destination that can sum calls.
 type summing interface {
 	Sum(from, to time.Time) int64         // calls of the hours in [from, to)
-	Execute(command string, env []string) // a command of the page of destinations
+	Execute(command string, env []string) // runs a command of the page of destinations
 }
 
 func sumOf(metrics []telegraf.Metric) (calls int64) {
@@ -175,7 +177,7 @@ func sumOf(metrics []telegraf.Metric) (calls int64) {
 	return calls
 }
 
-// correction returns the command that the page of destinations has for deleting rows.
+// correction returns the command for deleting rows from the page of destinations.
 func correction(t *testing.T, destination string) string {
 	t.Helper()
 	match := regexp.MustCompile("(?m)^ +\\| " + regexp.QuoteMeta(destination) + " \\| `(.*)` \\|$").FindStringSubmatch(testbed.ReadDoc(t, "testdata/README.md"))

@@ -20,7 +20,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// final returns those of the hours that are final once the report has shown calls of the newest, with the default lookback.
+// final returns the hours that are final once the report has shown calls of the newest one, with the default lookback.
 func final(hours []telegraf.Metric, newest time.Time) []telegraf.Metric {
 	return slices.DeleteFunc(hours, func(m telegraf.Metric) bool { return !m.Time().Add(3 * time.Hour).Before(newest) })
 }
@@ -35,16 +35,16 @@ func TestNATS(t *testing.T) {
 	at := "NATS_URL=nats://" + nats.AwaitLog(natsListening)
 	truth := slices.Concat(w.MonthOf(t, testbed.Near, "", start), w.MonthOf(t, testbed.Far, "far", start))
 
-	producer := testbed.NewRecipe(t, "nats.conf", testbed.Remembering+
-		w.Table(testbed.Near, `backfill = "744h"`, testbed.Often)+
-		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`), at)
+	producer := testbed.NewRecipe(t, "nats.conf", testbed.WithState+
+		w.Table(testbed.Near, `backfill = "744h"`, testbed.ShortInterval)+
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`), at)
 	producer.AddFile()
 	producer.Start()
 	from, to := testbed.Span(truth)
 	producer.AwaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) == len(truth) })
 	producer.Stop()
 
-	// The consumer was not there when it all was sent.
+	// The consumer starts after everything was sent.
 	consumer := testbed.NewRecipe(t, "nats_consumer.conf", "", at, "METRICS_FILE=metrics.out")
 	consumer.Start()
 	var arrived []telegraf.Metric
@@ -54,11 +54,11 @@ func TestNATS(t *testing.T) {
 	})
 	testutil.RequireMetricsEqual(t, truth, arrived, testutil.SortMetrics())
 	consumer.Stop()
-	producer.RequireNoComplaints("interval is shorter", "longer than expected")
-	consumer.RequireNoComplaints()
+	producer.RequireNoProblems("interval is shorter", "longer than expected")
+	consumer.RequireNoProblems()
 }
 
-// sample is a line of what Prometheus scrapes.
+// sample matches a line that Prometheus scrapes.
 var (
 	sample              = regexp.MustCompile(`(?m)^wolkvox_ivr_(calls|minutes)\{(.*)\} (\S+)$`)
 	prometheusListening = regexp.MustCompile(`Listening on (http://\S+)`)
@@ -69,7 +69,7 @@ func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}
 	w, start := testbed.StartWolkvox(t, o), time.Now()
-	tg := testbed.NewRecipe(t, "prometheus.conf", testbed.Remembering+w.Table(o, `backfill = "168h"`, testbed.Often),
+	tg := testbed.NewRecipe(t, "prometheus.conf", testbed.WithState+w.Table(o, `backfill = "168h"`, testbed.ShortInterval),
 		"PROMETHEUS_LISTEN=127.0.0.1:0", "PROMETHEUS_EXPIRATION=5s")
 	tg.Start()
 	tg.AwaitLog("Listening on ")
@@ -87,25 +87,25 @@ func TestPrometheus(t *testing.T) {
 		require.Len(t, samples, strings.Count(string(body), "\nwolkvox_ivr"), "a sample that has another form, such as a timestamp:\n%s", body)
 		return samples
 	}
-	from, to := testbed.Settled(t, o, start, 23*time.Hour)
+	from, to := testbed.FinalHours(t, o, start, 23*time.Hour)
 	truth := w.TruthOf(t, o, from, to)
 	require.Greater(t, len(truth), 12)
-	// Of the history, which comes once, and after the latest hours, each hour of the day shows its latest figures only.
+	// The history is sent once and after the latest hours, but each hour of the day only shows its latest figures.
 	tg.Await("the latest day", func() bool {
 		samples := scrape()
-		others := len(samples)/2 - len(truth) // the running hour, the one before it, and the earliest
+		others := len(samples)/2 - len(truth) // the running hour, the hour before it, and the earliest one
 		return others >= 0 && others <= 3 && !slices.ContainsFunc(truth, func(m telegraf.Metric) bool {
 			labels := fmt.Sprintf(`hour=%q,source="wv0001.wolkvox.com"`, m.Tags()["hour"])
 			return samples["calls "+labels] != fmt.Sprint(m.Fields()["calls"]) || samples["minutes "+labels] != fmt.Sprint(m.Fields()["minutes"])
 		})
 	})
-	// Hours that are not read again any more expire.
+	// Hours that are no longer read expire.
 	tg.Await("all but the hours of the lookback to expire", func() bool { return len(scrape()) <= 2*4 })
 	require.NotEmpty(t, scrape())
-	tg.RequireNoComplaints("interval is shorter", "longer than expected")
+	tg.RequireNoProblems("interval is shorter", "longer than expected")
 }
 
-// TestRelay: two Telegrafs, each with an operation, write through a third one, which is stopped on the way, as InfluxDB is.
+// TestRelay: two Telegrafs, each with an operation, write through a third one. It is stopped meanwhile, as is InfluxDB.
 //
 //promise:destinations
 //promise:outages
@@ -120,10 +120,10 @@ func TestRelay(t *testing.T) {
 	relay.AwaitLog("Started HTTP listener service on")
 	var edges []*testbed.Telegraf
 	for _, table := range []string{
-		w.Table(testbed.Operation, `backfill = "744h"`, testbed.Often),
-		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`),
+		w.Table(testbed.Operation, `backfill = "744h"`, testbed.ShortInterval),
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`),
 	} {
-		edge := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.Remembering+table, "INFLUX2_URL=http://"+listen, "INFLUX_TOKEN="+token)
+		edge := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.WithState+table, "INFLUX2_URL=http://"+listen, "INFLUX_TOKEN="+token)
 		edge.Start()
 		edges = append(edges, edge)
 	}
@@ -131,13 +131,13 @@ func TestRelay(t *testing.T) {
 	db.Stop()
 	relay.Stop()
 	for _, edge := range edges {
-		edge.AwaitLog(testbed.PastRead)
+		edge.AwaitLog(testbed.HistoryDone)
 	}
 	relay.Start()
 	db.Start()
 	db.AwaitMonth(relay, truth)
 
-	// What comes later holds: figures that have grown are not overwritten by those before.
+	// Later figures win: figures that have grown are not overwritten by earlier ones.
 	for _, edge := range edges {
 		edge.Stop()
 	}
@@ -151,7 +151,7 @@ func TestRelay(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, m.Fields()["calls"], w.At(o.Token, m.Time(), start).Calls, m.Time())
 	}
-	wrong := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.Remembering+w.Table(testbed.Operation, `empty_hours = "zero"`),
+	wrong := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.WithState+w.Table(testbed.Operation, `empty_hours = "zero"`),
 		"INFLUX2_URL=http://"+listen, "INFLUX_TOKEN=wrong")
 	relay.Start()
 	wrong.Start()

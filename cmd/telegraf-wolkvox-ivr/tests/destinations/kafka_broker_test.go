@@ -35,13 +35,13 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// broker is a real Apache Kafka of one node, whose clients need TLS and a password by SCRAM.
+// broker is a real Apache Kafka with one node. Clients need TLS and a password with SCRAM.
 type broker struct {
 	t      *testing.T
 	dir    string
-	link   *link  // clients have to go through it
-	inside string // the address that needs no password
-	ca     string // the file of the certificate
+	link   *link  // between clients and broker
+	inside string // address without a password
+	ca     string // file with the certificate
 	server *testbed.Server
 }
 
@@ -50,21 +50,21 @@ const (
 	kafkaPassword = "invented-password"
 )
 
-// startBroker starts one on a folder of its own.
+// startBroker starts a broker in its own folder.
 func startBroker(t *testing.T) *broker {
 	t.Helper()
 	if _, err := exec.LookPath("java"); err != nil {
-		testbed.LeaveOut(t, "no Java, which Apache Kafka needs")
+		testbed.SkipWithout(t, "no Java, which Apache Kafka needs")
 	}
 	for _, folder := range []string{"kafka", "kafka-connect"} {
 		if _, err := os.Stat(testbed.Root + "/bin/" + folder); err != nil {
-			testbed.LeaveOut(t, "no Apache Kafka in bin, for want of Maven")
+			testbed.SkipWithout(t, "no Apache Kafka in bin, for want of Maven")
 		}
 	}
 	dir := t.TempDir()
 	b := &broker{t: t, dir: dir, link: startLink(t, freeAddress(t)), inside: freeAddress(t), ca: filepath.Join(dir, "ca.pem")}
 
-	// The certificate of Go's own test server is for 127.0.0.1, and its own CA.
+	// The certificate of Go's own test server is for 127.0.0.1, and is its own CA.
 	https := httptest.NewTLSServer(nil)
 	https.Close()
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: https.Certificate().Raw})
@@ -119,7 +119,7 @@ func (b *broker) create(name string) {
 	require.NoError(b.t, kerr.ErrorForCode(created.Topics[0].ErrorCode))
 }
 
-// freeAddress returns a loopback address that nobody listens on now.
+// freeAddress returns a loopback address that nothing listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -128,7 +128,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// java returns the command that runs a program of the jars in a folder of bin, and starts quickly rather than runs quickly.
+// java returns a command that runs a program from the jars in a folder of bin, with options for a fast start.
 func (b *broker) java(folder, program string, args ...string) *exec.Cmd {
 	b.t.Helper()
 	jars := testbed.Root + "/bin/" + folder
@@ -150,14 +150,14 @@ func (b *broker) start() {
 	b.server.AwaitLog(brokerStarted)
 }
 
-// env is the environment that leads a recipe to the broker.
+// env returns the environment that connects a recipe to the broker.
 func (b *broker) env() []string {
 	return []string{
 		"KAFKA_BROKER=" + b.link.address, "KAFKA_CA=" + b.ca, "KAFKA_SASL=SCRAM-SHA-512", "KAFKA_USER=" + kafkaUser, "KAFKA_PASSWORD=" + kafkaPassword,
 	}
 }
 
-// client returns a client that looks at what is there.
+// client returns a client for inspecting the broker.
 func (b *broker) client(options ...kgo.Opt) *kgo.Client {
 	b.t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.inside)}, options...)...)
@@ -178,7 +178,7 @@ func (b *broker) size(client *kgo.Client) (size int) {
 		wanted.Partitions = append(wanted.Partitions, partition)
 	}
 	list.Topics = append(list.Topics, wanted)
-	ctx, cancel := context.WithTimeout(b.t.Context(), testbed.Patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), testbed.Timeout)
 	defer cancel()
 	for _, shard := range client.RequestSharded(ctx, &list) {
 		require.NoError(b.t, shard.Err)
@@ -190,11 +190,12 @@ func (b *broker) size(client *kgo.Client) (size int) {
 	return size
 }
 
-// link passes connections on, unless it is told to lose what comes back. It waits for a broker that is away, as a load balancer may.
+// link forwards connections, and can drop everything from the broker. It waits for a broker that is down, as a load
+// balancer may.
 type link struct {
 	address, to string
-	deaf        atomic.Bool  // what comes back gets lost
-	lost        atomic.Int64 // how many bytes that were
+	deaf        atomic.Bool  // drops everything from the broker
+	lost        atomic.Int64 // number of bytes dropped
 }
 
 func startLink(t *testing.T, to string) *link {
@@ -219,7 +220,7 @@ func startLink(t *testing.T, to string) *link {
 func (l *link) pass(near net.Conn) {
 	defer near.Close()
 	far, err := net.Dial("tcp", l.to)
-	for deadline := time.Now().Add(testbed.Patience); err != nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(testbed.Timeout); err != nil && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		far, err = net.Dial("tcp", l.to)
 	}
 	if err != nil {
@@ -245,7 +246,7 @@ func (l *link) pass(near net.Conn) {
 	}
 }
 
-// startGated is startWolkvox, but nobody gets an answer from the operation's server before open is closed.
+// startGated is like StartWolkvox, but requests to the gated operation's server get no response until open is closed.
 func startGated(t *testing.T, gated simulator.Operation, operations ...simulator.Operation) (w *testbed.Wolkvox, open chan struct{}) {
 	t.Helper()
 	w, open = testbed.StartWolkvox(t, append(operations, gated)...), make(chan struct{})
@@ -267,11 +268,11 @@ func startGated(t *testing.T, gated simulator.Operation, operations ...simulator
 	return w, open
 }
 
-// read returns all that the topic has, as a consumer that starts now gets it.
+// read returns all messages of the topic, as a new consumer gets them.
 func (b *broker) read() (metrics []telegraf.Metric) {
 	b.t.Helper()
 	consumer := b.client(kgo.ConsumeTopics(topic))
-	ctx, cancel := context.WithTimeout(b.t.Context(), testbed.Patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), testbed.Timeout)
 	defer cancel()
 	for size := b.size(consumer); len(metrics) < size; {
 		fetches := consumer.PollFetches(ctx)
@@ -283,8 +284,9 @@ func (b *broker) read() (metrics []telegraf.Metric) {
 	return metrics
 }
 
-// TestApacheKafka: the broker dies with history that it has written and not confirmed, and comes back, and Telegraf is restarted. A consumer
-// gets each final hour once all the same. Meanwhile, a Telegraf with a wrong password says so, and does not end.
+// TestApacheKafka: the broker crashes after writing history that it has not confirmed, and comes back, and Telegraf is
+// restarted. A consumer still gets each final hour once. Meanwhile, a Telegraf with a wrong password logs that, and
+// keeps running.
 //
 //promise:destinations
 //promise:outages
@@ -295,9 +297,9 @@ func TestApacheKafka(t *testing.T) {
 	w, open := startGated(t, testbed.Far, day)
 	start := time.Now()
 	truth := final(w.MonthOf(t, testbed.Far, "far", start), w.Newest(t, testbed.Far, start))
-	tg := testbed.NewRecipe(t, "kafka.conf", testbed.Remembering+
-		w.Table(day, `hours = "final"`, `backfill = "24h"`, testbed.Often)+
-		w.Table(testbed.Far, `hours = "final"`, `backfill = "744h"`, testbed.Often, `operation = "far"`), b.env()...)
+	tg := testbed.NewRecipe(t, "kafka.conf", testbed.WithState+
+		w.Table(day, `hours = "final"`, `backfill = "24h"`, testbed.ShortInterval)+
+		w.Table(testbed.Far, `hours = "final"`, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`), b.env()...)
 	stranger := testbed.NewRecipe(t, "kafka.conf", w.Table(day), append(b.env(), "KAFKA_PASSWORD=wrong")...)
 	observer := b.client()
 	stranger.Start()
@@ -309,11 +311,11 @@ func TestApacheKafka(t *testing.T) {
 	b.server.Kill()
 	b.link.deaf.Store(false)
 	b.start()
-	tg.Await("all hours", func() bool { return b.size(observer) > len(truth) && strings.Count(tg.Log(), testbed.PastRead) == 2 })
+	tg.Await("all hours", func() bool { return b.size(observer) > len(truth) && strings.Count(tg.Log(), testbed.HistoryDone) == 2 })
 	tg.Stop()
 	w.ResetLedger()
 	tg.Start()
-	tg.Await("both to be gathered again, in turns", func() bool { return len(w.RequestsWith(day.Token)) > 2 && len(w.RequestsWith(testbed.Far.Token)) > 2 })
+	tg.Await("both to be gathered again", func() bool { return len(w.RequestsWith(day.Token)) > 2 && len(w.RequestsWith(testbed.Far.Token)) > 2 })
 	tg.Stop()
 
 	metrics := b.read()
@@ -327,18 +329,18 @@ func TestApacheKafka(t *testing.T) {
 	from, to := testbed.Span(truth)
 	metrics = slices.DeleteFunc(metrics, func(m telegraf.Metric) bool { return !m.HasTag("operation") })
 	testutil.RequireMetricsEqual(t, truth, testbed.Between(metrics, from, to), testutil.SortMetrics())
-	tg.RequireNoComplaints("interval is shorter", "longer than expected")
+	tg.RequireNoProblems("interval is shorter", "longer than expected")
 	stranger.AwaitLog("SASL Authentication failed")
 }
 
-// TestKafkaConnect: a sink gets the hours as a map by kafka.conf, and with a schema by kafka_connect.conf.
+// TestKafkaConnect: a sink gets the hours as a map with kafka.conf, and with a schema with kafka_connect.conf.
 //
 //promise:destinations
 func TestKafkaConnect(t *testing.T) {
 	t.Parallel()
 	b, o := startBroker(t), simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}
 	w, start := testbed.StartWolkvox(t, o), time.Now()
-	from, to := testbed.Settled(t, o, start, 48*time.Hour)
+	from, to := testbed.FinalHours(t, o, start, 48*time.Hour)
 	truth := w.TruthOf(t, o, from, to)
 	require.Greater(t, len(truth), 24)
 	sinks := map[string]struct{ topic, schemas string }{
@@ -389,17 +391,17 @@ value.converter.schemas.enable=%[4]s
 		testutil.RequireMetricsEqual(t, truth, metrics, testutil.SortMetrics())
 	}
 	for _, tg := range agents {
-		tg.RequireNoComplaints("interval is shorter", "longer than expected")
+		tg.RequireNoProblems("interval is shorter", "longer than expected")
 	}
 }
 
-// Records as the sink writes them, as a map and with a schema
+// Records as the sink writes them: as a map and with a schema
 var (
 	sunkMap    = regexp.MustCompile(`^\{name=(wolkvox_ivr), fields=\{calls=(\d+), minutes=(\S+)\}, tags=\{hour=(\d\d), source=(\S+)\}, timestamp=(\d+)\}$`)
 	sunkStruct = regexp.MustCompile(`^Struct\{time=(.*),source=(\S+),hour=(\d\d),calls=(\d+),minutes=(\S+)\}$`)
 )
 
-// sunk reads the whole lines that the sink has written.
+// sunk parses the complete lines that the sink has written.
 func sunk(t *testing.T, content string) (metrics []telegraf.Metric) {
 	t.Helper()
 	for line := range strings.Lines(content) {

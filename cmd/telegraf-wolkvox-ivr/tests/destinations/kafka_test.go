@@ -54,7 +54,7 @@ func (k *kafka) read() []*kgo.Record {
 	consumer, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.ConsumeTopics(topic))
 	require.NoError(k.t, err)
 	defer consumer.Close()
-	ctx, cancel := context.WithTimeout(k.t.Context(), testbed.Patience)
+	ctx, cancel := context.WithTimeout(k.t.Context(), testbed.Timeout)
 	defer cancel()
 	var records []*kgo.Record
 	for size := k.size(); len(records) < size; {
@@ -65,7 +65,7 @@ func (k *kafka) read() []*kgo.Record {
 	return records
 }
 
-// decode reads a message in the format that the recipe was given.
+// decode parses a message in the format given to the recipe.
 func decode(t *testing.T, format string, record *kgo.Record) telegraf.Metric {
 	t.Helper()
 	if format == "influx" {
@@ -97,26 +97,27 @@ func TestKafka(t *testing.T) {
 			operations := testbed.Operations(5, simulator.Operation{PeakCalls: 1000, Timezone: testbed.Afternoon()})
 			w, start, k := testbed.StartWolkvox(t, operations...), time.Now(), startKafka(t)
 			early := start.Add(-3 * time.Hour)
-			behind := func(lag time.Duration) { // so that figures grow when the test wants them to
+			behind := func(lag time.Duration) { // so that figures grow at the right moment
 				w.SetClock(func() time.Time { return time.Now().Add(-lag) })
 			}
 			var tables []string
 			var truth []telegraf.Metric
 			for _, o := range operations {
 				tables = append(tables, w.Table(o, `backfill = "168h"`, `lookback = "6h"`, `interval = "1s"`))
-				from, to := testbed.Settled(t, o, start, 168*time.Hour)
+				from, to := testbed.FinalHours(t, o, start, 168*time.Hour)
 				truth = append(truth, w.TruthOf(t, o, from, to)...)
 			}
-			tg := testbed.NewRecipe(t, "kafka.conf", testbed.Remembering+strings.Join(tables, ""), "KAFKA_BROKER="+k.ListenAddrs()[0], "KAFKA_FORMAT="+format)
+			tg := testbed.NewRecipe(t, "kafka.conf", testbed.WithState+strings.Join(tables, ""), "KAFKA_BROKER="+k.ListenAddrs()[0], "KAFKA_FORMAT="+format)
 
 			tg.Add("changes.conf", testbed.ReadRecipe(t, "changes.conf"))
 
-			// What the brokers answer so has been written: a producer that sends it again as something new would double it.
-			doubled := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend, Count: 2})
+			// The brokers report an error although they have written the messages. A producer that sends them again as
+			// new messages would duplicate them.
+			duplicated := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend, Count: 2})
 			behind(3 * time.Hour)
 			tg.Start()
 			tg.Await("the history", func() bool { return k.size() >= len(testbed.Between(truth, truth[0].Time(), early.Add(-time.Hour))) })
-			require.Equal(t, 2, doubled.Hits())
+			require.Equal(t, 2, duplicated.Hits())
 			k.ShufflePartitionLeaders()
 			size := k.size()
 			behind(2 * time.Hour)
@@ -155,16 +156,17 @@ func TestKafka(t *testing.T) {
 				}
 				last = append(last, metrics[len(metrics)-1])
 			}
-			from, to := testbed.Settled(t, operations[0], start, 168*time.Hour)
+			from, to := testbed.FinalHours(t, operations[0], start, 168*time.Hour)
 			testutil.RequireMetricsEqual(t, truth, testbed.Between(last, from, to), testutil.SortMetrics())
-			tg.RequireNoComplaints("interval is shorter", "longer than expected", "clock is")
+			tg.RequireNoProblems("interval is shorter", "longer than expected", "clock is")
 		})
 	}
 }
 
-// hoursThrough gathers the month of an operation, a few times the hours that are not final yet, and those once more after a restart. Two days
-// often have the same figures at the same hour: none, at night, and it is five in the morning. It returns the hours without calls, which the
-// report lists, and how often each settled hour came through the processor.
+// hoursThrough gathers the month of an operation, the open hours a few times, and these again after a restart, and
+// sends them through the processor. It is five in the morning and nights are quiet, so two days often have the same
+// figures at the same hour: none. It returns the hours without calls, which the report lists, and how often each final
+// hour came out of the processor.
 func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[int64]int) {
 	t.Helper()
 	quiet := simulator.Operation{
@@ -172,8 +174,8 @@ func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[
 	}
 	w, start := testbed.StartWolkvox(t, quiet), time.Now()
 	tg := testbed.NewTelegraf(t, testbed.Setup{
-		Plugin:   testbed.Remembering + w.Table(quiet, `backfill = "744h"`, testbed.Often),
-		Telegraf: testbed.Quickly + "statefile = \"telegraf.state\"",
+		Plugin:   testbed.WithState + w.Table(quiet, `backfill = "744h"`, testbed.ShortInterval),
+		Telegraf: testbed.FastFlush + "statefile = \"telegraf.state\"",
 		Tables:   processor,
 	})
 	gather := func(times int) {
@@ -181,16 +183,16 @@ func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[
 		tg.Await("some more gathers", func() bool { return len(w.Ledger()) > gathers+times })
 	}
 	tg.Start()
-	tg.AwaitLog(testbed.PastRead)
-	gather(4) // every second one requests a single day
+	tg.AwaitLog(testbed.HistoryDone)
+	gather(4) // every other one requests a single day
 	tg.Stop()
 	tg.Start()
 	gather(2)
 	tg.Stop()
 
-	// What lies before the first calls may be older than the operation, and does not come.
+	// Hours before the first calls may be older than the operation, and are not sent.
 	isSilent := make(map[int64]bool)
-	from, to := testbed.Settled(t, quiet, start, testbed.Month)
+	from, to := testbed.FinalHours(t, quiet, start, testbed.Month)
 	for hour := w.TruthOf(t, quiet, from, to)[0].Time(); hour.Before(to); hour = hour.Add(time.Hour) {
 		if w.Truth(quiet.Token, hour).Calls == 0 {
 			hours = append(hours, hour)
@@ -221,33 +223,33 @@ func TestChangesOnly(t *testing.T) {
 	}
 }
 
-// It shows why no recipe has processors.dedup. That compares an hour with the one that it saw last at that hour of the day, of whichever day,
-// as long as that one began less than dedup_interval ago.
+// This test shows why no recipe has processors.dedup. It compares an hour with the last one that it saw at the same
+// hour of the day, on any day, if that hour began less than dedup_interval ago.
 //
 //promise:append
-func TestDedupWillNotDo(t *testing.T) {
+func TestDedupIsUnsuitable(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		interval     string
-		loses, sends bool
+		interval       string
+		loses, repeats bool
 	}{
-		"shorter than hours take to become final": {interval: "4h", loses: true, sends: true},
+		"shorter than hours take to become final": {interval: "4h", loses: true, repeats: true},
 		"longer than hours take to become final":  {interval: "96h", loses: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			hours, times := hoursThrough(t, "[[processors.dedup]]\ndedup_interval = "+fmt.Sprintf("%q", tt.interval))
-			var lost, again []string
+			var lost, repeated []string
 			for _, hour := range hours {
 				switch n := times[hour.Unix()]; {
 				case n == 0:
 					lost = append(lost, hour.String())
 				case n > 1:
-					again = append(again, hour.String())
+					repeated = append(repeated, hour.String())
 				}
 			}
 			require.Equal(t, tt.loses, len(lost) > 0, "lost:\n%s", strings.Join(lost, "\n"))
-			require.Equal(t, tt.sends, len(again) > 0, "sent again:\n%s", strings.Join(again, "\n"))
+			require.Equal(t, tt.repeats, len(repeated) > 0, "sent again:\n%s", strings.Join(repeated, "\n"))
 		})
 	}
 }

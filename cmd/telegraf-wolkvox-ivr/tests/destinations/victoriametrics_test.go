@@ -14,7 +14,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// TestVictoriaMetrics: history keeps its times, and of an hour that is read again there is one value, also after VictoriaMetrics' restart.
+// TestVictoriaMetrics: history keeps its times, and an hour that is read again has one value, also after a restart of
+// VictoriaMetrics.
 //
 //promise:destinations
 //promise:outages
@@ -23,11 +24,11 @@ func TestVictoriaMetrics(t *testing.T) {
 	o := simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000, Timezone: testbed.Afternoon()}
 	w, start, db := testbed.StartWolkvox(t, o, testbed.Far), time.Now(), testbed.StartVictoriaMetrics(t)
 	truth := w.MonthOf(t, o, "", start)
-	tg := testbed.NewRecipe(t, "victoriametrics.conf", testbed.Remembering+
-		w.Table(o, `backfill = "744h"`, testbed.Often)+
-		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`), "VICTORIAMETRICS_URL="+db.URL())
+	tg := testbed.NewRecipe(t, "victoriametrics.conf", testbed.WithState+
+		w.Table(o, `backfill = "744h"`, testbed.ShortInterval)+
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`), "VICTORIAMETRICS_URL="+db.URL())
 	tg.Start()
-	tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == 2 })
+	tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.HistoryDone) == 2 })
 	gathers := len(w.Ledger())
 	tg.Await("another gather", func() bool { return len(w.Ledger()) > gathers })
 	db.Stop()
@@ -35,7 +36,7 @@ func TestVictoriaMetrics(t *testing.T) {
 	tg.Await("a gather meanwhile", func() bool { return len(w.Ledger()) > gathers })
 	db.Start()
 
-	// Hours, days and what a call takes, as panels show them.
+	// Hours, days and minutes per call, as panels show them
 	const only = `{source="wv0001.wolkvox.com"}`
 	first, last := testbed.Span(truth)
 	to := testbed.HourOf(t, o, last).Add(time.Hour)
@@ -48,7 +49,7 @@ func TestVictoriaMetrics(t *testing.T) {
 		return len(db.QueryRange(strings.ReplaceAll(byHour, "$", only), hour, to, time.Hour)) >= len(truth)
 	})
 	calls := func(metrics []telegraf.Metric) float64 { return sum(metrics, "calls") }
-	for expression, is := range map[string]struct {
+	for expression, query := range map[string]struct {
 		from   time.Time
 		step   time.Duration
 		figure func([]telegraf.Metric) float64
@@ -61,26 +62,26 @@ func TestVictoriaMetrics(t *testing.T) {
 	} {
 		require.Contains(t, testbed.CodeOf(t, "testdata/README.md", "promql"), strings.ReplaceAll(expression, "$", ""))
 		expected := make(map[int64]float64)
-		at := is.from
-		for ; !at.Add(is.step).After(to); at = at.Add(is.step) {
-			if metrics := testbed.Between(truth, at, at.Add(is.step)); len(metrics) > 0 {
-				expected[at.Unix()] = is.figure(metrics)
+		at := query.from
+		for ; !at.Add(query.step).After(to); at = at.Add(query.step) {
+			if metrics := testbed.Between(truth, at, at.Add(query.step)); len(metrics) > 0 {
+				expected[at.Unix()] = query.figure(metrics)
 			}
 		}
 		require.Greater(t, len(expected), 25)
-		found := db.QueryRange(strings.ReplaceAll(expression, "$", only), is.from, at, is.step)
+		found := db.QueryRange(strings.ReplaceAll(expression, "$", only), query.from, at, query.step)
 		require.InDeltaMapValues(t, expected, found, 1e-6, expression)
 	}
-	// Each gather has read these, and left one value.
+	// Each gather has read these hours again, but they have one value.
 	tg.Stop()
 	db.Flush()
 	from := testbed.HourOf(t, o, start.Add(-2*time.Hour))
-	again := db.QueryRange(strings.ReplaceAll(byHour, "$", only), from, from.Add(2*time.Hour), time.Hour)
-	require.Len(t, again, 2)
-	for at, n := range again {
+	reread := db.QueryRange(strings.ReplaceAll(byHour, "$", only), from, from.Add(2*time.Hour), time.Hour)
+	require.Len(t, reread, 2)
+	for at, n := range reread {
 		require.LessOrEqual(t, n, float64(w.At(o.Token, time.Unix(at, 0), time.Now()).Calls))
 	}
-	tg.RequireNoComplaints("interval is shorter", "longer than expected", "outputs.influxdb")
+	tg.RequireNoProblems("interval is shorter", "longer than expected", "outputs.influxdb")
 }
 
 // sum returns the sum of a field.

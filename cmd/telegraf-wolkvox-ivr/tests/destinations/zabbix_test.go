@@ -30,8 +30,9 @@ const (
 	minutesKey = "telegraf.wolkvox_ivr.minutes"
 )
 
-// TestZabbix: by the guide's steps, hours are at their own times, once, although Zabbix is away meanwhile, and although all come again. A
-// history that has been cleared is filled again. Each trigger fires for those for whom it should, and for nobody else.
+// TestZabbix follows the guide's steps. Hours are stored at their own times, once, although Zabbix is down meanwhile
+// and all hours are sent again. A history that was cleared is filled again. Each trigger fires for the right hosts, and
+// no others.
 //
 //promise:destinations
 //promise:outages
@@ -39,7 +40,7 @@ const (
 func TestZabbix(t *testing.T) {
 	t.Parallel()
 	guide := testbed.ReadDoc(t, "testdata/README.md")
-	says := func(expression string) string {
+	guideValue := func(expression string) string {
 		match := regexp.MustCompile(expression).FindStringSubmatch(guide)
 		require.NotNil(t, match, expression)
 		return match[1]
@@ -49,9 +50,9 @@ func TestZabbix(t *testing.T) {
 		return "wolkvox IVR: " + trigger
 	}
 	z := testbed.NewZabbix(t)
-	z.Import("testdata/" + says("Import\\*: `/usr/share/telegraf-wolkvox-ivr/(.*)`"))
-	template := says(`\*Templates\* ` + "`(.*?)`")
-	near, far := z.AddHost(says("as its server: `(.*)`"), template, nil), z.AddHost("far", template, nil)
+	z.Import("testdata/" + guideValue("Import\\*: `/usr/share/telegraf-wolkvox-ivr/(.*)`"))
+	template := guideValue(`\*Templates\* ` + "`(.*?)`")
+	near, far := z.AddHost(guideValue("as its server: `(.*)`"), template, nil), z.AddHost("far", template, nil)
 	trouble := z.AddHost("trouble", template, map[string]string{"{$WOLKVOX.SILENCE}": "10s"})
 	stopped := z.AddHost("stopped", template, map[string]string{"{$WOLKVOX.STOPPED}": "10s"})
 	without := z.AddHost("without", template, nil)
@@ -63,15 +64,15 @@ func TestZabbix(t *testing.T) {
 		near: final(w.MonthOf(t, testbed.Near, "", start), w.Newest(t, testbed.Near, start)),
 		far:  final(w.MonthOf(t, testbed.Far, "far", start), w.Newest(t, testbed.Far, start)),
 	}
-	tg := testbed.NewRecipe(t, "zabbix.conf", testbed.Remembering+
-		w.Table(testbed.Near, `hours = "final"`, `backfill = "744h"`, testbed.Often)+
-		w.Table(testbed.Far, `hours = "final"`, `backfill = "744h"`, testbed.Often, `operation = "far"`)+
-		w.Table(other, `hours = "final"`, testbed.Often, `operation = "trouble"`)+
-		"[[inputs.internal]]\ninterval = \"1s\"\n", says("echo '(.*)=zabbix.example.com:10051'")+"="+z.Address())
+	tg := testbed.NewRecipe(t, "zabbix.conf", testbed.WithState+
+		w.Table(testbed.Near, `hours = "final"`, `backfill = "744h"`, testbed.ShortInterval)+
+		w.Table(testbed.Far, `hours = "final"`, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`)+
+		w.Table(other, `hours = "final"`, testbed.ShortInterval, `operation = "trouble"`)+
+		"[[inputs.internal]]\ninterval = \"1s\"\n", guideValue("echo '(.*)=zabbix.example.com:10051'")+"="+z.Address())
 	gather := func() {
-		read := strings.Count(tg.Log(), testbed.PastRead)
+		read := strings.Count(tg.Log(), testbed.HistoryDone)
 		tg.Start()
-		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.PastRead) == read+2 })
+		tg.Await("the past to be read", func() bool { return strings.Count(tg.Log(), testbed.HistoryDone) == read+2 })
 	}
 
 	z.Start()
@@ -101,14 +102,14 @@ func TestZabbix(t *testing.T) {
 		problem string
 	}{
 		{simulator.FaultBadToken, problem("wolkvox refuses the token")},
-		{simulator.FaultQuota, problem("the daily quota of API calls is spent")}, // no request comes after it
+		{simulator.FaultQuota, problem("the daily quota of API calls is spent")}, // pauses all requests, so it comes last
 	} {
 		w.SetFaultsFor(other.Token, 1, tt.fault)
 		tg.Await(tt.problem, func() bool { return slices.Contains(z.Problems(trouble), tt.problem) })
 	}
 	tg.Stop()
 
-	// All come once more, to a host that has them and to one whose history has been cleared.
+	// All hours are sent again, to a host that has them and to one whose history was cleared.
 	for _, key := range []string{callsKey, minutesKey} {
 		z.ClearHistory(far, key)
 		require.Empty(t, z.History(far, key))
@@ -134,10 +135,10 @@ func TestZabbix(t *testing.T) {
 		found := slices.DeleteFunc(hoursOf(t, z, host), func(m telegraf.Metric) bool { return m.Time().Before(from) || !m.Time().Before(to) })
 		testutil.RequireMetricsEqual(t, untagged(truth), found, testutil.SortMetrics())
 	}
-	tg.RequireNoComplaints("interval is shorter", "longer than expected", "Error writing to outputs.zabbix", "(trouble)")
+	tg.RequireNoProblems("interval is shorter", "longer than expected", "Error writing to outputs.zabbix", "(trouble)")
 }
 
-// send sends a value as Zabbix's own sender does, and requires the server to take it.
+// send sends a value as Zabbix's own sender does, and requires the server to accept it.
 func send(t *testing.T, z *testbed.Zabbix, host, key, value string, at time.Time) {
 	t.Helper()
 	data := map[string]any{"host": host, "key": key, "value": value, "clock": at.Unix()}
@@ -149,12 +150,12 @@ func send(t *testing.T, z *testbed.Zabbix, host, key, value string, at time.Time
 	header := binary.LittleEndian.AppendUint64([]byte("ZBXD\x01"), uint64(len(body)))
 	_, err = connection.Write(append(header, body...))
 	require.NoError(t, err)
-	answer, err := io.ReadAll(connection)
+	response, err := io.ReadAll(connection)
 	require.NoError(t, err)
-	require.Contains(t, string(answer), "processed: 1; failed: 0")
+	require.Contains(t, string(response), "processed: 1; failed: 0")
 }
 
-// untagged returns the metrics without tags: in Zabbix, the host says which operation it is.
+// untagged returns the metrics without tags, because in Zabbix the host identifies the operation.
 func untagged(metrics []telegraf.Metric) (plain []telegraf.Metric) {
 	for _, m := range metrics {
 		plain = append(plain, metric.New(m.Name(), nil, m.Fields(), m.Time()))
@@ -162,7 +163,7 @@ func untagged(metrics []telegraf.Metric) (plain []telegraf.Metric) {
 	return plain
 }
 
-// hoursOf returns the host's values, a metric for each time, or for each value where there are several.
+// hoursOf returns the host's values as metrics: one for each time, or for each value if a time has several.
 func hoursOf(t *testing.T, z *testbed.Zabbix, host string) (hours []telegraf.Metric) {
 	t.Helper()
 	calls, minutes := z.History(host, callsKey), z.History(host, minutesKey)

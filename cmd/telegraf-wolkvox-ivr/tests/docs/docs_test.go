@@ -75,7 +75,7 @@ func TestReadmeNamesTests(t *testing.T) {
 	}
 }
 
-// Users look up in the README what they see in the log.
+// Users look up log messages in the README.
 //
 //promise:failures
 //promise:guides
@@ -86,7 +86,7 @@ func TestReadmesListTheFailures(t *testing.T) {
 	}
 }
 
-// A guide in Spanish is another text, but its commands, configurations and tables say the same.
+// A Spanish guide is not a literal translation, but has the same commands, configurations and tables.
 //
 //promise:guides
 func TestGuidesAgree(t *testing.T) {
@@ -103,7 +103,7 @@ func TestGuidesAgree(t *testing.T) {
 	}
 }
 
-// pages returns the names of all documents that end so.
+// pages returns the names of all documents with the suffix.
 func pages(t *testing.T, suffix string) (names []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(testbed.Root, func(path string, entry fs.DirEntry, err error) error {
@@ -139,29 +139,29 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 	}
 }
 
-// What the README shows of --check is what the golden files of it have, but for what differs from one operation to the next.
+// The README's example of --check agrees with the golden files, except for what differs between operations.
 //
 //promise:guides
 func TestReadmeShowsTheCheck(t *testing.T) {
-	differs := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
+	variable := regexp.MustCompile(`\S*(?:[\d"]|ADDRESS|\S\.\S)\S*`)
 	var printed []string
-	files, err := filepath.Glob(filepath.Join(testbed.Root, testbed.Ours, "check", "testdata", "*.txt"))
+	files, err := filepath.Glob(filepath.Join(testbed.Root, testbed.ProgramDir, "check", "testdata", "*.txt"))
 	require.NoError(t, err)
 	for _, name := range files {
 		content, err := os.ReadFile(name)
 		require.NoError(t, err)
-		printed = append(printed, strings.Split(differs.ReplaceAllString(string(content), "…"), "\n")...)
+		printed = append(printed, strings.Split(variable.ReplaceAllString(string(content), "…"), "\n")...)
 	}
 	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
 	require.NotEmpty(t, shown)
 	for _, line := range shown {
-		shown := differs.ReplaceAllString(line[1], "…")
+		shown := variable.ReplaceAllString(line[1], "…")
 		begins := func(step string) bool { return strings.HasPrefix(step, shown) }
 		require.True(t, slices.ContainsFunc(printed, begins), "no check prints %q", line[1])
 	}
 }
 
-// The page of destinations has all configurations, and the versions that the tests run.
+// The page of destinations lists all configurations, and the versions that the tests run.
 //
 //promise:destinations
 //promise:guides
@@ -188,7 +188,7 @@ func TestDestinationsAreListed(t *testing.T) {
 	require.Contains(t, page, "Apache Kafka "+kafka[1])
 }
 
-// notInAnchors matches what the names of headings have and those of their anchors don't.
+// notInAnchors matches characters that a heading has but its anchor has not.
 var notInAnchors = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 
 func headings(readme string) (levels, anchors []string) {
@@ -205,12 +205,12 @@ func tableRows(readme string) int {
 	return len(regexp.MustCompile(`(?m)^\|`).FindAllString(readme, -1))
 }
 
-// The targets that guides name are in the Makefile.
+// All make targets in guides exist in the Makefile.
 //
 //promise:guides
 func TestGuidesNameTargetsOfTheMakefile(t *testing.T) {
-	makefile := testbed.ReadDoc(t, "Makefile") + testbed.ReadDoc(t, testbed.Ours+"packaging/packages.mk")
-	for _, page := range []string{"README.md", ".github/CONTRIBUTING.md", "testdata/bench/README.md", testbed.Ours + "packaging/README.md"} {
+	makefile := testbed.ReadDoc(t, "Makefile") + testbed.ReadDoc(t, testbed.ProgramDir+"packaging/packages.mk")
+	for _, page := range []string{"README.md", ".github/CONTRIBUTING.md", "testdata/bench/README.md", testbed.ProgramDir + "packaging/README.md"} {
 		targets := regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, page)), -1)
 		require.NotEmpty(t, targets, page)
 		for _, target := range targets {
@@ -219,7 +219,8 @@ func TestGuidesNameTargetsOfTheMakefile(t *testing.T) {
 	}
 }
 
-// A renamed machine, or a new container, must not begin new series: every [[inputs.execd]] that users copy leaves out the tag host.
+// A renamed machine or a new container must not start new series, so every [[inputs.execd]] that users copy leaves out
+// the tag host.
 //
 //promise:host-tag
 func TestShippedExecdLeavesOutTheHost(t *testing.T) {
@@ -241,7 +242,7 @@ func TestShippedExecdLeavesOutTheHost(t *testing.T) {
 	require.GreaterOrEqual(t, shipped, 4, "the package's, Windows', Kubernetes' and `make run`'s")
 }
 
-// TestReadmeShowsTheFleet: what the guide shows is what is tested.
+// TestReadmeShowsTheFleet: the guide shows the files that are tested.
 //
 //promise:guides
 func TestReadmeShowsTheFleet(t *testing.T) {
@@ -255,7 +256,7 @@ func TestReadmeShowsTheFleet(t *testing.T) {
 	}
 }
 
-// TestOldestTelegrafIsClaimed: the READMEs name the version that is tested.
+// TestOldestTelegrafIsClaimed: the READMEs name the oldest version that is tested.
 //
 //promise:oldest
 //promise:guides
@@ -265,7 +266,7 @@ func TestOldestTelegrafIsClaimed(t *testing.T) {
 	require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "Telegraf "+minor)
 }
 
-// The README's way from nothing to metrics is the first half of the page.
+// The README's commands from nothing to metrics are also on the newcomer's page.
 //
 //promise:newcomer
 func TestReadmeIsTheNewcomersPage(t *testing.T) {
@@ -281,13 +282,14 @@ func TestReadmeIsTheNewcomersPage(t *testing.T) {
 	}
 }
 
-// storeEnd matches what ends a secret store's table: the next table, or the end of a block of code, of a template's text or of a document.
+// storeEnd matches the end of a secret store's table: the next table, or the end of a code block, of a template's text
+// or of a document.
 var storeEnd = regexp.MustCompile("(?m)^ *(\\[|```|\\{%|---)")
 
-// TestSecretsAreReadAnew: no configuration that is shipped or shown keeps the token of its start.
+// TestSecretsAreReadAgain: no shipped or shown configuration keeps the token that it started with.
 //
 //promise:rotation
-func TestSecretsAreReadAnew(t *testing.T) {
+func TestSecretsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	extensions := []string{".conf", ".yaml", ".yml", ".j2", ".md"}
 	source, stores := os.DirFS(testbed.Root), 0
@@ -310,7 +312,8 @@ func TestSecretsAreReadAnew(t *testing.T) {
 	require.Greater(t, stores, 4)
 }
 
-// TestWorkflowsKeepCredentialsFromCode: what runs the repository's code, and that of its modules, has no token that can write.
+// TestWorkflowsKeepCredentialsFromCode: jobs that run code of the repository or of its modules have no token that can
+// write.
 //
 //promise:release
 func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
@@ -339,7 +342,7 @@ func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 		switch name {
 		case "publish":
 			require.Equal(t, map[string]string{"contents": "write", "id-token": "write", "attestations": "write"}, job.Permissions)
-		case "codeql": // its action alone has the token
+		case "codeql": // only its action gets the token
 			require.Equal(t, map[string]string{"contents": "read", "security-events": "write"}, job.Permissions)
 		default:
 			require.Equal(t, read, job.Permissions, name)
@@ -361,12 +364,12 @@ func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 	require.Equal(t, jobs["release"].If, jobs["publish"].If)
 }
 
-// What the compose file takes from the source is there, and goes together.
+// The files that the compose file takes from the source exist and fit together.
 //
 //promise:image
 func TestCompose(t *testing.T) {
 	t.Parallel()
-	folder := testbed.Ours + "packaging/container"
+	folder := testbed.ProgramDir + "packaging/container"
 	type service struct {
 		Build       struct{ Context, Dockerfile string }
 		Command     []string
@@ -380,7 +383,7 @@ func TestCompose(t *testing.T) {
 		Volumes  map[string]any
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, folder+"/compose.yaml")), &compose))
-	mounted := make(map[string]string) // what is where
+	mounted := make(map[string]string) // source by path in the container
 	for _, s := range compose.Services {
 		for _, volume := range s.Volumes {
 			from, to, _ := strings.Cut(volume, ":")
@@ -399,18 +402,18 @@ func TestCompose(t *testing.T) {
 	require.Contains(t, testbed.ReadDoc(t, mounted["/etc/telegraf/wolkvox_ivr.conf"]), `token = "@{secrets:wolkvox_token}"`)
 	output := testbed.ReadDoc(t, mounted[tg.Command[len(tg.Command)-1]+"/influxdb.conf"])
 	for variable := range tg.Environment {
-		if variable != "WOLKVOX_SERVER" { // the plugin's
+		if variable != "WOLKVOX_SERVER" { // read by the plugin
 			require.Contains(t, output, "${"+variable+":-")
 		}
 	}
 
-	// Everything that Grafana can be provisioned with is provisioned, and the dashboard lies where Grafana looks for it.
+	// All provisioning files of Grafana are mounted, and the dashboard is where Grafana looks for it.
 	for _, pattern := range []string{"*.yaml", "influxdb/*.json"} {
 		files, err := filepath.Glob(testbed.Root + "/testdata/grafana/" + pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)
 		for _, file := range files {
-			if filepath.Base(file) != "datasource.yaml" { // which is another machine's
+			if filepath.Base(file) != "datasource.yaml" { // for another machine
 				require.Contains(t, strings.Join(compose.Services["grafana"].Volumes, "\n"), "/"+strings.TrimPrefix(file, testbed.Root+"/")+":/")
 			}
 		}

@@ -34,7 +34,7 @@ func TestTerms(t *testing.T) {
 	require.Greater(t, len(refused), 25)
 
 	texts := map[string]string{contributing: before + after}
-	for _, page := range slices.Concat(pages(t, ".md"), pages(t, ".conf"), []string{testbed.Ours + "packaging/telegraf-wolkvox-ivr.1"}) {
+	for _, page := range slices.Concat(pages(t, ".md"), pages(t, ".conf"), []string{testbed.ProgramDir + "packaging/telegraf-wolkvox-ivr.1"}) {
 		if page != contributing {
 			texts[page] = testbed.ReadDoc(t, page)
 		}

@@ -38,15 +38,16 @@ import (
 
 const (
 	benchRounds   = 5
-	benchGathers  = 20 // measured in each round
+	benchGathers  = 20 // per round
 	benchInterval = 250 * time.Millisecond
 
-	// hourLayout is that of the simulator's answers, and of the API's parameters without their minutes and seconds.
+	// hourLayout is the layout of hours in the simulator's responses, and in the API's parameters before minutes and
+	// seconds.
 	hourLayout = "2006010215"
 )
 
-// measuredWolkvox is a wolkvox behind TLS, as the real one is, that counts what it sends. Every request takes a connection of its own,
-// as requests that are 5 minutes apart do.
+// measuredWolkvox is a simulated wolkvox behind TLS, as the real one is, that counts the bytes it sends. Every request
+// has its own connection, as have requests that are 5 minutes apart.
 type measuredWolkvox struct {
 	*testbed.Wolkvox
 	ca   string // file with the server's certificate
@@ -69,7 +70,7 @@ func startMeasuredWolkvox(t *testing.T, o simulator.Operation) *measuredWolkvox 
 	return w
 }
 
-// countingListener counts all bytes that are written to its connections.
+// countingListener counts all bytes written to its connections.
 type countingListener struct {
 	net.Listener
 	written *atomic.Int64
@@ -91,11 +92,11 @@ func (c *countingConn) Write(content []byte) (int, error) {
 	return n, err
 }
 
-// approach is a way to have the report in Telegraf.
+// approach is a way to get the report into Telegraf.
 type approach struct {
 	name  string
 	setup func(w *measuredWolkvox, now time.Time) testbed.Setup
-	table func(w *measuredWolkvox, now time.Time) string // of what gathers, for the simulated day; nil if another one's is the same
+	table func(w *measuredWolkvox, now time.Time) string // the gathering input, for the simulated day; nil if it is the same as another approach's
 }
 
 const benchSource = "wv0001.wolkvox.com"
@@ -120,7 +121,7 @@ func execTable(lookback int) func(*measuredWolkvox, time.Time) string {
 	}
 }
 
-// httpTable asks for the same hours for ever, those that the window is at the start: inputs.http can't change its URL.
+// httpTable always requests the window of the start, because inputs.http can't change its URL.
 func httpTable(window func(now time.Time) (from, last time.Time)) func(*measuredWolkvox, time.Time) string {
 	return func(w *measuredWolkvox, now time.Time) string {
 		from, last := window(now)
@@ -152,7 +153,8 @@ func httpTable(window func(now time.Time) (from, last time.Time)) func(*measured
 	}
 }
 
-// The windows that inputs.http is given: today, as the plugin at the start, and the longest that the API allows, from today on or in its middle.
+// Windows for inputs.http: today, as the plugin requests at the start, and the longest that the API allows, from today
+// on or with today in its middle.
 func today(now time.Time) (from, last time.Time) {
 	year, month, day := now.Date()
 	from = time.Date(year, month, day, 0, 0, 0, 0, now.Location())
@@ -168,7 +170,7 @@ func inTelegraf(table func(*measuredWolkvox, time.Time) string) func(*measuredWo
 	return func(w *measuredWolkvox, now time.Time) testbed.Setup { return testbed.Setup{Tables: table(w, now)} }
 }
 
-// approaches to compare. The first is the one that the others are related to.
+// approaches returns the approaches to compare. The others are compared with the first one.
 func approaches() []approach {
 	return []approach{
 		{name: "plugin under execd", table: pluginTable, setup: func(w *measuredWolkvox, now time.Time) testbed.Setup {
@@ -195,21 +197,21 @@ func needScriptTools(t *testing.T) bool {
 	return true
 }
 
-// cost of one gather.
+// cost is the cost of one gather.
 type cost struct {
 	cpu      time.Duration
 	bytes    int64
 	resident int
 }
 
-// TestBenchGather compares what one gather takes, in whole processes.
+// TestBenchGather compares the cost of one gather, measured on whole processes.
 func TestBenchGather(t *testing.T) {
 	compared := slices.DeleteFunc(approaches(), func(a approach) bool { return a.setup == nil })
 	if !needScriptTools(t) {
 		compared = slices.DeleteFunc(compared, func(a approach) bool { return strings.HasPrefix(a.name, "inputs.exec") })
 	}
 	costs := make([][]cost, len(compared))
-	for range benchRounds { // in turns, so that what else the machine does meets all alike
+	for range benchRounds { // alternating, so that other load on the machine affects all alike
 		for i, a := range compared {
 			t.Run(a.name, func(t *testing.T) { costs[i] = append(costs[i], a.measure(t)) })
 		}
@@ -227,7 +229,7 @@ func TestBenchGather(t *testing.T) {
 	table.print()
 }
 
-// ratioOf is the median of the rounds' ratios.
+// ratioOf returns the median of the rounds' ratios.
 func ratioOf(a, b []cost) float64 {
 	var ratios []float64
 	for i := range a {
@@ -242,12 +244,12 @@ func (a *approach) measure(t *testing.T) cost {
 	tg := testbed.StartTelegraf(t, s)
 	tg.AwaitMetrics("the first metrics", func(metrics []telegraf.Metric) bool { return len(metrics) > 0 })
 	pid := tg.Cmd.Process.Pid
-	// Between two gathers.
+	// settle waits until no gather is running.
 	settle := func() (time.Duration, int, int64) {
-		n := len(answered(w.Wolkvox))
-		tg.Await("an answer", func() bool { return len(answered(w.Wolkvox)) > n })
+		n := len(served(w.Wolkvox))
+		tg.Await("a response", func() bool { return len(served(w.Wolkvox)) > n })
 		tg.Await("the rest of the gather", func() bool { return s.Plugin != "" || len(testbed.ChildrenOf(t, pid)) == 0 })
-		return cpuOfTree(t, pid), len(answered(w.Wolkvox)), w.sent.Load()
+		return cpuOfTree(t, pid), len(served(w.Wolkvox)), w.sent.Load()
 	}
 
 	cpu, requests, sent := settle()
@@ -255,10 +257,10 @@ func (a *approach) measure(t *testing.T) cost {
 	tg.Await("gathers", func() bool {
 		resident = append(resident, residentOfTree(t, pid))
 		time.Sleep(50 * time.Millisecond)
-		return len(answered(w.Wolkvox)) >= requests+benchGathers
+		return len(served(w.Wolkvox)) >= requests+benchGathers
 	})
 	cpuAfter, requestsAfter, sentAfter := settle()
-	gathers := requestsAfter - requests // with a request each, see TestBenchDay
+	gathers := requestsAfter - requests // one request per gather, see TestBenchDay
 	require.NotRegexp(t, `(?m)^\S+ E! `, tg.Log())
 	return cost{
 		cpu:      (cpuAfter - cpu) / time.Duration(gathers),
@@ -267,10 +269,11 @@ func (a *approach) measure(t *testing.T) cost {
 	}
 }
 
-// cpuOfTree returns the CPU time that a process and all that it has started have taken so far, those that have ended included.
+// cpuOfTree returns the CPU time of a process and all processes that it has started, including those that have ended.
 func cpuOfTree(t *testing.T, pid int) time.Duration {
 	t.Helper()
-	// The clock of a process, as clock_getcpuclockid(3) finds it, is exact. Of what has ended there are hundredths of a second in all.
+	// The clock of a process, as found by clock_getcpuclockid(3), is exact. For child processes that have ended there
+	// is only a sum in hundredths of a second.
 	var own syscall.Timespec
 	//nolint:gosec // G103: the standard library has no other way
 	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|2), uintptr(unsafe.Pointer(&own)), 0)
@@ -291,7 +294,7 @@ func cpuOfTree(t *testing.T, pid int) time.Duration {
 	return total
 }
 
-// residentOfTree returns the resident memory of a process and all that it has started and that runs.
+// residentOfTree returns the resident memory of a process and its running child processes, in bytes.
 func residentOfTree(t *testing.T, pid int) int {
 	t.Helper()
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
@@ -307,9 +310,10 @@ func residentOfTree(t *testing.T, pid int) int {
 	return total
 }
 
-// TestBenchDay has each approach gather every 5 minutes of a simulated day, through an outage of the API, and for an hour more, after
-// which every hour of the day is final. Each is the plugin of Telegraf that it is, with the configuration that TestBenchGather gives it; only
-// the agent's ticker is left out: the simulated time goes to wolkvox_ivr by its Clock, to the script by NOW, and inputs.http needs none.
+// TestBenchDay gathers every 5 minutes of a simulated day with each approach, through an outage of the API, and for
+// another hour, after which every hour of the day is final. Each approach is the real plugin of Telegraf with the
+// configuration of TestBenchGather, without the agent's ticker. wolkvox_ivr gets the simulated time from its Clock, the
+// script from NOW, and inputs.http needs none.
 func TestBenchDay(t *testing.T) {
 	outages := []time.Duration{time.Hour, 8 * time.Hour}
 	table := newTable("a day's gathers", "requests", "bytes received", "right hours after an outage of 1 h", "of 8 h")
@@ -352,7 +356,7 @@ func (a *approach) day(t *testing.T, outage time.Duration) day {
 	cfg := config.NewConfig()
 	options := strings.Replace(a.table(w, clock.Now().In(zone)), fmt.Sprintf("interval = %q", benchInterval), "interval = \"5m\"\nlog_level = \"error\"", 1)
 	require.NoError(t, cfg.LoadConfigData([]byte(options), "bench.conf"))
-	require.NoError(t, cfg.LoadAll()) // which links the secrets
+	require.NoError(t, cfg.LoadAll()) // links the secrets to their stores
 	require.Len(t, cfg.Inputs, 1)
 	input := cfg.Inputs[0]
 	if plugin, ok := input.Input.(*wolkvox_ivr.WolkvoxIVR); ok {
@@ -382,7 +386,7 @@ func (a *approach) day(t *testing.T, outage time.Duration) day {
 			continue
 		}
 		require.Len(t, w.Ledger(), before+1)
-		if !strings.HasPrefix(a.name, "inputs.http") { // to which 404 is an error, where there are no calls in the window yet
+		if !strings.HasPrefix(a.name, "inputs.http") { // for which 404 is an error, while the window has no calls yet
 			require.Empty(t, acc.Errors, now)
 		}
 		for _, m := range acc.Metrics {
@@ -401,7 +405,8 @@ func (a *approach) day(t *testing.T, outage time.Duration) day {
 	return d
 }
 
-// TestBenchStart measures the time from the start of the program to its first metric, with an API that answers at once.
+// TestBenchStart measures the time from the start of the program to its first metric, with an API that responds at
+// once.
 func TestBenchStart(t *testing.T) {
 	table := newTable("start of the program", "first metric", "all metrics", "resident memory at its highest")
 	for _, n := range []int{1, 1000} {
@@ -412,7 +417,7 @@ func TestBenchStart(t *testing.T) {
 		for range 3 * benchRounds {
 			w.ResetLedger()
 			b := startBare(t, tables(w, operations))
-			testbed.Await(t, "all answers", func() bool { return len(answered(w)) == n })
+			testbed.Await(t, "all responses", func() bool { return len(served(w)) == n })
 			testbed.Await(t, "no more lines", func() bool {
 				_, last, _ := b.output()
 				return !last.IsZero() && time.Since(last) > 200*time.Millisecond
@@ -431,8 +436,8 @@ func TestBenchStart(t *testing.T) {
 
 var benchmarkLine = regexp.MustCompile(`\s(\d+) B/op\s+(\d+) allocs/op`)
 
-// TestBenchReading runs the client's own benchmark, which compares the ways to read a report. It goes by the CPU time of whole processes, the
-// garbage collector's included, which other processes disturb less than they do the time on the clock.
+// TestBenchReading runs the client's own benchmark, which compares ways to read a report. It measures the CPU time of
+// whole processes, including garbage collection, because that depends less on other processes than elapsed time does.
 func TestBenchReading(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "wolkvox.test")
 	build := exec.Command("go", "test", "-c", "-o", program, "./plugins/common/wolkvox")
@@ -445,7 +450,7 @@ func TestBenchReading(t *testing.T) {
 		way  string
 	}
 	times, memory := make(map[key][]float64), make(map[key][]string)
-	// measure takes what so many readings take more than one, which leaves out the preparation.
+	// measure measures the additional cost of that many readings over one, which excludes the preparation.
 	measure := func(rows int, way string, readings int) {
 		cpu := func(readings int) time.Duration {
 			cmd := exec.Command(program, "-test.run", "^$", "-test.bench", fmt.Sprintf("^BenchmarkReport$/^rows=%d$/^%s$", rows, way),
@@ -463,7 +468,7 @@ func TestBenchReading(t *testing.T) {
 	took := func(rows int, way string) float64 {
 		return median(times[key{rows, way}], func(n float64) float64 { return n })
 	}
-	// ratio is the median of the rounds' ratios. What was measured once is related to the first round.
+	// ratio returns the median of the rounds' ratios. A value that was measured once is compared with the first round.
 	ratio := func(rows int, way, other string) float64 {
 		var ratios []float64
 		for round := range min(len(times[key{rows, way}]), len(times[key{rows, other}])) {
@@ -477,7 +482,7 @@ func TestBenchReading(t *testing.T) {
 			measure(744, way, 600)
 			if way != "json_v2" {
 				measure(60_000, way, 8)
-			} else if round == 0 { // which is long enough
+			} else if round == 0 { // one round takes long enough
 				measure(60_000, way, 1)
 			}
 		}
@@ -493,7 +498,7 @@ func TestBenchReading(t *testing.T) {
 	table.print()
 }
 
-// table is one of Markdown.
+// table is a Markdown table.
 type table struct{ lines []string }
 
 func newTable(columns ...string) *table {
@@ -507,7 +512,7 @@ func (t *table) row(cells ...string) { t.lines = append(t.lines, "| "+strings.Jo
 
 func (t *table) print() { fmt.Printf("\n%s\n\n", strings.Join(t.lines, "\n")) }
 
-// median of what the function makes of each element.
+// median returns the median of the function's values for the elements.
 func median[T any, V cmp.Ordered](list []T, value func(T) V) V {
 	values := make([]V, len(list))
 	for i, element := range list {

@@ -17,13 +17,13 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// onThisMachine returns a configuration from testdata/fleet with the simulator's address and this test's folders.
+// onThisMachine returns a configuration from testdata/fleet with the simulator's URL and this test's folders.
 func onThisMachine(t *testing.T, w *testbed.Wolkvox, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(testbed.Root + "/testdata/fleet/" + name)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	for name, operation := range testbed.FleetOperations { // with a line's end, as an editor leaves it
+	for name, operation := range testbed.FleetOperations { // with a newline, as an editor leaves it
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+"_token"), []byte(operation.Token+"\n"), 0o600))
 	}
 	return strings.NewReplacer(
@@ -33,10 +33,10 @@ func onThisMachine(t *testing.T, w *testbed.Wolkvox, name string) string {
 	).Replace(string(content))
 }
 
-// has says whether there are metrics of the settled hours.
-func has(t *testing.T, w *testbed.Wolkvox, o simulator.Operation, start time.Time, lookback time.Duration) func([]telegraf.Metric) bool {
+// hasFinalHours returns a condition that is true if there are metrics of all final hours.
+func hasFinalHours(t *testing.T, w *testbed.Wolkvox, o simulator.Operation, start time.Time, lookback time.Duration) func([]telegraf.Metric) bool {
 	return func(metrics []telegraf.Metric) bool {
-		from, to := testbed.Settled(t, o, start, lookback)
+		from, to := testbed.FinalHours(t, o, start, lookback)
 		return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, o, from, to))
 	}
 }
@@ -50,13 +50,14 @@ func tables(w *testbed.Wolkvox, operations []simulator.Operation, options ...str
 	return all.String()
 }
 
-// answered returns the requests that have had their answer.
-func answered(w *testbed.Wolkvox) []simulator.Request {
+// served returns the requests that have got their response.
+func served(w *testbed.Wolkvox) []simulator.Request {
 	return slices.DeleteFunc(w.Ledger(), func(r simulator.Request) bool { return r.End.IsZero() })
 }
 
-// talking returns the tokens of those requests that have shown calls of the last hours, which all have been read for the first time.
-func talking(t *testing.T, w *testbed.Wolkvox, requests []simulator.Request) map[string]bool {
+// withCalls returns the tokens of the requests whose response showed calls of the last hours. Their operations have
+// rows, because these hours were read for the first time.
+func withCalls(t *testing.T, w *testbed.Wolkvox, requests []simulator.Request) map[string]bool {
 	t.Helper()
 	tokens := make(map[string]bool)
 	for _, r := range requests {
@@ -75,7 +76,7 @@ func startFleet(t *testing.T) *testbed.Wolkvox {
 	return testbed.StartWolkvox(t, testbed.FleetOperations["sales"], testbed.FleetOperations["support"], testbed.FleetOperations["north"])
 }
 
-// operationIn returns the metrics of one of the fleet's operations, less the tag that says so.
+// operationIn returns the metrics of one of the fleet's operations, without the tag operation.
 func operationIn(metrics []telegraf.Metric, name string) []telegraf.Metric {
 	var found []telegraf.Metric
 	for _, m := range metrics {
@@ -88,7 +89,8 @@ func operationIn(metrics []telegraf.Metric, name string) []telegraf.Metric {
 	return found
 }
 
-// TestFleetOfTwoHosts: what the template makes for two hosts gathers each operation once, with tokens from a store.
+// TestFleetOfTwoHosts: with the configurations that the template generates for two hosts, each operation is gathered
+// once, with tokens from a store.
 //
 //promise:fleet
 func TestFleetOfTwoHosts(t *testing.T) {
@@ -100,7 +102,7 @@ func TestFleetOfTwoHosts(t *testing.T) {
 		for _, name := range operations {
 			tg.AwaitMetrics(name, func(all []telegraf.Metric) bool {
 				metrics = all
-				return has(t, w, testbed.FleetOperations[name], start, 3*time.Hour)(operationIn(all, name))
+				return hasFinalHours(t, w, testbed.FleetOperations[name], start, 3*time.Hour)(operationIn(all, name))
 			})
 		}
 		found := 0
@@ -110,17 +112,17 @@ func TestFleetOfTwoHosts(t *testing.T) {
 			w.RequireTruth(t, testbed.FleetOperations[name], own, start, 3*time.Hour)
 		}
 		require.Len(t, metrics, found, "metrics of other operations")
-		require.Empty(t, tg.Complaints())
+		require.Empty(t, tg.Problems())
 		tg.Stop()
 	}
-	asked := make(map[string]int)
+	requests := make(map[string]int)
 	for _, request := range w.Ledger() {
-		asked[request.Token]++
+		requests[request.Token]++
 	}
-	require.Equal(t, map[string]int{"invented-token-sales": 1, "invented-token-support": 1, "invented-token-north": 1}, asked)
+	require.Equal(t, map[string]int{"invented-token-sales": 1, "invented-token-support": 1, "invented-token-north": 1}, requests)
 }
 
-// TestFleetDirectory: a file an operation.
+// TestFleetDirectory: a folder with one file per operation.
 //
 //promise:tables
 //promise:fleet
@@ -142,13 +144,13 @@ func TestFleetDirectory(t *testing.T) {
 		w.RequireTruth(t, operation, operationIn(testbed.Parse(t, result.Stdout), name), start, 3*time.Hour)
 	}
 
-	// One operation in two files, as when it moves and the old file stays.
+	// An operation is in two files, as when it is moved and the old file stays.
 	write("south.conf", w.Table(testbed.FleetOperations["north"], `operation = "north"`))
 	result = testbed.RunPlugin(t, "--config", dir, "--test")
 	require.Equal(t, 1, result.Code)
 	require.Contains(t, result.Stderr, "south.conf:1: this [[inputs.wolkvox_ivr]] would write the same series as the one at "+dir+"/north.conf:1")
 
-	// A wrong file stops them all, and is named.
+	// An invalid file stops all of them, and the error names it.
 	write("south.conf", "[[inputs.wolkvox_ivr]]\nserver = \"0042\"\ntokn = \"\"\n")
 	result = testbed.RunPlugin(t, "--config", dir, "--test")
 	require.Equal(t, 1, result.Code)
@@ -156,7 +158,7 @@ func TestFleetDirectory(t *testing.T) {
 	require.Empty(t, result.Stdout)
 }
 
-// TestTwoActive: two Telegrafs gather one operation at once.
+// TestTwoActive: two Telegrafs gather one operation at the same time.
 //
 //promise:standby
 func TestTwoActive(t *testing.T) {
@@ -165,17 +167,18 @@ func TestTwoActive(t *testing.T) {
 	var all []telegraf.Metric
 	for range 2 {
 		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
-		all = append(all, tg.AwaitMetrics("metrics", has(t, w, testbed.Operation, start, 3*time.Hour))...)
-		require.Empty(t, tg.Complaints())
+		all = append(all, tg.AwaitMetrics("metrics", hasFinalHours(t, w, testbed.Operation, start, 3*time.Hour))...)
+		require.Empty(t, tg.Problems())
 	}
-	// Each row comes twice and is one in a database; each request counts twice in the quota.
-	from, _ := testbed.Settled(t, testbed.Operation, start, 3*time.Hour)
+	// Each row is sent twice, but is one row in a database. Each request counts twice in the quota.
+	from, _ := testbed.FinalHours(t, testbed.Operation, start, 3*time.Hour)
 	require.Less(t, len(testbed.Between(all, from, time.Now())), len(all))
 	w.RequireTruth(t, testbed.Operation, testbed.Between(all, from.Add(-time.Hour), time.Now()), start, 3*time.Hour)
 	require.Len(t, w.Ledger(), 2)
 }
 
-// TestThreeActive: wolkvox serves two requests of a token at a time. A third is refused, which is logged, and a later gather makes up for it.
+// TestThreeActive: wolkvox serves two requests of a token at a time. A third one is refused, which is logged, and a
+// later gather makes up for it.
 //
 //promise:standby
 func TestThreeActive(t *testing.T) {
@@ -190,11 +193,12 @@ func TestThreeActive(t *testing.T) {
 	three := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, `interval = "1s"`)})
 	three.AwaitLog("another client is using the token at the same time (HTTP status 403")
 	one.Kill()
-	three.AwaitMetrics("metrics", has(t, w, testbed.Operation, start, 3*time.Hour))
+	three.AwaitMetrics("metrics", hasFinalHours(t, w, testbed.Operation, start, 3*time.Hour))
 	three.AwaitLog("Working again after")
 }
 
-// TestStandbyBySharedState: of two Telegrafs with the same state file one gathers, and the other takes over once that has gone.
+// TestStandbyBySharedState: of two Telegrafs with the same state file, one gathers. The other takes over when the first
+// one is gone.
 //
 //promise:standby
 func TestStandbyBySharedState(t *testing.T) {
@@ -221,7 +225,7 @@ func TestStandbyBySharedState(t *testing.T) {
 	standby.Stop()
 }
 
-// TestStandbyStarts: what a standby that another program starts reads after three days without anybody.
+// TestStandbyStarts: what a standby that another program starts reads after three days without a gather.
 //
 //promise:state
 //promise:standby
@@ -229,12 +233,12 @@ func TestStandbyStarts(t *testing.T) {
 	t.Parallel()
 	const away = 72 * time.Hour
 	for name, tt := range map[string]struct {
-		state  bool   // of its own, from when it was last active
-		option string // one more
+		state  bool   // its own, from when it was last active
+		option string // an additional option
 		reads  time.Duration
 	}{
 		"without a state":              {reads: 3 * time.Hour},
-		"without a state, by backfill": {option: `backfill = "96h"` + "\n" + testbed.Often, reads: 96 * time.Hour},
+		"without a state, by backfill": {option: `backfill = "96h"` + "\n" + testbed.ShortInterval, reads: 96 * time.Hour},
 		"with its own state":           {state: true, reads: away + 3*time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,14 +253,14 @@ func TestStandbyStarts(t *testing.T) {
 				testbed.Age(t, statefile, away)
 			}
 			tg := testbed.StartTelegraf(t, s)
-			metrics := tg.AwaitMetrics("all hours", has(t, w, testbed.Operation, start, tt.reads))
+			metrics := tg.AwaitMetrics("all hours", hasFinalHours(t, w, testbed.Operation, start, tt.reads))
 			require.False(t, slices.ContainsFunc(metrics, func(m telegraf.Metric) bool {
 				return m.Time().Before(start.Add(-tt.reads - 3*time.Hour))
 			}))
 			if tt.reads == 3*time.Hour {
 				require.Len(t, w.Ledger(), 1)
 			}
-			tg.RequireNoComplaints("interval is shorter", "longer than expected")
+			tg.RequireNoProblems("interval is shorter", "longer than expected")
 			tg.Stop()
 		})
 	}

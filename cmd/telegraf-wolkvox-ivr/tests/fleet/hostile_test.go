@@ -22,30 +22,31 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// hostileServer sends the costliest responses that it can think of, in turns, and keeps connections open for as long as they are.
+// hostileServer alternates between the costliest responses that we can think of, and keeps connections open as long as
+// clients do.
 type hostileServer struct {
 	requests atomic.Int64
 }
 
-const hostileLimit = 2 * mebibyte // of a body that is accepted
+const hostileLimit = 2 * mebibyte // maximum size of a body that is accepted
 
 var hostileBodies = []string{
-	strings.Repeat(" ", hostileLimit-1),                                          // which goes on
+	strings.Repeat(" ", hostileLimit-1),                                          // blanks
 	`{"data":[` + strings.Repeat("0,", 59_999) + "0]}",                           // as many rows as the API documents
-	`{"data":[` + strings.Repeat("0,", hostileLimit/2-20) + "0]}",                // as many as the body may have
-	`{"data":[` + strings.Repeat("{},", hostileLimit/3-20) + "{}]}",              // of objects
-	`{"data":[{"calls":1,"x":"` + strings.Repeat("x", hostileLimit-100) + `"}]}`, // a long one
-	`{"error":"` + strings.Repeat(`\\u0025`, hostileLimit/8) + `"}`,              // a text of escapes
-	strings.Repeat("[", hostileLimit-1),                                          // deep lists
+	`{"data":[` + strings.Repeat("0,", hostileLimit/2-20) + "0]}",                // as many as fit into the body
+	`{"data":[` + strings.Repeat("{},", hostileLimit/3-20) + "{}]}",              // the same, of objects
+	`{"data":[{"calls":1,"x":"` + strings.Repeat("x", hostileLimit-100) + `"}]}`, // a long row
+	`{"error":"` + strings.Repeat(`\\u0025`, hostileLimit/8) + `"}`,              // a text full of escapes
+	strings.Repeat("[", hostileLimit-1),                                          // deeply nested lists
 	`{"data":{` + strings.Repeat(`"1":{"date":"2026-01-18-16"},`, hostileLimit/30) + `"2":{}}}`,
-	strings.Repeat("x", 8<<10-1), // just below the size that is always read at once
+	strings.Repeat("x", 8<<10-1), // just below the size that is always read immediately
 	strings.Repeat(`{"a":`, hostileLimit/6),
 }
 
 func (s *hostileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := int(s.requests.Add(1))
 	body := hostileBodies[n%len(hostileBodies)]
-	for i := range n % 2 * 600 { // just below what a header may have
+	for i := range n % 2 * 600 { // just below the limit of headers
 		w.Header()[fmt.Sprintf("%03d", i)] = []string{""}
 	}
 	var out io.Writer = w
@@ -62,12 +63,12 @@ func (s *hostileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if n%3 == 0 {
-		_ = http.NewResponseController(w).Flush() // to one who may be gone
+		_ = http.NewResponseController(w).Flush() // the client may be gone
 		<-r.Context().Done()
 	}
 }
 
-// Whatever servers send, memory stays within bounds.
+// Memory stays within bounds whatever servers send.
 //
 //promise:hostile
 func TestMemoryWithHostileServers(t *testing.T) {
@@ -95,7 +96,7 @@ func TestMemoryWithHostileServers(t *testing.T) {
 	}
 }
 
-// A configuration that does not come can be given up.
+// --check can be interrupted while it waits for a configuration.
 //
 //promise:check
 func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
@@ -105,15 +106,15 @@ func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // by the signal
+		_ = cmd.Wait() // ended by the signal
 		close(ended)
 	}()
-	time.Sleep(300 * time.Millisecond) // it opens the file, and waits for a writer
+	time.Sleep(300 * time.Millisecond) // it opens the file and waits for a writer
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	testbed.AwaitClosed(t, "the program's end", ended)
 }
 
-// A configuration does not come by plain http after a redirect either.
+// A redirect must not lead to a configuration over plain http.
 //
 //promise:https
 //promise:leaks
@@ -121,7 +122,7 @@ func TestConfigurationIsRedirected(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.RedirectHandler("http://me:invented@192.0.2.1/a.conf?key=invented", http.StatusFound))
 	t.Cleanup(server.Close)
-	r := testbed.RunPlugin(t, "--config", server.URL, "--check") // Telegraf's loader tries again for 30 s
+	r := testbed.RunPlugin(t, "--config", server.URL, "--check") // Telegraf's loader retries for 30 s
 	require.Equal(t, 1, r.Code)
 	require.Contains(t, r.Stdout, "http://…@192.0.2.1/a.conf?… would be fetched over the network unencrypted, secrets included: use https")
 	require.NotContains(t, r.Stdout+r.Stderr, "invented")

@@ -14,7 +14,7 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// TestSharedToken: tables with the same token take turns, and none of them takes its wait for a server that does not answer.
+// TestSharedToken: tables with the same token take turns, and no table mistakes its wait for an unresponsive server.
 //
 //promise:simultaneous
 func TestSharedToken(t *testing.T) {
@@ -23,13 +23,13 @@ func TestSharedToken(t *testing.T) {
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
 	w.SetLatency(latency, latency)
 	names := []string{"sales", "service", "support"}
-	tables := []string{testbed.Remembering}
+	tables := []string{testbed.WithState}
 	for _, name := range names {
 		tables = append(tables, w.Table(testbed.Operation, `timeout = "2s"`, `interval = "1s"`, fmt.Sprintf("operation = %q", name)))
 	}
 	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: strings.Join(tables, "")})
 
-	from, to := testbed.Settled(t, testbed.Operation, start, 3*time.Hour)
+	from, to := testbed.FinalHours(t, testbed.Operation, start, 3*time.Hour)
 	truth := w.TruthOf(t, testbed.Operation, from, to)
 	require.NotEmpty(t, truth)
 	tg.AwaitMetrics("the rows of all tables", func(metrics []telegraf.Metric) bool {
@@ -45,8 +45,8 @@ func TestSharedToken(t *testing.T) {
 	for _, name := range names {
 		w.RequireTruth(t, testbed.Operation, operationIn(metrics, name), start, 3*time.Hour)
 	}
-	w.RequireTurns(t)
-	tg.RequireNoComplaints("interval is shorter", "longer than expected")
+	w.RequireOneAtATime(t)
+	tg.RequireNoProblems("interval is shorter", "longer than expected")
 	require.NotRegexp(t, `(?i)firewall|no complete response|timeout|deadline`, tg.Log())
 	tg.Stop()
 }

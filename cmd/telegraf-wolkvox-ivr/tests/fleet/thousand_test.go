@@ -24,15 +24,15 @@ import (
 
 const mebibyte = 1 << 20
 
-// bare is the plugin at work without a Telegraf.
+// bare is the plugin running without Telegraf.
 type bare struct {
 	cmd     *exec.Cmd
 	started time.Time
-	ended   chan struct{} // closed when stdout is
+	ended   chan struct{} // closed when stdout is closed
 
 	mu          sync.Mutex
-	first, last time.Time       // of the lines on stdout
-	sources     map[string]bool // in them
+	first, last time.Time       // times of the first and the last line on stdout
+	sources     map[string]bool // in these lines
 	gostats     string          // the last line of inputs.internal's collect_gostats
 }
 
@@ -45,7 +45,7 @@ func startBare(t *testing.T, conf string) *bare {
 		ended:   make(chan struct{}),
 		sources: make(map[string]bool),
 	}
-	stdin, err := b.cmd.StdinPipe() // its end would end the plugin
+	stdin, err := b.cmd.StdinPipe() // closing it would stop the plugin
 	require.NoError(t, err)
 	stdout, err := b.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -75,20 +75,20 @@ func startBare(t *testing.T, conf string) *bare {
 	return b
 }
 
-// output returns when the first and the last line came so far, and from how many sources there were any.
+// output returns the times of the first and the last line so far, and the number of sources in the lines.
 func (b *bare) output() (first, last time.Time, sources int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.first, b.last, len(b.sources)
 }
 
-// kill ends it at once.
+// kill kills the plugin.
 func (b *bare) kill() {
-	_ = b.cmd.Process.Kill() // fails when it has ended already
+	_ = b.cmd.Process.Kill() // fails if it has already ended
 	<-b.ended
 }
 
-// memory returns a value of /proc/PID/status in bytes: VmRSS, the resident memory, or VmHWM, the most that it ever was.
+// memory returns a value of /proc/PID/status in bytes: VmRSS, the resident memory, or VmHWM, its maximum so far.
 func memory(t *testing.T, pid int, name string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -100,7 +100,7 @@ func memory(t *testing.T, pid int, name string) int {
 	return kibibytes << 10
 }
 
-// descriptors returns how many files and connections a process has open.
+// descriptors returns the number of open files and connections of a process.
 func descriptors(t *testing.T, pid any) int {
 	t.Helper()
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%v/fd", pid))
@@ -108,7 +108,8 @@ func descriptors(t *testing.T, pid any) int {
 	return len(open)
 }
 
-// TestThousandOperations in one process, all gathering at once: a round takes less than 3 seconds where each answer takes 0.2.
+// TestThousandOperations runs a thousand operations in one process, all gathering at the same time. A round takes less
+// than 3 seconds if each response takes 0.2.
 //
 //promise:footprint
 func TestThousandOperations(t *testing.T) {
@@ -118,12 +119,12 @@ func TestThousandOperations(t *testing.T) {
 
 	round := func() time.Duration {
 		w.ResetLedger()
-		// Without round_interval no whole interval of the clock can call a second round in the middle of the first.
+		// Without round_interval, no second round can start in the middle of the first one.
 		b := startBare(t, "[agent]\nround_interval = false\n"+tables(w, operations, `interval = "3s"`))
 		defer b.kill()
-		testbed.Await(t, "an answer for each operation", func() bool { return len(answered(w)) >= len(operations) })
+		testbed.Await(t, "a response for each operation", func() bool { return len(served(w)) >= len(operations) })
 		requests := w.Ledger()[:len(operations)]
-		tokens, talking := make(map[string]bool), talking(t, w, requests) // in a quiet night some have nothing to report
+		tokens, expected := make(map[string]bool), withCalls(t, w, requests) // on a quiet night some have no calls
 		for _, r := range requests {
 			tokens[r.Token] = true
 		}
@@ -131,18 +132,18 @@ func TestThousandOperations(t *testing.T) {
 		testbed.Await(t, "the rows of each operation", func() bool {
 			_, last, sources := b.output()
 			took = last.Sub(requests[0].Start)
-			return sources >= len(talking)
+			return sources >= len(expected)
 		})
-		testbed.Await(t, "two more rounds", func() bool { return len(answered(w)) >= 3*len(operations) })
+		testbed.Await(t, "two more rounds", func() bool { return len(served(w)) >= 3*len(operations) })
 		require.Len(t, tokens, len(operations))
-		w.RequireTurns(t)
+		w.RequireOneAtATime(t)
 		most := memory(t, b.cmd.Process.Pid, "VmHWM")
 		t.Logf("round: %s, resident memory at its highest: %d MiB", took.Round(time.Millisecond), most/mebibyte)
-		require.Less(t, most, 150*mebibyte) // some 105, and the garbage of a busy machine
+		require.Less(t, most, 150*mebibyte) // about 105, plus the garbage on a busy machine
 		return took
 	}
 	best := round()
-	for range 2 { // the machine may be busy with something else
+	for range 2 { // the machine may be busy
 		if best >= 3*time.Second {
 			best = min(best, round())
 		}
@@ -150,7 +151,7 @@ func TestThousandOperations(t *testing.T) {
 	require.Less(t, best, 3*time.Second)
 }
 
-// TestThousandOperationsWithJitter under Telegraf: the requests of an interval are spread evenly over the jitter.
+// TestThousandOperationsWithJitter runs under Telegraf: requests are spread evenly over the jitter.
 //
 //promise:footprint
 func TestThousandOperationsWithJitter(t *testing.T) {
@@ -164,8 +165,8 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 	tables := strings.ReplaceAll(tables(w, operations), table, fmt.Sprintf("%s  interval = %q\n", table, interval))
 	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: agent + tables})
 
-	testbed.Await(t, "an answer for each operation", func() bool { return len(answered(w)) >= len(operations) })
-	// Intervals begin at whole ones of the clock. The one that runs now may have begun before all was started.
+	testbed.Await(t, "a response for each operation", func() bool { return len(served(w)) >= len(operations) })
+	// Intervals start at multiples on the clock. The current one may have started before all operations did.
 	from := time.Now().Truncate(interval).Add(interval)
 	to := from.Add(interval)
 	tg.Await("the end of an interval", func() bool { return time.Now().After(to.Add(time.Second)) })
@@ -178,12 +179,12 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 			tokens[r.Token] = true
 		}
 	}
-	// One whose gather is still under way when the next is due leaves that out.
+	// An operation whose gather is still running when the next one is due skips that.
 	require.Greater(t, len(tokens), len(operations)*9/10)
 	for _, n := range spread {
 		require.InDelta(t, len(operations)/len(spread), n, 60, "spread: %v", spread)
 	}
-	w.RequireTurns(t)
+	w.RequireOneAtATime(t)
 	require.Less(t, memory(t, tg.Plugin(), "VmHWM"), 150*mebibyte)
 
 	sources := make(map[string]bool)
@@ -191,11 +192,11 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 		source, _ := m.GetTag("source")
 		sources[source] = true
 	}
-	talking := talking(t, w, slices.DeleteFunc(answered(w), func(r simulator.Request) bool { return !r.End.Before(from) }))
-	require.GreaterOrEqual(t, len(sources), len(talking))
+	expected := withCalls(t, w, slices.DeleteFunc(served(w), func(r simulator.Request) bool { return !r.End.Before(from) }))
+	require.GreaterOrEqual(t, len(sources), len(expected))
 }
 
-// TestOneOperation is started quickly and takes little memory.
+// TestOneOperation: an operation starts quickly and takes little memory.
 //
 //promise:footprint
 func TestOneOperation(t *testing.T) {
@@ -204,7 +205,7 @@ func TestOneOperation(t *testing.T) {
 	for range 5 {
 		w.ResetLedger()
 		b := startBare(t, w.Table(testbed.Operation, `interval = "25ms"`))
-		testbed.Await(t, "20 gathers", func() bool { return len(answered(w)) >= 20 })
+		testbed.Await(t, "20 gathers", func() bool { return len(served(w)) >= 20 })
 		first, _, _ := b.output()
 		require.NotZero(t, first)
 		best = min(best, first.Sub(b.started))
@@ -213,13 +214,13 @@ func TestOneOperation(t *testing.T) {
 		t.Logf("first metric after %s, resident memory at its highest: %d MiB", first.Sub(b.started).Round(time.Millisecond), most/mebibyte)
 		b.kill()
 	}
-	require.Less(t, best, time.Second) // some 30ms, but a machine that runs tests may be slow
+	require.Less(t, best, time.Second) // about 30ms, but a machine that runs tests may be slow
 }
 
-// footprint is what must not grow.
+// footprint has the values that must not grow.
 type footprint struct{ goroutines, descriptors, heap, resident int }
 
-// footprint returns that of a program that has inputs.internal.
+// footprint returns the footprint of a plugin with inputs.internal.
 func (b *bare) footprint(t *testing.T) footprint {
 	t.Helper()
 	b.mu.Lock()
@@ -235,20 +236,20 @@ func (b *bare) footprint(t *testing.T) footprint {
 	return footprint{stat("sched_goroutines_goroutines"), descriptors(t, pid), stat("gc_heap_live_bytes"), memory(t, pid, "VmRSS")}
 }
 
-// TestNothingGrows runs 4,000 gathers, a fifth of which fail. They leak no goroutine, connection or memory.
+// TestNothingGrows runs 4,000 gathers, a fifth of which fail. No goroutine, connection or memory leaks.
 //
 //promise:footprint
 func TestNothingGrows(t *testing.T) {
 	t.Parallel()
 	operations := testbed.Operations(50, simulator.Operation{Licences: 1000})
 	w := testbed.StartWolkvox(t, operations...)
-	w.SetFaults(0.2, slices.DeleteFunc(simulator.Faults(), func(f simulator.Fault) bool { // but for those that take their time
+	w.SetFaults(0.2, slices.DeleteFunc(simulator.Faults(), func(f simulator.Fault) bool { // except those that take long
 		return f == simulator.FaultHang || f == simulator.FaultSlow || f == simulator.FaultQuota || strings.Contains(f.Help(), "Retry-After")
 	})...)
 	internal := "[[inputs.internal]]\ninterval = \"100ms\"\ncollect_gostats = true\n"
 	b := startBare(t, internal+tables(w, operations, `interval = "100ms"`))
 	gathers := func(n int) footprint {
-		testbed.Await(t, "gathers", func() bool { return len(answered(w)) >= n })
+		testbed.Await(t, "gathers", func() bool { return len(served(w)) >= n })
 		return b.footprint(t)
 	}
 	before := gathers(1000)
@@ -259,5 +260,5 @@ func TestNothingGrows(t *testing.T) {
 	require.LessOrEqual(t, after.descriptors, before.descriptors+len(operations))
 	require.LessOrEqual(t, after.heap, before.heap+3*mebibyte)
 	require.LessOrEqual(t, after.resident, before.resident+10*mebibyte)
-	w.RequireTurns(t)
+	w.RequireOneAtATime(t)
 }

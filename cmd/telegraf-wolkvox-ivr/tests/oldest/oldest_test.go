@@ -15,8 +15,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// TestOldestTelegraf: under the oldest Telegraf that the README claims, with the [[inputs.execd]] and the output that are shipped, metrics
-// are the truth, log lines have their levels, a stop is orderly, and trials are recognized.
+// TestOldestTelegraf: with the oldest Telegraf that the README claims, and the shipped [[inputs.execd]] and output,
+// metrics are the truth, log lines have their levels, a stop is clean, and trials are recognized.
 //
 //promise:oldest
 func TestOldestTelegraf(t *testing.T) {
@@ -25,14 +25,14 @@ func TestOldestTelegraf(t *testing.T) {
 	w, start, db := testbed.StartWolkvox(t, testbed.Near, testbed.Far, refused), time.Now(), testbed.StartInfluxDB(t)
 	w.SetFaultsFor(refused.Token, 1, simulator.FaultBadToken)
 	truth := slices.Concat(w.MonthOf(t, testbed.Near, "", start), w.MonthOf(t, testbed.Far, "far", start))
-	tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: testbed.Remembering +
-		w.Table(testbed.Near, `backfill = "744h"`, testbed.Often) +
-		w.Table(testbed.Far, `backfill = "744h"`, testbed.Often, `operation = "far"`) +
+	tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: testbed.WithState +
+		w.Table(testbed.Near, `backfill = "744h"`, testbed.ShortInterval) +
+		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`) +
 		w.Table(refused, `interval = "1s"`, `alias = "refused"`), Env: []string{"INFLUX_URL=" + db.URL()}})
 	tg.Program, tg.Args = testbed.Built(t, "telegraf-oldest"), []string{"--config", "telegraf.conf"}
 	version := testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout
 	require.Contains(t, version, "Telegraf "+testbed.OldestTelegraf(t)+"\n", "run make bin/telegraf-oldest")
-	// Buffers are in memory: those on disk do not work in all of the versions since.
+	// Buffers are in memory, because those on disk do not work in all later versions.
 	tg.Write("telegraf.conf", "[agent]\nflush_interval = \"100ms\"\nstatefile = \"telegraf.state\"\n"+testbed.ShippedExecd(t))
 	tg.Add("influxdb.conf", testbed.ReadRecipe(t, "influxdb.conf"))
 	tg.AddFile()
@@ -41,15 +41,15 @@ func TestOldestTelegraf(t *testing.T) {
 	db.AwaitMonth(tg, truth)
 	from, to := testbed.Span(truth)
 	tg.AwaitMetrics("the month in the file, too", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) >= len(truth) })
-	tg.AwaitLog(testbed.PastRead)
+	tg.AwaitLog(testbed.HistoryDone)
 
-	// It says what it does at the level of the line, not as an error that quotes one.
+	// It logs at the level of the line, and not as an error that quotes the line.
 	require.Positive(t, tg.Count("I! [inputs.execd] [inputs.wolkvox_ivr] "))
 	require.Positive(t, tg.Count("E! [inputs.execd] [inputs.wolkvox_ivr::refused] Error in plugin: requesting wv0003.wolkvox.com"))
 	require.NotContains(t, tg.Log(), "stderr: ")
-	tg.RequireNoComplaints("interval is shorter", "longer than expected", "[inputs.wolkvox_ivr::refused]")
+	tg.RequireNoProblems("interval is shorter", "longer than expected", "[inputs.wolkvox_ivr::refused]")
 
-	// A stop during a request is over before execd sends SIGTERM, which it does after five seconds.
+	// A stop during a request ends before execd sends SIGTERM, after five seconds.
 	w.Script(testbed.Near.Token, simulator.FaultHang)
 	tg.Await("a request that hangs", func() bool {
 		requests := w.RequestsWith(testbed.Near.Token)
@@ -63,7 +63,7 @@ func TestOldestTelegraf(t *testing.T) {
 	state := tg.Read("wolkvox_ivr.state")
 	require.Contains(t, state, "inputs.wolkvox_ivr wv0001.wolkvox.com")
 
-	w.SetFaultsFor(refused.Token, 0) // or Telegraf counts its line as an error of the trial
+	w.SetFaultsFor(refused.Token, 0) // otherwise Telegraf counts its error as an error of the trial
 	for _, flag := range []string{"--test", "--once"} {
 		result := tg.Run(flag)
 		require.Zero(t, result.Code, result.Stderr)
@@ -74,10 +74,10 @@ func TestOldestTelegraf(t *testing.T) {
 		require.Equal(t, state, tg.Read("wolkvox_ivr.state"))
 	}
 
-	// Started again, it goes on where it was.
+	// After a restart, it resumes.
 	w.ResetLedger()
 	tg.Start()
-	tg.Await("a gather after the restart", func() bool { return w.Answers(testbed.Near.Token) > 0 })
+	tg.Await("a gather after the restart", func() bool { return w.Successes(testbed.Near.Token) > 0 })
 	tg.Stop()
 	for _, request := range w.RequestsWith(testbed.Near.Token) {
 		require.Greater(t, request.From, start.Add(-48*time.Hour), "the month was requested again")

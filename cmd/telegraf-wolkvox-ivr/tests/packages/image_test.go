@@ -26,15 +26,16 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// TestImage makes the image for this machine as `make image` does, but on a stand-in for Telegraf's own, and runs it as a container engine
-// does, but for namespaces: in its own files, as its user, with its environment and nothing else.
+// TestImage builds the image for this machine as `make image` does, but on a stand-in for Telegraf's own image. It runs
+// the image as a container engine does, except for namespaces: in its own files, as its user, and with only its
+// environment.
 //
 //promise:image
 func TestImage(t *testing.T) {
 	t.Parallel()
 	testbed.Need(t, "buildah")
 	if os.Geteuid() != 0 {
-		testbed.LeaveOut(t, "no root, to become another user")
+		testbed.SkipWithout(t, "no root, to become another user")
 	}
 	dir := t.TempDir()
 	storage := fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", dir+"/images", dir+"/run")
@@ -45,12 +46,12 @@ func TestImage(t *testing.T) {
 			"SOURCE_DATE_EPOCH=" + strconv.Itoa(sourceDate)}, args...)...)
 	}
 
-	// The stand-in, with user, folders and entry point as in Telegraf's.
+	// The stand-in has the user, folders and entry point of Telegraf's image.
 	m := newMachine(t)
 	m.script("rpm-pre.sh", "1")
 	m.script("rpm-post.sh", "2")
 	m.write("/entrypoint.sh", "#!/bin/sh\ncase $1 in -*) set -- telegraf \"$@\" ;; esac\nexec \"$@\"\n")
-	require.NoError(t, os.Chmod(m.path("/entrypoint.sh"), 0o755)) //nolint:gosec // G302: a program has to be one
+	require.NoError(t, os.Chmod(m.path("/entrypoint.sh"), 0o755)) //nolint:gosec // G302: programs must be executable
 	testbed.Execute(t, m.root, "tar", "-cf", dir+"/base.tar", ".")
 	base := "FROM scratch\nADD base.tar /\nENV PATH=/usr/bin:/usr/sbin\nENTRYPOINT [\"/entrypoint.sh\"]\n"
 	require.NoError(t, os.WriteFile(dir+"/Containerfile", []byte(base), 0o600))
@@ -79,7 +80,7 @@ func TestImage(t *testing.T) {
 		"etc/telegraf/telegraf.conf": "packaging/container/telegraf.conf", "etc/telegraf/telegraf.d/wolkvox_ivr.conf": "packaging/telegraf.d.conf",
 		"etc/telegraf/wolkvox_ivr.conf": "packaging/container/wolkvox_ivr.conf",
 	} {
-		require.Equal(t, testbed.ReadDoc(t, testbed.Ours+source), plain.read(file))
+		require.Equal(t, testbed.ReadDoc(t, testbed.ProgramDir+source), plain.read(file))
 		plain.requireFile("/"+file, "644 root:root")
 	}
 	requireLicences(t, plain.read("/usr/share/doc/telegraf-wolkvox-ivr/third-party-licences.txt"), plain.read("/usr/bin/telegraf-wolkvox-ivr"))
@@ -90,7 +91,7 @@ func TestImage(t *testing.T) {
 	pod.runManifest(testbed.StartWolkvox(t, testbed.Operation))
 }
 
-// ociConfig is what matters here of an image's configuration.
+// ociConfig has the parts of an image's configuration that matter here.
 type ociConfig struct {
 	User                 string
 	Env, Entrypoint, Cmd []string
@@ -103,7 +104,7 @@ type container struct {
 	config ociConfig
 }
 
-// run runs the container until there are metrics, and stops it. It may write where the state is, and nowhere else.
+// run runs the container until there are metrics, and stops it. It may only write to the folder of the state.
 func (c *container) run(args []string, env ...string) {
 	c.t.Helper()
 	before := c.files()
@@ -119,7 +120,7 @@ func (c *container) run(args []string, env ...string) {
 		}
 	})
 	a.AwaitLog("\nwolkvox_ivr,hour=")
-	require.Empty(c.t, a.Complaints())
+	require.Empty(c.t, a.Problems())
 	a.Stop()
 	require.ElementsMatch(c.t, append(before, testbed.StateFile, testbed.StateFile+".lock"), c.files())
 }
@@ -135,7 +136,7 @@ func (c *container) files() (files []string) {
 	return files
 }
 
-// runManifest runs the container as kubernetes.yaml says, on a simulated wolkvox.
+// runManifest runs the container as specified in kubernetes.yaml, with a simulated wolkvox.
 func (c *container) runManifest(w *testbed.Wolkvox) {
 	t := c.t
 	t.Helper()
@@ -165,7 +166,7 @@ func (c *container) runManifest(w *testbed.Wolkvox) {
 	c.run(pod.Containers[0].Args)
 }
 
-// podSpec is what matters here of Kubernetes'.
+// podSpec has the parts of Kubernetes' PodSpec that matter here.
 type podSpec struct {
 	SecurityContext struct {
 		RunAsUser int `yaml:"runAsUser"`
@@ -190,7 +191,7 @@ type probe struct {
 	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
 }
 
-// manifest returns what kubernetes.yaml has: the secret's and the configuration's files, and the pod.
+// manifest returns the contents of kubernetes.yaml: the files of the Secret and the ConfigMap, and the pod.
 func manifest(t *testing.T) (secret, configMap map[string]string, pod podSpec) {
 	t.Helper()
 	var first struct {
@@ -201,7 +202,7 @@ func manifest(t *testing.T) (secret, configMap map[string]string, pod podSpec) {
 	var deployment struct {
 		Spec struct{ Template struct{ Spec podSpec } }
 	}
-	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml")))
+	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/kubernetes.yaml")))
 	for _, document := range []any{&first, &second, &claim, &deployment} {
 		require.NoError(t, documents.Decode(document))
 	}
@@ -213,7 +214,8 @@ func onSimulator(conf string, w *testbed.Wolkvox) string {
 	return regexp.MustCompile(`server = .*`).ReplaceAllLiteralString(conf, fmt.Sprintf("server = %q\nurl = %q", testbed.Operation.Server, w.URL))
 }
 
-// TestProbes: Kubernetes' probes see whether the plugin runs, and nothing else. Times are shorter here.
+// TestProbes: Kubernetes' probes detect whether the plugin runs, and nothing else. Times are shorter than in the
+// manifest.
 //
 //promise:image
 func TestProbes(t *testing.T) {
@@ -224,7 +226,7 @@ func TestProbes(t *testing.T) {
 		require.Equal(t, port.Name, probe.HTTPGet.Port)
 		require.Equal(t, "/", probe.HTTPGet.Path)
 	}
-	const patience = 5 * time.Second
+	const timeout = 5 * time.Second
 	start := func(conf string) (tg *testbed.Telegraf, status func() int) {
 		tg = testbed.NewTelegraf(t, testbed.Setup{})
 		tg.Write("wolkvox_token", testbed.Operation.Token)
@@ -232,7 +234,7 @@ func TestProbes(t *testing.T) {
 		tg.Write("telegraf.conf", strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", testbed.Built(t, "telegraf-wolkvox-ivr"),
 			testbed.PluginConf, "wolkvox_ivr.conf", "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n",
 			fmt.Sprintf(`"http://:%d"`, port.ContainerPort), `"http://127.0.0.1:0"`,
-			`"5m"`, strconv.Quote(patience.String()), `"1m"`, `"15s"`).Replace(configMap["telegraf.conf"]))
+			`"5m"`, strconv.Quote(timeout.String()), `"1m"`, `"15s"`).Replace(configMap["telegraf.conf"]))
 		tg.Start()
 		listening := regexp.MustCompile(`Listening on (http://127\S+)`)
 		tg.AwaitLog("Listening on http://127")
@@ -253,7 +255,7 @@ func TestProbes(t *testing.T) {
 	began := time.Now()
 	tg.Await("some time of wolkvox's outage", func() bool {
 		require.Equal(t, http.StatusOK, status())
-		return time.Since(began) > 2*patience
+		return time.Since(began) > 2*timeout
 	})
 	require.Contains(t, tg.Log(), "the server failed")
 	for _, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
@@ -279,15 +281,15 @@ func TestKubernetes(t *testing.T) {
 	check, err := filepath.Abs("testdata/kubernetes.go")
 	require.NoError(t, err)
 	cmd := exec.Command("go", "run", "-C", source, check)
-	cmd.Stdin = strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml"))
-	var complaints bytes.Buffer // and what Go downloads
-	cmd.Stderr = &complaints
+	cmd.Stdin = strings.NewReader(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/kubernetes.yaml"))
+	var stderr bytes.Buffer // includes Go's downloads
+	cmd.Stderr = &stderr
 	output, err := cmd.Output()
-	require.NoError(t, err, complaints.String())
+	require.NoError(t, err, stderr.String())
 	require.Equal(t, "v1 Secret\nv1 ConfigMap\nv1 PersistentVolumeClaim\napps/v1 Deployment\n", string(output))
 }
 
-// The drop-in goes with Telegraf's own unit.
+// The drop-in works with Telegraf's own unit.
 //
 //promise:packages
 func TestSystemd(t *testing.T) {
@@ -297,7 +299,7 @@ func TestSystemd(t *testing.T) {
 	unit, err := os.ReadFile(filepath.Join(source, "scripts", "telegraf.service"))
 	require.NoError(t, err)
 	dir := t.TempDir()
-	testbed.Execute(t, "", "cp", "-R", testbed.Root+"/"+testbed.Ours+"packaging/systemd/telegraf.service.d", dir)
+	testbed.Execute(t, "", "cp", "-R", testbed.Root+"/"+testbed.ProgramDir+"packaging/systemd/telegraf.service.d", dir)
 	unit = regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(unit, []byte("ExecStart=/bin/true"))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "telegraf.service"), unit, 0o600))
 	path := filepath.Join(dir, "telegraf.service")
@@ -305,5 +307,5 @@ func TestSystemd(t *testing.T) {
 	verify.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
 	output, err := verify.CombinedOutput()
 	require.NoError(t, err, string(output))
-	require.NotContains(t, string(output), "wolkvox_ivr.conf") // of the unit, an older systemd does not know all
+	require.NotContains(t, string(output), "wolkvox_ivr.conf") // an older systemd does not know all options of the unit
 }

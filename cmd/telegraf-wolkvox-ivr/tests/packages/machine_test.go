@@ -16,7 +16,7 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// machine is a system in a folder: no more of it than the packages' scripts and Telegraf need.
+// machine is a system in a folder, with only what the packages' scripts and Telegraf need.
 type machine struct {
 	t    *testing.T
 	root string
@@ -25,7 +25,7 @@ type machine struct {
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{t, t.TempDir()}
-	require.NoError(t, os.Chmod(m.root, 0o755)) //nolint:gosec // G302: Telegraf's user has to get in
+	require.NoError(t, os.Chmod(m.root, 0o755)) //nolint:gosec // G302: Telegraf's user needs access
 	for _, dir := range []string{"dev", "etc/telegraf/telegraf.d", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin",
 		"var/lib/dpkg/info", "var/lib/dpkg/updates"} {
 		require.NoError(t, os.MkdirAll(m.path(dir), 0o755)) //nolint:gosec // G301: likewise
@@ -98,10 +98,10 @@ func (m *machine) replace(path string, pairs ...string) {
 	content := m.read(path)
 	edited := strings.NewReplacer(pairs...).Replace(content)
 	require.NotEqual(m.t, content, edited)
-	require.NoError(m.t, os.WriteFile(m.path(path), []byte(edited), 0o600)) // keeps owner and mode of what there is
+	require.NoError(m.t, os.WriteFile(m.path(path), []byte(edited), 0o600)) // keeps owner and mode of an existing file
 }
 
-// dpkg runs dpkg on the machine, its scripts with the machine's folder as their root.
+// dpkg runs dpkg on the machine. Scripts run with the machine's folder as their root.
 func (m *machine) dpkg(args ...string) string {
 	m.t.Helper()
 	return testbed.Execute(m.t, "", "dpkg", append([]string{"--root=" + m.root, "--log=/dev/null"}, args...)...)
@@ -114,14 +114,14 @@ func (m *machine) requireVersion(want string) {
 	require.Equal(m.t, want, query)
 }
 
-// requireFile requires a file or a folder to have the mode and owners.
+// requireFile requires a file or folder to have the mode and owners.
 func (m *machine) requireFile(path, want string) {
 	m.t.Helper()
 	stat := testbed.Execute(m.t, "", "chroot", m.root, "stat", "-c", "%a %U:%G", path)
 	require.Equal(m.t, want+"\n", stat, path)
 }
 
-// ours lists what there is of the plugin, but not its documents.
+// ours returns the plugin's files on the machine, except documents.
 func (m *machine) ours() []string {
 	m.t.Helper()
 	var found []string
@@ -140,7 +140,7 @@ func (m *machine) ours() []string {
 	return found
 }
 
-// telegraf starts Telegraf on the machine as its package's service does, and stops it at the test's end.
+// telegraf starts Telegraf on the machine as its package's service does, and kills it at the end of the test.
 func (m *machine) telegraf() *testbed.Telegraf {
 	m.t.Helper()
 	a := &testbed.Telegraf{T: m.t, Dir: m.path("tmp"), Program: "chroot", Args: []string{"--userspec=telegraf:telegraf", m.root, "/usr/bin/telegraf",

@@ -15,37 +15,38 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// The user telegraf may own the folders that root's scripts work in: no link there is followed, and nothing there keeps the package from
-// being removed. The tests run the packages' own scripts; TestPackages covers the rest.
+// The user telegraf may own the folders in which root's scripts work. The scripts must not follow links there, and
+// nothing there may prevent the removal of the package. These tests run the packages' own scripts; TestPackages covers
+// the rest.
 
-const foreign = "/etc/foreign" // what a link leads to that somebody has put in the place of a file
+const foreign = "/etc/foreign" // target of a link that somebody has put in place of a file
 
-// scriptsMachine returns a machine with the user and the group, a foreign file, and a foreign folder.
+// scriptsMachine returns a machine with user and group telegraf, a foreign file and a foreign folder.
 func scriptsMachine(t *testing.T) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		testbed.LeaveOut(t, "no root, to run the packages' scripts")
+		testbed.SkipWithout(t, "no root, to run the packages' scripts")
 	}
 	m := newMachine(t)
 	m.script("rpm-pre.sh", "1")
 	m.write(foreign, "foreign")
-	require.NoError(t, os.Mkdir(m.path(foreign+".d"), 0o755)) //nolint:gosec // G301: as any of root's
+	require.NoError(t, os.Mkdir(m.path(foreign+".d"), 0o755)) //nolint:gosec // G301: like any folder of root
 	return m
 }
 
-// script runs one of a package's scripts on the machine, to its good end.
+// script runs one of a package's scripts on the machine. It must succeed.
 func (m *machine) script(name string, args ...string) string {
 	m.t.Helper()
-	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", testbed.ReadDoc(m.t, testbed.Ours+"packaging/"+name), name}, args...)...)
+	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", testbed.ReadDoc(m.t, testbed.ProgramDir+"packaging/"+name), name}, args...)...)
 }
 
-// link puts a link in the place of a file.
+// link creates a link in place of a file.
 func (m *machine) link(target, path string) {
 	m.t.Helper()
 	require.NoError(m.t, os.Symlink(target, m.path(path)))
 }
 
-// requireLink requires a link to be there, as it was.
+// requireLink requires a link to be unchanged.
 func (m *machine) requireLink(target, path string) {
 	m.t.Helper()
 	found, err := os.Readlink(m.path(path))
@@ -53,7 +54,7 @@ func (m *machine) requireLink(target, path string) {
 	require.Equal(m.t, target, found)
 }
 
-// requireForeign requires what is foreign to be as it was.
+// requireForeign requires the foreign file and folder to be unchanged.
 func (m *machine) requireForeign() {
 	m.t.Helper()
 	m.requireFile(foreign, "644 root:root")
@@ -84,7 +85,7 @@ func TestInstallFollowsNoLink(t *testing.T) {
 	}
 }
 
-// TestMovesFollowNoLink: away at a removal, and back at the next installation.
+// TestMovesFollowNoLink: the configuration is moved away on removal, and back on the next installation.
 //
 //promise:scripts
 func TestMovesFollowNoLink(t *testing.T) {
@@ -97,13 +98,13 @@ func TestMovesFollowNoLink(t *testing.T) {
 	m.requireForeign()
 	require.Equal(t, "edited", m.read(removed))
 
-	// Another's link is in its place, which leads nowhere.
+	// Another user's link is in its place, and its target does not exist.
 	m.link("/nowhere", testbed.TelegrafConf)
 	m.script("deb-preinst.sh", "install")
 	m.requireLink("/nowhere", testbed.TelegrafConf)
 	require.Equal(t, "edited", m.read(removed))
 
-	// A link goes both ways as any file does, but for one over which dpkg would not install.
+	// A link is moved like a file, except back if its target is a folder, because dpkg would not install over it.
 	for _, target := range []string{"/nowhere", foreign, foreign + ".d"} {
 		require.NoError(t, os.Remove(m.path(testbed.TelegrafConf)))
 		m.link(target, testbed.TelegrafConf)
@@ -118,7 +119,7 @@ func TestMovesFollowNoLink(t *testing.T) {
 	}
 	m.requireLink(foreign+".d", removed)
 
-	// A folder in the place of either is nobody's to move.
+	// A folder in place of either file is not moved.
 	require.NoError(t, os.Remove(m.path(removed)))
 	require.NoError(t, os.Mkdir(m.path(removed), 0o700))
 	m.write(testbed.TelegrafConf, "edited")
@@ -132,7 +133,7 @@ func TestMovesFollowNoLink(t *testing.T) {
 	require.Equal(t, []string{testbed.TelegrafConf}, m.ours())
 }
 
-// TestPurge: it comes to its end whatever lies in the place of the package's files, and leaves folders alone.
+// TestPurge: purging succeeds whatever is in place of the package's files, and leaves folders alone.
 //
 //promise:scripts
 func TestPurge(t *testing.T) {
@@ -147,7 +148,7 @@ func TestPurge(t *testing.T) {
 		func(path string) error { return os.Symlink("/nowhere", path) },
 		func(path string) error { return syscall.Mkfifo(path, 0o600) },
 	}
-	for i, place := range append(slices.Clone(places), "") { // where the folder lies, if there is one
+	for i, place := range append(slices.Clone(places), "") { // where the folder is, if there is one
 		m.dpkg("--install", deb)
 		m.dpkg("--remove", "telegraf-wolkvox-ivr")
 		require.NoError(t, os.Remove(m.path(testbed.TelegrafConf+".removed")))
@@ -174,22 +175,22 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-// scriptsDeb makes a .deb with the real one's scripts and configuration alone, which takes no time.
+// scriptsDeb builds a .deb with only the real one's scripts and configuration, which takes no time.
 func scriptsDeb(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(path, content string, mode os.FileMode) {
 		path = filepath.Join(dir, "raw", path)
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755)) //nolint:gosec // G301: as every package's folders
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755)) //nolint:gosec // G301: like the folders of every package
 		require.NoError(t, os.WriteFile(path, []byte(content), mode))
 	}
 	write("DEBIAN/control", "Package: telegraf-wolkvox-ivr\nVersion: 1.0.0\nArchitecture: all\nMaintainer: none\nDescription: none\n", 0o644)
 	write("DEBIAN/conffiles", testbed.TelegrafConf+"\n"+testbed.PluginConf+"\n", 0o644)
 	for _, script := range []string{"preinst", "postinst", "postrm"} {
-		write("DEBIAN/"+script, testbed.ReadDoc(t, testbed.Ours+"packaging/deb-"+script+".sh"), 0o755)
+		write("DEBIAN/"+script, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/deb-"+script+".sh"), 0o755)
 	}
-	write(testbed.TelegrafConf, testbed.ReadDoc(t, testbed.Ours+"packaging/telegraf.d.conf"), 0o644)
-	write(testbed.PluginConf, testbed.ReadDoc(t, testbed.Ours+"packaging/wolkvox_ivr.conf"), 0o640)
+	write(testbed.TelegrafConf, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/telegraf.d.conf"), 0o644)
+	write(testbed.PluginConf, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/wolkvox_ivr.conf"), 0o640)
 	testbed.Execute(t, dir, "dpkg-deb", "-Znone", "--root-owner-group", "--build", "raw", "scripts.deb")
 	return filepath.Join(dir, "scripts.deb")
 }

@@ -24,14 +24,14 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// TestNewcomer goes from the package to rows in a real InfluxDB, and to Grafana's files, by the commands of the page alone, each as it is
-// written there, in a clean Debian.
+// TestNewcomer goes from the package to rows in a real InfluxDB and to Grafana's files in a clean Debian. It uses only
+// the commands of the page, exactly as written there.
 //
 //promise:newcomer
 func TestNewcomer(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		testbed.LeaveOut(t, "no root, for a Debian in a folder")
+		testbed.SkipWithout(t, "no root, for a Debian in a folder")
 	}
 	testbed.Need(t, "debootstrap")
 	testbed.Need(t, "dpkg-deb")
@@ -60,7 +60,7 @@ func TestNewcomer(t *testing.T) {
 		}
 	}
 
-	// Grafana's files lie where it reads them, and lead to the dashboards.
+	// Grafana's files are where it reads them, and refer to the dashboards.
 	var sources struct {
 		Datasources []struct{ Type, URL, JSONData any }
 	}
@@ -73,8 +73,8 @@ func TestNewcomer(t *testing.T) {
 	require.FileExists(t, m.path(dashboards.Providers[0].Options.Path+"/wolkvox_ivr.json"))
 	require.Contains(t, m.read("/tmp/started"), "grafana-server\n")
 
-	// The other places for the token, as the page on packages has them.
-	_, section, _ := strings.Cut(testbed.ReadDoc(t, testbed.Ours+"packaging/README.md"), "## Where the token comes from")
+	// Other places for the token, from the page on packages
+	_, section, _ := strings.Cut(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/README.md"), "## Where the token comes from")
 	section, _, _ = strings.Cut(section, "\n## ")
 	conf := m.read(testbed.PluginConf)
 	withToken := func(token string) string { return strings.Replace(conf, fmt.Sprintf("%q", m.token), token, 1) }
@@ -100,7 +100,7 @@ func TestNewcomer(t *testing.T) {
 	require.Contains(t, section, "chmod 640 /etc/default/telegraf")
 }
 
-// debian is a Debian in a folder, with a network and processes of its own, and root's shell in it.
+// debian is a Debian in a folder with its own network and processes, and a shell of root in it.
 type debian struct {
 	machine
 	server, token, url string // of the simulated wolkvox in it
@@ -108,13 +108,13 @@ type debian struct {
 	output             *bufio.Reader
 }
 
-// peakCalls is of the simulated wolkvox: no hour is without calls.
+// peakCalls is so high that the simulated wolkvox has calls in every hour.
 const peakCalls = 20_000
 
 func newDebian(t *testing.T) *debian {
 	t.Helper()
 	m := &debian{machine: machine{t, t.TempDir()}}
-	require.NoError(t, os.Chmod(m.root, 0o755)) //nolint:gosec // G302: Telegraf's user has to get in
+	require.NoError(t, os.Chmod(m.root, 0o755)) //nolint:gosec // G302: Telegraf's user needs access
 	testbed.Execute(t, "", "debootstrap", "--variant=minbase", "--include=iproute2,sudo", "bookworm", m.root)
 	for _, dir := range []string{"/root/dist", "/repository", "/run/systemd/system"} {
 		require.NoError(t, os.MkdirAll(m.path(dir), 0o755)) //nolint:gosec // G301: likewise
@@ -141,9 +141,9 @@ func newDebian(t *testing.T) *debian {
 			content, err := os.ReadFile(m.path("/tmp/telegraf.log"))
 			t.Logf("Telegraf's log (%v):\n%s", err, content)
 		}
-		_ = cmd.Process.Kill() // and with it all that was started there
+		_ = cmd.Process.Kill() // kills all its processes, too
 		_ = cmd.Wait()
-		_ = syscall.Unmount(m.path("/proc"), syscall.MNT_DETACH) // it was the shell's alone
+		_ = syscall.Unmount(m.path("/proc"), syscall.MNT_DETACH) // only the shell used it
 	})
 	m.run("mount -t proc proc /proc && ip link set lo up && echo 127.0.0.1 localhost $(hostname) >/etc/hosts")
 	m.run("cd /root; apt-get update -qq")
@@ -160,7 +160,7 @@ func newDebian(t *testing.T) *debian {
 	return m
 }
 
-// systemctl starts what services of the three packages start, as they start it.
+// systemctl is a script that starts the services of the three packages as their units do.
 const systemctl = `#!/bin/sh
 echo "$2" >>/tmp/started
 if [ "$1" = restart ] && [ -f "/tmp/$2.pid" ]; then kill "$(cat "/tmp/$2.pid")"; sleep 1; fi
@@ -176,15 +176,15 @@ echo $! >"/tmp/$2.pid"
 sleep 2
 `
 
-// program writes a program.
+// program writes an executable.
 func (m *debian) program(path, content string) {
 	m.t.Helper()
 	m.write(path, content)
-	require.NoError(m.t, os.Chmod(m.path(path), 0o755)) //nolint:gosec // G302: a program has to be one
+	require.NoError(m.t, os.Chmod(m.path(path), 0o755)) //nolint:gosec // G302: programs must be executable
 }
 
-// repository makes what stands for the repositories of the makers of Telegraf, InfluxDB and Grafana: Telegraf with the scripts of its own
-// package, InfluxDB's programs, and Grafana's folders.
+// repository creates a package repository in place of those of Telegraf, InfluxDB and Grafana: Telegraf with the
+// scripts of its own package, InfluxDB's programs and Grafana's folders.
 func (m *debian) repository() {
 	m.t.Helper()
 	source := testbed.Execute(m.t, testbed.Root, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/telegraf")
@@ -200,7 +200,7 @@ func (m *debian) repository() {
 		"grafana":  {"etc/grafana/provisioning/datasources/": "", "etc/grafana/provisioning/dashboards/": ""},
 	} {
 		dir := m.t.TempDir()
-		require.NoError(m.t, os.Chmod(dir, 0o755)) //nolint:gosec // G302: as every package's root
+		require.NoError(m.t, os.Chmod(dir, 0o755)) //nolint:gosec // G302: like the root of every package
 		for to, from := range files {
 			require.NoError(m.t, os.MkdirAll(filepath.Join(dir, filepath.Dir(to+"x")), 0o755)) //nolint:gosec // G301: likewise
 			if from != "" {
@@ -225,7 +225,7 @@ func (m *debian) repository() {
 	m.write("/etc/apt/sources.list", "deb [trusted=yes] file:/repository ./\n")
 }
 
-// run has root's shell execute a command to its good end, and returns its output.
+// run executes a command in root's shell, which must succeed, and returns its output.
 func (m *debian) run(command string) string {
 	m.t.Helper()
 	output, status := m.execute(command)
@@ -236,7 +236,7 @@ func (m *debian) run(command string) string {
 func (m *debian) execute(command string) (output, status string) {
 	m.t.Helper()
 	const end = "=== end of the command: "
-	command = strings.ReplaceAll(command, "apt install", "apt-get install -qq -y") // who types it says yes
+	command = strings.ReplaceAll(command, "apt install", "apt-get install -qq -y") // a user confirms
 	_, err := fmt.Fprintf(m.shell, "{ %s\n} 2>&1; echo '\n%s'$?\n", command, end)
 	require.NoError(m.t, err)
 	var text strings.Builder
@@ -250,14 +250,14 @@ func (m *debian) execute(command string) (output, status string) {
 	}
 }
 
-// edited returns the page's configuration, for the simulated operation.
+// edited returns the page's configuration for the simulated operation.
 func (m *debian) edited(t *testing.T) string {
 	t.Helper()
 	server := fmt.Sprintf("server = %q\n  url = %q", m.server, m.url)
 	return strings.NewReplacer(`server = "0001"`, server, "…", m.token).Replace(testbed.CodeOf(t, testbed.NewcomersPage, "toml"))
 }
 
-// requireRows repeats the page's query for half a minute at most, until it shows rows, which have to be right.
+// requireRows repeats the page's query for up to 30 seconds until it returns rows, which must be right.
 func (m *debian) requireRows(query string) {
 	m.t.Helper()
 	o := simulator.Operation{Server: m.server, Token: m.token, PeakCalls: peakCalls}
@@ -266,12 +266,12 @@ func (m *debian) requireRows(query string) {
 	row := regexp.MustCompile(`(?m)^(\d{4}-\S+Z) +(\d\d) +(\d+) +([\d.]+) *$`)
 	var rows [][]string
 	for deadline := time.Now().Add(30 * time.Second); len(rows) == 0; time.Sleep(time.Second) {
-		output, _ := m.execute(query) // there is no database at first
+		output, _ := m.execute(query) // the database does not exist at first
 		rows = row.FindAllStringSubmatch(output, -1)
 		require.True(m.t, len(rows) > 0 || time.Now().Before(deadline), "%s\n%s", query, output)
 	}
 	require.LessOrEqual(m.t, len(rows), 5, "what the query asks for; from 3 to 4 o'clock there are only 4")
-	settledRows := 0
+	finalRows := 0
 	for _, r := range rows {
 		at, err := time.Parse(time.RFC3339, r[1])
 		require.NoError(m.t, err)
@@ -280,8 +280,8 @@ func (m *debian) requireRows(query string) {
 		if truth := s.Truth(o.Token, hour); hour.Add(time.Hour + simulator.LongestCall).Before(time.Now()) {
 			require.Equal(m.t, strconv.FormatInt(truth.Calls, 10), r[3])
 			require.Equal(m.t, fmt.Sprint(truth.Minutes), r[4])
-			settledRows++
+			finalRows++
 		}
 	}
-	require.Positive(m.t, settledRows)
+	require.Positive(m.t, finalRows)
 }

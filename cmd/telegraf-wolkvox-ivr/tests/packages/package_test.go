@@ -37,7 +37,7 @@ const (
 	docFolder  = "/usr/share/doc/telegraf-wolkvox-ivr/"
 )
 
-// makePackages runs `make package` in a folder of the source. The tools are there: those of bin.
+// makePackages runs `make package` in a folder of the source, with the tools of bin.
 func makePackages(source, dist, systems string, variables ...string) error {
 	args := append([]string{"package", "-o", "bin/nfpm", "-o", "bin/cyclonedx-gomod", "-o", "bin/go-licenses",
 		"DIST=" + dist, "SYSTEMS=" + systems, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", sourceDate)}, variables...)
@@ -57,14 +57,15 @@ var (
 	})
 )
 
-// packaged returns what matches a pattern of the packages for this machine and Windows, which all tests share.
+// packaged returns the package that matches a pattern. All tests share the packages, which are for this machine and
+// Windows.
 func packaged(t *testing.T, pattern string) string {
 	t.Helper()
 	require.NoError(t, made())
 	return only(t, filepath.Join(dist, pattern))
 }
 
-// only returns the one file that the pattern matches.
+// only returns the only file that the pattern matches.
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -73,7 +74,7 @@ func only(t *testing.T, pattern string) string {
 	return files[0]
 }
 
-// copySource copies what packages are made of, besides git's history, and returns the folder it is in.
+// copySource copies the sources of the packages without git's history, and returns the folder.
 func copySource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -85,11 +86,11 @@ func copySource(t *testing.T) string {
 	return dir
 }
 
-// documents returns all that is written for users, by the source's paths: what every package has. The rule is one of its own, so that
-// what package.sh forgets is noticed.
+// documents returns the source paths of all documents for users, which every package contains. It has its own rule, so
+// that it notices what package.sh forgets.
 func documents(t *testing.T) []string {
 	t.Helper()
-	files := []string{"sample.conf", testbed.Ours + "packaging/kubernetes.yaml", testbed.Ours + "packaging/telegraf.d.conf"}
+	files := []string{"sample.conf", testbed.ProgramDir + "packaging/kubernetes.yaml", testbed.ProgramDir + "packaging/telegraf.d.conf"}
 	require.NoError(t, filepath.WalkDir(testbed.Root, func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(strings.TrimPrefix(path, testbed.Root), "/")
 		dir, base := filepath.Split(name)
@@ -97,13 +98,13 @@ func documents(t *testing.T) []string {
 		case err != nil:
 			return err
 		case d.IsDir() && (base == "bin" || base == "dist" || name != "" && strings.HasPrefix(base, ".")),
-			d.IsDir() && slices.Contains([]string{"testdata/run", "testdata/kafka", "testdata/grafana/render", "testdata/grafana/source"}, name): // `make`'s
+			d.IsDir() && slices.Contains([]string{"testdata/run", "testdata/kafka", "testdata/grafana/render", "testdata/grafana/source"}, name): // used by make only
 			return fs.SkipDir
 		case d.IsDir() || dir == "testdata/bench/" && !strings.HasSuffix(name, ".md"):
 		case strings.HasSuffix(name, ".md"),
 			strings.HasSuffix(name, ".svg"),
 			strings.HasPrefix(name, "testdata/"),
-			regexp.MustCompile("^" + testbed.Ours + "packaging/(container|systemd|windows)/").MatchString(name):
+			regexp.MustCompile("^" + testbed.ProgramDir + "packaging/(container|systemd|windows)/").MatchString(name):
 			files = append(files, name)
 		}
 		return nil
@@ -112,7 +113,7 @@ func documents(t *testing.T) []string {
 	return files
 }
 
-// tarEntries returns what each file of a tar file has, by its mode and name.
+// tarEntries returns the content of each file in a tar file, by mode and name.
 func tarEntries(t *testing.T, in io.Reader) map[string]string {
 	t.Helper()
 	entries := make(map[string]string)
@@ -138,10 +139,11 @@ func tarEntries(t *testing.T, in io.Reader) map[string]string {
 	}
 }
 
-// shared is what users copy, or point other programs at: in a .deb and an .rpm it lies beside the documents, which have links to it.
+// shared matches files that users copy or point other programs to. A .deb or .rpm has them outside of the documents,
+// which link to them.
 var shared = regexp.MustCompile(`^testdata/(outputs/.*|zabbix/.*|grafana/.*\.(?:json|yaml))$`)
 
-// requireFiles requires what is listed to be the documents, each in its form, and the further files.
+// requireFiles requires the listed files to be the documents, each in its form, and the further files.
 func requireFiles(t *testing.T, listed []string, document, sharedFile, link string, further ...string) {
 	t.Helper()
 	for _, name := range documents(t) {
@@ -154,7 +156,7 @@ func requireFiles(t *testing.T, listed []string, document, sharedFile, link stri
 	require.ElementsMatch(t, further, listed)
 }
 
-// requireLicences requires the licences of every module that a program has in it.
+// requireLicences requires the licences of every module in a program.
 func requireLicences(t *testing.T, licences, program string) {
 	t.Helper()
 	info, err := buildinfo.Read(strings.NewReader(program))
@@ -165,7 +167,7 @@ func requireLicences(t *testing.T, licences, program string) {
 	}
 }
 
-// requireSBOM requires every module that a program has in it to be named.
+// requireSBOM requires the SBOM to list every module in a program.
 func requireSBOM(t *testing.T, path, program string) {
 	t.Helper()
 	var sbom struct {
@@ -212,12 +214,12 @@ func TestPackages(t *testing.T) {
 			"755"+folder+"telegraf-wolkvox-ivr", "644"+folder+"telegraf-wolkvox-ivr.1", "644"+folder+"LICENSE", "644"+folder+"third-party-licences.txt")
 		content := entries["755"+folder+"telegraf-wolkvox-ivr"]
 		program := filepath.Join(t.TempDir(), "program")
-		require.NoError(t, os.WriteFile(program, []byte(content), 0o700)) //nolint:gosec // G306: a program has to be one
+		require.NoError(t, os.WriteFile(program, []byte(content), 0o700)) //nolint:gosec // G306: programs must be executable
 		require.Contains(t, testbed.Execute(t, "", program, "--version"), "telegraf-wolkvox-ivr 1.0.0 (")
 		requireLicences(t, entries["644"+folder+"third-party-licences.txt"], content)
 		requireSBOM(t, packaged(t, archive+".cdx.json"), content)
 
-		for _, document := range documents(t) { // what they refer to is there too
+		for _, document := range documents(t) { // files that they refer to are in the package
 			if !strings.HasSuffix(document, ".md") {
 				continue
 			}
@@ -273,7 +275,7 @@ func TestPackages(t *testing.T) {
 	t.Run("rpmlint", func(t *testing.T) {
 		t.Parallel()
 		testbed.Need(t, "rpmlint")
-		checked := testbed.Execute(t, testbed.Root, "rpmlint", "-c", testbed.Ours+"packaging/rpmlint.toml", packaged(t, "*.rpm"))
+		checked := testbed.Execute(t, testbed.Root, "rpmlint", "-c", testbed.ProgramDir+"packaging/rpmlint.toml", packaged(t, "*.rpm"))
 		require.Contains(t, checked, "0 errors, 0 warnings")
 	})
 	t.Run("lintian", func(t *testing.T) {
@@ -287,7 +289,7 @@ func TestPackages(t *testing.T) {
 	})
 }
 
-// checkAgain makes the packages anew: the same, and an older version with other defaults, which the new one replaces.
+// checkAgain builds the same packages again, and an older version with other defaults, which the new version replaces.
 func checkAgain(t *testing.T) {
 	t.Helper()
 	sums := filepath.Join(filepath.Dir(packaged(t, "*.deb")), "SHA256SUMS")
@@ -295,7 +297,7 @@ func checkAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 6, strings.Count(testbed.Execute(t, filepath.Dir(sums), "sha256sum", "--check", sums), ": OK\n"))
 
-	// Another folder, where all files are younger and have other modes, in another time zone.
+	// In another folder, with newer files of other modes, in another time zone
 	source, other := copySource(t), filepath.Join(t.TempDir(), "dist")
 	testbed.Execute(t, source, "chmod", "-R", "u=rwX,go=", "cmd", "plugins", "testdata", "README.md", "LICENSE")
 	require.NoError(t, makePackages(source, other, testbed.ThisSystem+" windows_amd64", "VERSION=1.0.0", "TZ=Asia/Kolkata"))
@@ -304,9 +306,9 @@ func checkAgain(t *testing.T) {
 	require.Equal(t, string(want), string(got), "the same source makes the same bytes")
 
 	if os.Geteuid() != 0 {
-		testbed.LeaveOut(t, "no root, to install packages")
+		testbed.SkipWithout(t, "no root, to install packages")
 	}
-	conf := filepath.Join(source, testbed.Ours, "packaging", "telegraf.d.conf")
+	conf := filepath.Join(source, testbed.ProgramDir, "packaging", "telegraf.d.conf")
 	testbed.Execute(t, "", "sed", "-i", "s/1m/2m/", conf)
 	require.NoError(t, makePackages(source, other, testbed.ThisSystem, "VERSION=1.0.0-git20260131.7.g0123456789"))
 	files, err := filepath.Glob(other + "/*~*")
@@ -324,7 +326,7 @@ func checkAgain(t *testing.T) {
 	})
 }
 
-// checkZip checks the .zip for Windows, and that its configurations go together.
+// checkZip checks the .zip for Windows, and that its configurations fit together.
 func checkZip(t *testing.T) {
 	t.Helper()
 	const folder = "telegraf-wolkvox-ivr_1.0.0_windows_amd64/"
@@ -349,7 +351,7 @@ func checkZip(t *testing.T) {
 	requireLicences(t, entries[folder+"third-party-licences.txt"], program)
 	requireSBOM(t, packaged(t, "*_windows_amd64.cdx.json"), program)
 
-	// The guide says to unpack all of it into Telegraf's folder.
+	// The guide tells users to unpack it into Telegraf's folder.
 	var conf struct {
 		Inputs struct {
 			Execd []struct {
@@ -363,19 +365,19 @@ func checkZip(t *testing.T) {
 	require.NoError(t, toml.Unmarshal([]byte(entries[folder+"telegraf.d/wolkvox_ivr.conf"]), &conf))
 	installed := `C:\Program Files\Telegraf\`
 	require.Equal(t, []string{installed + "telegraf-wolkvox-ivr.exe", "--config", installed + "wolkvox_ivr.conf"}, conf.Inputs.Execd[0].Command)
-	require.Contains(t, entries[folder+testbed.Ours+"packaging/README.md"], `"`+strings.TrimSuffix(installed, `\`)+`"`)
+	require.Contains(t, entries[folder+testbed.ProgramDir+"packaging/README.md"], `"`+strings.TrimSuffix(installed, `\`)+`"`)
 	path := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
 	require.NoError(t, os.WriteFile(path, []byte(entries[folder+"wolkvox_ivr.conf"]), 0o600))
 	result := testbed.RunPlugin(t, "--config", path, "--test")
 	require.Contains(t, result.Stderr, path+":"+tableLine(t, "windows/wolkvox_ivr.conf")+": server is empty", "all else is right")
 }
 
-// The manual page says what --help says.
+// The manual page agrees with --help.
 //
 //promise:flags
 func TestManual(t *testing.T) {
 	t.Parallel()
-	page := regexp.MustCompile(`\\f[BIR]|\\`).ReplaceAllString(testbed.ReadDoc(t, testbed.Ours+"packaging/telegraf-wolkvox-ivr.1"), "")
+	page := regexp.MustCompile(`\\f[BIR]|\\`).ReplaceAllString(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/telegraf-wolkvox-ivr.1"), "")
 	summary, options, _ := strings.Cut(testbed.RunPlugin(t, "--help").Stdout, "\n")
 	require.Contains(t, page, strings.TrimSuffix(strings.TrimPrefix(summary, "telegraf-wolkvox-ivr "), "."))
 	for _, option := range regexp.MustCompile(`(?m)^  (--\S+(?: [A-Z]+)?) +(.*)$`).FindAllStringSubmatch(options, -1) {
@@ -384,7 +386,8 @@ func TestManual(t *testing.T) {
 	require.Equal(t, strings.Count(options, "\n  --"), strings.Count(page, ".TP\n--"))
 }
 
-// TestInstallFromSource: the commands that the guide has in place of a package, in a folder in place of the root.
+// TestInstallFromSource runs the guide's commands for an installation without a package, in a folder instead of the
+// root.
 //
 //promise:packages
 func TestInstallFromSource(t *testing.T) {
@@ -394,13 +397,13 @@ func TestInstallFromSource(t *testing.T) {
 	require.NoError(t, os.MkdirAll(root+"/usr/bin", 0o700))
 	require.NoError(t, os.MkdirAll(root+filepath.Dir(testbed.TelegrafConf), 0o700))
 	there := strings.NewReplacer(" /usr/", " "+root+"/usr/", " /etc/", " "+root+"/etc/", "-g telegraf", fmt.Sprint("-g ", os.Getgid()))
-	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(testbed.ReadDoc(t, testbed.Ours+"packaging/README.md"), -1) {
+	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/README.md"), -1) {
 		testbed.Execute(t, testbed.Root, "sh", "-c", there.Replace(command[1]))
 	}
 	require.Equal(t, testbed.Execute(t, "", program, "--version"), testbed.Execute(t, "", root+"/usr/bin/telegraf-wolkvox-ivr", "--version"))
 	content, err := os.ReadFile(root + testbed.TelegrafConf)
 	require.NoError(t, err)
-	require.Equal(t, testbed.ReadDoc(t, testbed.Ours+"packaging/telegraf.d.conf"), string(content))
+	require.Equal(t, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/telegraf.d.conf"), string(content))
 	info, err := os.Stat(root + testbed.PluginConf)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o640), info.Mode())
@@ -424,7 +427,7 @@ func checkInstalledRPM(t *testing.T, older, newer string) {
 	m.requireFile("/var/lib/telegraf", "770 root:telegraf")
 	require.Empty(t, done("--verify", "--nodeps", "telegraf-wolkvox-ivr"))
 
-	// Upgraded, what was edited stays.
+	// An upgrade keeps edited files.
 	m.replace(testbed.PluginConf, `server = ""`, `server = "0001"`)
 	edited := m.read(testbed.PluginConf)
 	done("--upgrade", "--nodeps", newer)
@@ -435,7 +438,7 @@ func checkInstalledRPM(t *testing.T, older, newer string) {
 	require.NotZero(t, result.Code)
 	require.Contains(t, result.Stderr, "which is newer than")
 
-	// Removed, it leaves what was edited and the state, and nothing that Telegraf would load.
+	// A removal leaves edited files and the state, but nothing that Telegraf would load.
 	m.write(testbed.StateFile, "{}")
 	done("--erase", "--nodeps", "telegraf-wolkvox-ivr")
 	require.Equal(t, []string{testbed.PluginConf + ".rpmsave", testbed.StateFile}, m.ours())
@@ -445,12 +448,12 @@ func checkInstalledRPM(t *testing.T, older, newer string) {
 	require.NoDirExists(t, m.path("/usr/share/telegraf-wolkvox-ivr"))
 }
 
-// checkDeb installs, upgrades, removes and purges the .deb, and runs Telegraf on what there is in between.
+// checkDeb installs, upgrades, removes and purges the .deb, and runs Telegraf in between.
 func checkDeb(t *testing.T, older, deb string) {
 	t.Helper()
 	m := newMachine(t)
 
-	// Installed, before anything has been edited: nothing else is disturbed.
+	// After the installation and before any edit, nothing else is disturbed.
 	requireCommands(t, m.dpkg("--install", older))
 	m.requireVersion("1.0.0~git20260131.7.g0123456789-1")
 	require.Equal(t, []string{testbed.TelegrafConf, testbed.PluginConf, "/usr/bin/telegraf-wolkvox-ivr"}, m.ours())
@@ -464,22 +467,22 @@ func checkDeb(t *testing.T, older, deb string) {
 	tg.AwaitMetrics("the other input's metrics", testbed.HasMetrics("internal_agent"))
 	tg.Stop()
 
-	// From there to metrics: one file is edited, and Telegraf is restarted.
+	// To get metrics, one file is edited and Telegraf is restarted.
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
 	m.replace(testbed.PluginConf, `server = ""`, fmt.Sprintf("server = %q\nurl = %q\nlookback = \"24h\"", testbed.Operation.Server, w.URL),
 		`token = ""`, fmt.Sprintf("token = %q", testbed.Operation.Token))
 	tg = m.telegraf()
 	gathered := func(metrics []telegraf.Metric) bool {
-		from, to := testbed.Settled(t, testbed.Operation, start, 24*time.Hour)
+		from, to := testbed.FinalHours(t, testbed.Operation, start, 24*time.Hour)
 		return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Operation, from, to)) && testbed.HasMetrics("wolkvox_ivr")(metrics)
 	}
 	metrics := tg.AwaitMetrics("the operation's", gathered)
 	w.RequireTruth(t, testbed.Operation, slices.DeleteFunc(metrics, func(m telegraf.Metric) bool { return m.Name() != "wolkvox_ivr" }), start, 24*time.Hour)
-	require.Empty(t, tg.Complaints()) // at the stop, Telegraf may complain of its closed pipes
+	require.Empty(t, tg.Problems()) // at the stop, Telegraf may log errors about its closed pipes
 	tg.Stop()
 	m.requireFile(testbed.StateFile, "600 telegraf:telegraf")
 
-	// The next version has other defaults, which only files that were not edited get. The older one is not put back over it.
+	// The next version has other defaults, which only unedited files get. A downgrade is refused.
 	edited := m.read(testbed.PluginConf)
 	require.Contains(t, m.dpkg("--install", deb), "sudo systemctl restart telegraf")
 	require.Equal(t, edited, m.read(testbed.PluginConf))
@@ -488,16 +491,16 @@ func checkDeb(t *testing.T, older, deb string) {
 	require.Contains(t, m.dpkg("--refuse-downgrade", "--install", older), "will not downgrade")
 	m.requireVersion("1.0.0-1")
 
-	// Removed: what was configured stays, and Telegraf starts.
+	// After a removal, edited files stay, and Telegraf starts.
 	m.dpkg("--remove", "telegraf-wolkvox-ivr")
 	require.Equal(t, []string{testbed.TelegrafConf + ".removed", testbed.PluginConf, testbed.StateFile, testbed.StateFile + ".lock"}, m.ours())
 	require.Equal(t, edited, m.read(testbed.PluginConf))
 	tg = m.telegraf()
 	tg.AwaitMetrics("the other input's metrics", testbed.HasMetrics("internal_agent"))
-	require.Empty(t, tg.Complaints())
+	require.Empty(t, tg.Problems())
 	tg.Stop()
 
-	// Back again, hours later, it goes on.
+	// Installed again hours later, the plugin resumes.
 	testbed.Age(t, m.path(testbed.StateFile), 2*time.Hour)
 	w.ResetLedger()
 	m.replace(testbed.TelegrafConf+".removed", "1m", "3m")
@@ -506,10 +509,10 @@ func checkDeb(t *testing.T, older, deb string) {
 	require.Contains(t, m.read(testbed.TelegrafConf), "3m")
 	tg = m.telegraf()
 	tg.AwaitMetrics("the operation's", testbed.HasMetrics("wolkvox_ivr"))
-	require.Empty(t, tg.Complaints())
+	require.Empty(t, tg.Problems())
 	tg.Stop()
 
-	// Purged, nothing is left of it, but all that is Telegraf's.
+	// A purge removes everything except Telegraf's own files.
 	m.write("/var/lib/telegraf/statefile", "{}")
 	require.Contains(t, m.dpkg("--purge", "telegraf-wolkvox-ivr"), "not removed, because others may use them: the user and the group telegraf, ")
 	require.Empty(t, m.ours())
@@ -517,7 +520,7 @@ func checkDeb(t *testing.T, older, deb string) {
 	require.NoDirExists(t, m.path("/usr/share/telegraf-wolkvox-ivr"))
 	require.FileExists(t, m.path("/etc/telegraf/telegraf.conf"))
 
-	// User, group and folder may all be there before: Telegraf's own package makes the same.
+	// User, group and folder may already exist, because Telegraf's own package creates the same.
 	users, groups := m.read("/etc/passwd"), m.read("/etc/group")
 	testbed.Execute(t, "", "chmod", "750", m.path("/var/lib/telegraf"))
 	m.dpkg("--install", deb)
@@ -532,12 +535,12 @@ func checkDeb(t *testing.T, older, deb string) {
 // tableLine returns the line at which the table of a packaged configuration begins.
 func tableLine(t *testing.T, file string) string {
 	t.Helper()
-	before, _, found := strings.Cut(testbed.ReadDoc(t, testbed.Ours+"packaging/"+file), "[[inputs.wolkvox_ivr]]")
+	before, _, found := strings.Cut(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/"+file), "[[inputs.wolkvox_ivr]]")
 	require.True(t, found)
 	return strconv.Itoa(1 + strings.Count(before, "\n"))
 }
 
-// requireCommands requires an installer to print the commands of the guide that come after the installation, and no others.
+// requireCommands requires an installer to print exactly the guide's commands for after the installation.
 func requireCommands(t *testing.T, printed string) {
 	t.Helper()
 	var commands []string

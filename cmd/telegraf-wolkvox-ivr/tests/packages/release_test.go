@@ -18,7 +18,7 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// repository is one of git's with what versions and releases are made of, in a folder.
+// repository is a git repository in a folder, with the files that determine versions and releases.
 type repository struct {
 	t    *testing.T
 	dir  string
@@ -59,10 +59,10 @@ func (r *repository) version() string {
 }
 
 func versionScript() string {
-	return filepath.Join(testbed.Root, testbed.Ours, "packaging", "version.sh")
+	return filepath.Join(testbed.Root, testbed.ProgramDir, "packaging", "version.sh")
 }
 
-// Versions go up from each commit to the next, by the rules of all that compare them.
+// Each commit has a higher version than the one before, by the rules of semver, dpkg and rpm.
 //
 //promise:release
 func TestVersions(t *testing.T) {
@@ -84,7 +84,7 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, versions[1], r.version(), "what git does not know is no change")
 	r.write("CHANGELOG.md", "## [Unreleased]\n\n- More.\n")
 	next("0.0.1-git20260131.1.HASH.dirty")
-	for commits := 2; commits <= 12; commits++ { // 9, 10; the day ends, and a clock goes wrong
+	for commits := 2; commits <= 12; commits++ { // includes 9 to 10, the end of the day and a wrong clock
 		if commits == 7 {
 			r.time = r.time.AddDate(0, 0, -3)
 		}
@@ -92,7 +92,7 @@ func TestVersions(t *testing.T) {
 		next(fmt.Sprintf("0.0.1-git%s.%d.HASH", map[bool]string{true: "20260131", false: "20260201"}[commits < 3], commits))
 	}
 
-	// Tags tell of releases; without them, the changelog does.
+	// Tags determine releases. Without tags, the changelog does.
 	r.write("CHANGELOG.md", "## [1.2.2] - 2026-02-02\n\n- More.\n")
 	r.commit()
 	next("1.2.2")
@@ -124,7 +124,7 @@ func TestVersions(t *testing.T) {
 	r.write("CHANGELOG.md", "")
 	next("1.10.1-git20270101.0.HASH.dirty")
 
-	// What git does not tell is not made up.
+	// The version does not claim what git does not know.
 	r.commit()
 	shallow := &repository{t: t, dir: filepath.Join(t.TempDir(), "shallow"), time: r.time}
 	r.write("CHANGELOG.md", "## [1.11.0] - 2027-01-01\n")
@@ -139,7 +139,7 @@ func TestVersions(t *testing.T) {
 	require.Empty(t, result.Stdout)
 	require.Contains(t, result.Stderr, "dubious ownership")
 
-	// A folder in another repository is not that repository's.
+	// A folder within another repository does not get that repository's version.
 	inside := filepath.Join(r.dir, "unpacked")
 	r.write("unpacked/CHANGELOG.md", "## [1.1.0] - 2026-01-01\n")
 	r.dir = inside
@@ -149,7 +149,7 @@ func TestVersions(t *testing.T) {
 	r.write("CHANGELOG.md", "## [Unreleased]\n\n- More.\n\n## [1.1.0] - 2026-01-01\n")
 	require.Equal(t, "1.1.1-unreleased", r.version())
 
-	// ascend requires each version to be less than the next.
+	// ascend requires each version to be lower than the next.
 	ascend := func(t *testing.T, less func(earlier, later string)) {
 		t.Helper()
 		for i, later := range versions[1:] {
@@ -184,16 +184,16 @@ func TestVersions(t *testing.T) {
 	})
 }
 
-// A release is refused unless all of it is ready. What it runs then has tests of its own.
+// A release is refused unless everything is ready. The steps that it runs then have their own tests.
 //
 //promise:release
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
-	r.write("release.sh", testbed.ReadDoc(t, testbed.Ours+"packaging/release.sh"))
+	r.write("release.sh", testbed.ReadDoc(t, testbed.ProgramDir+"packaging/release.sh"))
 	r.write(".gitignore", "/dist/\n/log\n")
 	r.write("make", "#!/bin/sh\necho make \"$@\" >>log\n! [ \"$1\" = \"$FAILING\" ]\n")
-	require.NoError(t, os.Chmod(filepath.Join(r.dir, "make"), 0o700)) //nolint:gosec // G302: a program has to be one
+	require.NoError(t, os.Chmod(filepath.Join(r.dir, "make"), 0o700)) //nolint:gosec // G302: programs must be executable
 	r.commit()
 	release := func(env ...string) testbed.Result {
 		cmd := exec.Command("sh", "release.sh")
@@ -269,7 +269,7 @@ func TestWorkflows(t *testing.T) {
 		}
 	}
 
-	// Dependabot looks for updates in folders that are there.
+	// Dependabot looks for updates in folders that exist.
 	var dependabot struct {
 		Updates []struct {
 			Directory   string

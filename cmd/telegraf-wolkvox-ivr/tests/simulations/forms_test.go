@@ -18,23 +18,23 @@ import (
 	"telegraf-wolkvox-ivr/plugins/inputs/wolkvox_ivr"
 )
 
-// simulated is an operation of the simulator on a clock of its own, as the transport of a plugin that goes by the same clock. It notes
-// when requests were made that span several days.
+// simulated is a simulated operation with its own clock. It is the transport of a plugin that uses the same clock, and
+// records the times of requests that span several days.
 type simulated struct {
 	*simulator.Simulator
 	clock *testbed.Clock
 	wide  []time.Time
 }
 
-// newSimulated returns one whose report has a preset form.
+// newSimulated returns an operation whose report has a preset form.
 func newSimulated(t *testing.T, now time.Time, preset string) *simulated {
 	t.Helper()
 	presets := simulator.Presets()
-	of := slices.IndexFunc(presets, func(p simulator.Preset) bool { return p.Name == preset })
+	index := slices.IndexFunc(presets, func(p simulator.Preset) bool { return p.Name == preset })
 	s := &simulated{clock: testbed.NewClock(now)}
 	var err error
 	s.Simulator, err = simulator.New(simulator.Options{Seed: 7, Now: s.clock.Now, Operations: []simulator.Operation{
-		{Server: "0001", Token: soakToken, Form: presets[of].Form},
+		{Server: "0001", Token: soakToken, Form: presets[index].Form},
 	}})
 	require.NoError(t, err)
 	return s
@@ -61,8 +61,8 @@ func (s *simulated) plugin(t *testing.T, backfill time.Duration) *wolkvox_ivr.Wo
 	return plugin
 }
 
-// play has a plugin gather for some days, with a restart in between. It requires all hours to arrive with the right figures, those of the
-// backfill too, and returns the errors to be logged.
+// play lets a plugin gather for some days, with a restart in between. It requires all hours, also those of the
+// backfill, to arrive with the right figures, and returns the errors to be logged.
 func (s *simulated) play(t *testing.T, backfill time.Duration, days int) (errs []error) {
 	t.Helper()
 	first := s.clock.Now().Add(-max(backfill, 3*time.Hour)).Truncate(time.Hour)
@@ -77,7 +77,7 @@ func (s *simulated) play(t *testing.T, backfill time.Duration, days int) (errs [
 		}
 		var acc testutil.Accumulator
 		if err := plugin.Gather(&acc); err != nil {
-			if again, ok := err.(interface{ Repeated() bool }); !ok || !again.Repeated() {
+			if repeat, ok := err.(interface{ Repeated() bool }); !ok || !repeat.Repeated() {
 				errs = append(errs, err)
 			}
 		}
@@ -107,8 +107,8 @@ func TestFormsOfTheReport(t *testing.T) {
 	}
 }
 
-// A report whose hours have no date is requested by single days. That is found out once, and windows of several days are tried ever more
-// seldom, also after a restart.
+// A report whose hours have no date is requested by single days. The plugin learns this once, and retries windows of
+// several days at increasing intervals, also after a restart.
 //
 //promise:postponed
 //promise:forms
@@ -123,7 +123,7 @@ func TestHoursWithoutADate(t *testing.T) {
 	}{
 		{"backfill", time.Date(2026, 11, 22, 19, 20, 0, 0, time.UTC), "hour", 120 * time.Hour, 0},
 		{"numbers", time.Date(2026, 11, 22, 19, 20, 0, 0, time.UTC), "hour-number", 30 * time.Hour, 0},
-		{"first start after midnight", time.Date(2026, 11, 22, 6, 20, 0, 0, time.UTC), "hour", 0, 1}, // the latest hours are of two days
+		{"first start after midnight", time.Date(2026, 11, 22, 6, 20, 0, 0, time.UTC), "hour", 0, 1}, // the latest hours span two days
 		{"no backfill", time.Date(2026, 11, 22, 19, 20, 0, 0, time.UTC), "hour", 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

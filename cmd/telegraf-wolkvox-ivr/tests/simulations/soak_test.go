@@ -27,10 +27,10 @@ const (
 	soakBackfill = 40 * 24 * time.Hour
 )
 
-// soak is some weeks of a plugin whose API fails, whose process crashes, and whose output lags behind.
+// soak simulates weeks of a plugin whose API fails, whose process crashes, and whose output lags behind.
 type soak struct {
 	t        *testing.T
-	dice     *rand.Rand
+	rng      *rand.Rand
 	location *time.Location
 	clock    *testbed.Clock
 	sim      *simulator.Simulator
@@ -40,8 +40,8 @@ type soak struct {
 	plugin *wolkvox_ivr.WolkvoxIVR
 	saved  []byte
 
-	pipe     []telegraf.Metric // handed on, but not yet in the database
-	stuck    time.Time         // since when the output takes nothing; zero if it does
+	pipe     []telegraf.Metric // sent, but not yet in the database
+	stuck    time.Time         // since when the output is stuck; zero if it works
 	database map[soakKey]simulator.Figures
 
 	gathers, requests, crashes, stops int
@@ -52,13 +52,13 @@ type soakKey struct {
 	time   int64
 }
 
-func (s *soak) chance(oneIn int) bool { return s.dice.IntN(oneIn) == 0 }
+func (s *soak) chance(oneIn int) bool { return s.rng.IntN(oneIn) == 0 }
 
 func (s *soak) upTo(limit time.Duration) time.Duration {
-	return time.Duration(s.dice.Int64N(int64(limit)))
+	return time.Duration(s.rng.Int64N(int64(limit)))
 }
 
-// start starts a plugin, which goes on from the saved state.
+// start starts a plugin, which resumes from the saved state.
 func (s *soak) start() {
 	s.t.Helper()
 	plugin, ok := inputs.Inputs["wolkvox_ivr"]().(*wolkvox_ivr.WolkvoxIVR)
@@ -90,18 +90,18 @@ func (s *soak) save() {
 	require.NoError(s.t, err)
 }
 
-// gather has the plugin gather, and five minutes go by.
+// gather gathers once, and moves the clock forward by five minutes.
 func (s *soak) gather() {
 	s.t.Helper()
 	var acc testutil.Accumulator
-	_ = s.plugin.Gather(&acc) // it is to fail
+	_ = s.plugin.Gather(&acc) // failures are expected
 	require.Empty(s.t, acc.Errors)
 	s.pipe = append(s.pipe, acc.GetTelegrafMetrics()...)
 	s.gathers++
 	s.clock.Forward(5 * time.Minute)
 }
 
-// flush has all that was handed on reach the database.
+// flush writes all sent rows to the database.
 func (s *soak) flush() {
 	s.t.Helper()
 	for _, m := range s.pipe {
@@ -114,7 +114,7 @@ func (s *soak) flush() {
 	s.pipe = nil
 }
 
-// output lets the output work, or not, for no longer than the lookback.
+// output makes the output work, or get stuck for no longer than the lookback.
 func (s *soak) output() {
 	s.t.Helper()
 	switch {
@@ -128,7 +128,7 @@ func (s *soak) output() {
 	}
 }
 
-// end ends the plugin's process.
+// end ends the plugin's process, with a clean stop or a crash.
 func (s *soak) end(clean bool) {
 	s.t.Helper()
 	s.plugin.Stop()
@@ -137,7 +137,7 @@ func (s *soak) end(clean bool) {
 		s.flush()
 		s.stops++
 	} else {
-		s.pipe = s.pipe[:s.dice.IntN(len(s.pipe)+1)] // what had been flushed
+		s.pipe = s.pipe[:s.rng.IntN(len(s.pipe)+1)] // rows that were flushed before the crash
 		s.flush()
 		s.crashes++
 	}
@@ -147,8 +147,8 @@ func (s *soak) end(clean bool) {
 	}
 }
 
-// truth returns what the database is to hold of the hours in [from, to): by the hour's start, nothing for those that
-// are to be left out.
+// truth returns what the database must contain of the hours in [from, to), by the hour's start. Hours that must be left
+// out are missing.
 func (s *soak) truth(from, to time.Time, repeated string) map[int64]simulator.Figures {
 	truth := make(map[int64]simulator.Figures)
 	var start, last time.Time
@@ -177,14 +177,14 @@ func (s *soak) truth(from, to time.Time, repeated string) map[int64]simulator.Fi
 	return truth
 }
 
-// run lets the time until then go by.
+// run simulates the time until then.
 func (s *soak) run(until time.Time, rate float64, faults []simulator.Fault) {
 	s.t.Helper()
 	s.sim.SetFaults(rate, faults...)
 	s.start()
 	s.gather()
 	s.save()
-	var outage time.Time // of the API: until then
+	var outage time.Time // end of the API's outage
 	for s.clock.Now().Before(until) {
 		switch {
 		case !outage.IsZero() && s.clock.Now().After(outage):
@@ -200,7 +200,7 @@ func (s *soak) run(until time.Time, rate float64, faults []simulator.Fault) {
 		s.gather()
 		s.output()
 		crash := s.chance(100)
-		if !crash || s.chance(2) { // it may come before the state is saved
+		if !crash || s.chance(2) { // the crash may come before the state is saved
 			s.save()
 		}
 		if crash || s.chance(300) {
@@ -210,7 +210,7 @@ func (s *soak) run(until time.Time, rate float64, faults []simulator.Fault) {
 	}
 }
 
-// finish lets all be well, until all is read.
+// finish gathers without failures until everything is read.
 func (s *soak) finish() {
 	s.t.Helper()
 	s.sim.SetFaults(0)
@@ -223,7 +223,7 @@ func (s *soak) finish() {
 	s.requests = len(s.sim.Ledger())
 }
 
-// compare counts the hours from then on that are settled, and those among them that the database hasn't or has wrong.
+// compare counts the final hours since from, and those of them that are missing or wrong in the database.
 func (s *soak) compare(from time.Time, repeated string) (hours, missing, wrong int) {
 	s.t.Helper()
 	actual := make(map[int64]simulator.Figures, len(s.database))
@@ -231,8 +231,8 @@ func (s *soak) compare(from time.Time, repeated string) (hours, missing, wrong i
 		require.NotContains(s.t, actual, key.time, "an hour in two series")
 		actual[key.time] = figures
 	}
-	settled := s.clock.Now().Add(-time.Hour - simulator.LongestCall)
-	truth := s.truth(from, settled, repeated)
+	final := s.clock.Now().Add(-time.Hour - simulator.LongestCall)
+	truth := s.truth(from, final, repeated)
 	for start, figures := range truth {
 		got, found := actual[start]
 		switch {
@@ -246,7 +246,7 @@ func (s *soak) compare(from time.Time, repeated string) (hours, missing, wrong i
 	}
 	for start, got := range actual {
 		isZero := s.empty == "zero" && got.Calls == 0 && s.sim.Truth(soakToken, time.Unix(start, 0).In(s.location)).Calls == 0
-		if _, found := truth[start]; !found && !isZero && start < settled.Unix() {
+		if _, found := truth[start]; !found && !isZero && start < final.Unix() {
 			wrong++
 			s.t.Errorf("hour %s is %v, where there is none", time.Unix(start, 0).In(s.location), got)
 		}
@@ -254,8 +254,8 @@ func (s *soak) compare(from time.Time, repeated string) (hours, missing, wrong i
 	return len(truth), missing, wrong
 }
 
-// TestSoak lets weeks go by in which a third of all requests fails, the API is away for hours, the process crashes with
-// rows lost on their way, and clocks are changed. In the end the database has each hour as it truly was.
+// TestSoak simulates weeks in which up to 40% of requests fail, the API has outages of hours, the process crashes and
+// loses rows, and clocks change. In the end, the database has the true figures of each hour.
 //
 //promise:right
 //promise:dst
@@ -278,12 +278,12 @@ func TestSoak(t *testing.T) {
 		length /= 4
 		tests = tests[:2]
 	}
-	// Left out are those that take real time, the one that spends the day's quota, which comes seldom instead, and one
-	// that can't be told from the truth: that there are no records.
+	// Left out are faults that take real time, the quota, which is used rarely instead, and FaultNoRecords, which can't
+	// be distinguished from the truth.
 	faults := slices.DeleteFunc(simulator.Faults(), func(f simulator.Fault) bool {
 		return slices.Contains([]simulator.Fault{simulator.FaultHang, simulator.FaultSlow, simulator.FaultQuota, simulator.FaultNoRecords}, f)
 	})
-	config.DisableSecretProtection() // which takes longer than all else
+	config.DisableSecretProtection() // protection takes longer than everything else
 	t.Cleanup(config.EnableSecretProtection)
 
 	var gathers, requests, crashes, stops, hours, missing, wrong int
@@ -295,7 +295,7 @@ func TestSoak(t *testing.T) {
 			require.NoError(t, err)
 			operation := simulator.Operation{Server: "0001", Token: soakToken, Timezone: tt.zone, RepeatedHour: tt.repeated, Licences: 10}
 			if tt.repeated == "twice" {
-				operation.Form.EmptyHours = "zeros" // or an hour would be listed once where its repetition has no calls
+				operation.Form.EmptyHours = "zeros" // otherwise an hour would be listed once if its repetition has no calls
 			}
 
 			clock := testbed.NewClock(middle.Add(-length / 2))
@@ -304,7 +304,7 @@ func TestSoak(t *testing.T) {
 			server := httptest.NewServer(sim)
 			defer server.Close()
 			s := &soak{
-				t: t, dice: rand.New(rand.NewPCG(uint64(i), 0)), location: location, clock: clock, sim: sim,
+				t: t, rng: rand.New(rand.NewPCG(uint64(i), 0)), location: location, clock: clock, sim: sim,
 				url: server.URL + "/wv{server}", empty: tt.empty, database: make(map[soakKey]simulator.Figures),
 			}
 			first := clock.Now().Add(-soakBackfill).In(location)

@@ -18,17 +18,17 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// comparison is a file of the plugin's configuration, and what becomes of it behind execd. So it does in a Telegraf that
-// the plugin is compiled into, unless differs says why not. TABLE and OTHER stand for the tables of two operations,
-// OPTIONS for what the first has in it, and STORED for the first with its token in a file of the folder STORE.
+// comparison is a configuration of the plugin, and its result behind execd. The result is the same in a Telegraf that
+// the plugin is compiled into, unless differs gives a reason. TABLE and OTHER stand for the tables of two operations,
+// OPTIONS for the options of the first one, and STORED for the first one with its token in a file of the folder STORE.
 type comparison struct {
 	name, conf string
-	says       string // why it is refused, if it is
+	want       string // the error, if it is refused
 	differs    string
-	crlf       bool // lines end as on Windows
+	crlf       bool // Windows line endings
 }
 
-// Why Telegraf takes what is refused here, or the other way round.
+// Reasons why Telegraf accepts what is refused here, or the other way round
 const (
 	ignores   = "Telegraf ignores in silence what is of another type, or means nothing to an input"
 	notHere   = "the file is the plugin's alone: what comes after inputs belongs in Telegraf's"
@@ -48,14 +48,14 @@ var comparisons = []comparison{
 	{name: "name with prefix and suffix", conf: "TABLE\nname_override = 'ivr'\nname_prefix = 'a_'\nname_suffix = '_z'"},
 	{name: "prefix and suffix", conf: "TABLE\nname_prefix = 'a_'\nname_suffix = '_z'"},
 	{name: "name to be escaped", conf: `TABLE` + "\n" + `name_override = "i v,r=1"`},
-	{name: "name of a comment", conf: "TABLE\nname_override = '#x'", says: "[inputs.wolkvox_ivr] FILE:1: a name that begins with #", differs: noLines},
+	{name: "name of a comment", conf: "TABLE\nname_override = '#x'", want: "[inputs.wolkvox_ivr] FILE:1: a name that begins with #", differs: noLines},
 	{name: "tags", conf: "TABLE\n[inputs.wolkvox_ivr.tags]\nsite = 'north'\nrack = \"\"\n"},
 	{name: "tags in a line", conf: "TABLE\ntags = {site = 'north', floor = '2'}\nOTHER"},
 	{name: "tags to be escaped", conf: `TABLE` + "\n" + `tags = {"a b" = "c d", comma = "a,b=c", quote = "\"q\"", path = "C:\\x\\y", city = "Bogotá ☎"}`},
 	{name: "backslash at the end", conf: `TABLE` + "\n" + `tags = {path = "C:\\"}`},
 	{name: "line's end in a tag", conf: `TABLE` + "\n" + `tags = {two = "a\nb\tc"}`},
 	{name: "tags of its own", conf: "TABLE\ntags = {hour = 'x', source = 'y'}"},
-	{name: "tags of numbers", conf: "TABLE\ntags = {rack = 5}", says: `FILE:6: invalid "tags" in [[inputs.wolkvox_ivr]]: `},
+	{name: "tags of numbers", conf: "TABLE\ntags = {rack = 5}", want: `FILE:6: invalid "tags" in [[inputs.wolkvox_ivr]]: `},
 	{name: "option behind tags", conf: "TABLE\n[inputs.wolkvox_ivr.tags]\nsite = 'north'\ntimezone = 'x'"},
 	{name: "global tags", conf: "[global_tags]\nsite = 'north'\nTABLE\nOTHER\ntags = {site = 'south'}"},
 	{name: "global tags of old", conf: "[tags]\nsite = 'north'\nTABLE"},
@@ -75,41 +75,41 @@ var comparisons = []comparison{
 	{name: "tags included", conf: "TABLE\ntaginclude = ['hour']"},
 	{name: "tags excluded", conf: "TABLE\ntagexclude = ['so*']"},
 	{name: "metrics passed", conf: "TABLE\nmetricpass = 'fields.calls > 5 && tags.hour < \"12\"'"},
-	{name: "metrics passed by what is wrong", conf: "TABLE\nmetricpass = '('", says: "FILE: error parsing wolkvox_ivr, "},
-	{name: "wrong pattern", conf: "TABLE\nnamepass = ['[']", says: "FILE: error parsing wolkvox_ivr, "},
+	{name: "metrics passed by what is wrong", conf: "TABLE\nmetricpass = '('", want: "FILE: error parsing wolkvox_ivr, "},
+	{name: "wrong pattern", conf: "TABLE\nnamepass = ['[']", want: "FILE: error parsing wolkvox_ivr, "},
 	{name: "operation split by tags", conf: "TABLE\ntagpass = {hour = ['0*']}\nTABLE\ntagdrop = {hour = ['0*']}"},
 	{name: "operation split by fields", conf: "TABLE\nfieldinclude = ['calls']\nTABLE\nfieldexclude = ['calls']"},
 	{name: "operation by two names", conf: "TABLE\nTABLE\nname_override = 'again'"},
-	{name: "operation twice", conf: "TABLE\nTABLE", says: "FILE:6: this [[inputs.wolkvox_ivr]] would write the same series as", differs: sameTwice},
+	{name: "operation twice", conf: "TABLE\nTABLE", want: "FILE:6: this [[inputs.wolkvox_ivr]] would write the same series as", differs: sameTwice},
 
 	{name: "precision", conf: "TABLE\nprecision = '2h'"},
 	{name: "precision of all", conf: "[agent]\nprecision = '2h'\nTABLE"},
 	{name: "schedule", conf: "[agent]\ninterval = '10m'\ncollection_jitter = '1s'\nTABLE\ninterval = '1h'\ncollection_jitter = '0s'\ncollection_offset = '1m'"},
-	{name: "interval of none", conf: "TABLE\ninterval = ''", says: `FILE:6: invalid "interval" in [[inputs.wolkvox_ivr]]: want a duration such as "5m"`},
-	{name: "interval without unit", conf: "TABLE\ninterval = '300'", says: `FILE:6: invalid "interval"`},
-	{name: "interval in days", conf: "TABLE\ninterval = '1d'", says: `FILE:6: invalid "interval"`},
-	{name: "interval as a number", conf: "TABLE\ninterval = 300", says: `FILE:6: invalid "interval"`, differs: ignores},
-	{name: "negative offset", conf: "TABLE\ncollection_offset = '-1s'", says: `FILE:6: invalid "collection_offset"`},
-	{name: "negative precision", conf: "TABLE\nprecision = '-1s'", says: `FILE:6: invalid "precision"`, differs: ignores},
+	{name: "interval of none", conf: "TABLE\ninterval = ''", want: `FILE:6: invalid "interval" in [[inputs.wolkvox_ivr]]: want a duration such as "5m"`},
+	{name: "interval without unit", conf: "TABLE\ninterval = '300'", want: `FILE:6: invalid "interval"`},
+	{name: "interval in days", conf: "TABLE\ninterval = '1d'", want: `FILE:6: invalid "interval"`},
+	{name: "interval as a number", conf: "TABLE\ninterval = 300", want: `FILE:6: invalid "interval"`, differs: ignores},
+	{name: "negative offset", conf: "TABLE\ncollection_offset = '-1s'", want: `FILE:6: invalid "collection_offset"`},
+	{name: "negative precision", conf: "TABLE\nprecision = '-1s'", want: `FILE:6: invalid "precision"`, differs: ignores},
 	{name: "log level", conf: "TABLE\nlog_level = 'error'"},
-	{name: "no log level", conf: "TABLE\nlog_level = 'loud'", says: `FILE:6: invalid "log_level"`, differs: ignores},
-	{name: "alias as a number", conf: "TABLE\nalias = 5", says: `FILE:6: invalid "alias"`, differs: ignores},
-	{name: "pattern instead of a list", conf: "TABLE\nnamepass = 'wolk*'", says: `FILE:6: invalid "namepass"`},
+	{name: "no log level", conf: "TABLE\nlog_level = 'loud'", want: `FILE:6: invalid "log_level"`, differs: ignores},
+	{name: "alias as a number", conf: "TABLE\nalias = 5", want: `FILE:6: invalid "alias"`, differs: ignores},
+	{name: "pattern instead of a list", conf: "TABLE\nnamepass = 'wolk*'", want: `FILE:6: invalid "namepass"`},
 	{name: "startup errors", conf: "TABLE\nstartup_error_behavior = 'retry'\nOTHER\nstartup_error_behavior = 'ignore'"},
-	{name: "unknown startup errors", conf: "TABLE\nstartup_error_behavior = 'shrug'", says: "[inputs.wolkvox_ivr] FILE:1: invalid 'startup_error_behavior'"},
+	{name: "unknown startup errors", conf: "TABLE\nstartup_error_behavior = 'shrug'", want: "[inputs.wolkvox_ivr] FILE:1: invalid 'startup_error_behavior'"},
 	{name: "labels", conf: "TABLE\nlabels = {site = 'north'}"},
-	{name: "what outputs have", conf: "TABLE\nmetric_batch_size = 10", says: `FILE:6: unknown option "metric_batch_size"`, differs: ignores},
-	{name: "what parsers have", conf: "TABLE\ndata_format = 'json'", says: `FILE:6: unknown option "data_format"`, differs: ignores},
-	{name: "what aggregators have", conf: "TABLE\nperiod = '1m'", says: `FILE:6: unknown option "period"`, differs: ignores},
-	{name: "what only services have", conf: "TABLE\ntime_source = 'metric'", says: `FILE:6: unknown option "time_source"`},
-	{name: "unknown option", conf: "TABLE\ncolour = 'red'", says: `FILE:6: unknown option "colour"`},
-	{name: "unknown sub-table", conf: "TABLE\n[inputs.wolkvox_ivr.colours]\nred = 1", says: `FILE:6: unknown option "colours"`},
-	{name: "option twice", conf: "TABLE\nhours = 'all'\nhours = 'all'", says: "FILE: line 7: key `hours' is in conflict with line 6"},
-	{name: "option of another type", conf: "TABLE\noperation = 5", says: `FILE:6: invalid "operation"`},
-	{name: "option out of range", conf: "TABLE\nhours = 'some'", says: "[inputs.wolkvox_ivr] FILE:1: "},
+	{name: "what outputs have", conf: "TABLE\nmetric_batch_size = 10", want: `FILE:6: unknown option "metric_batch_size"`, differs: ignores},
+	{name: "what parsers have", conf: "TABLE\ndata_format = 'json'", want: `FILE:6: unknown option "data_format"`, differs: ignores},
+	{name: "what aggregators have", conf: "TABLE\nperiod = '1m'", want: `FILE:6: unknown option "period"`, differs: ignores},
+	{name: "what only services have", conf: "TABLE\ntime_source = 'metric'", want: `FILE:6: unknown option "time_source"`},
+	{name: "unknown option", conf: "TABLE\ncolour = 'red'", want: `FILE:6: unknown option "colour"`},
+	{name: "unknown sub-table", conf: "TABLE\n[inputs.wolkvox_ivr.colours]\nred = 1", want: `FILE:6: unknown option "colours"`},
+	{name: "option twice", conf: "TABLE\nhours = 'all'\nhours = 'all'", want: "FILE: line 7: key `hours' is in conflict with line 6"},
+	{name: "option of another type", conf: "TABLE\noperation = 5", want: `FILE:6: invalid "operation"`},
+	{name: "option out of range", conf: "TABLE\nhours = 'some'", want: "[inputs.wolkvox_ivr] FILE:1: "},
 	{name: "durations in days and numbers", conf: "TABLE\nbackfill = '1d'\ntimeout = 30"},
-	{name: "no server", conf: "[[inputs.wolkvox_ivr]]\ntoken = 'x'", says: "[inputs.wolkvox_ivr] FILE:1: "},
-	{name: "missing certificate", conf: "TABLE\ntls_ca = '/missing.pem'", says: "FILE: error parsing wolkvox_ivr, "},
+	{name: "no server", conf: "[[inputs.wolkvox_ivr]]\ntoken = 'x'", want: "[inputs.wolkvox_ivr] FILE:1: "},
+	{name: "missing certificate", conf: "TABLE\ntls_ca = '/missing.pem'", want: "FILE: error parsing wolkvox_ivr, "},
 
 	{name: "hours", conf: "TABLE\nhours = 'ended'\nempty_hours = 'zero'"},
 	{name: "history", conf: "TABLE\nbackfill = '240h'\nhours = 'ended'"},
@@ -118,23 +118,23 @@ var comparisons = []comparison{
 	{name: "defaults", conf: "TABLE\ntags = {a = '${UNSET:-none}', b = '${EMPTY:-none}', c = '${EMPTY-none}', d = '${SET:+yes}${UNSET:+no}'}"},
 	{name: "default that is a variable", conf: "TABLE\ntags = {a = '${UNSET:-${SET}}'}"},
 	{name: "default that is not needed", conf: "TABLE\ntags = {a = '${SET:-${UNSET}}'}"},
-	{name: "required", conf: "TABLE\ntags = {a = '${UNSET:?say which}'}", says: "FILE:6: environment variable UNSET is not set: say which"},
-	{name: "variable that is not set", conf: "TABLE\ntags = {a = '${UNSET}'}", says: "FILE:6: environment variable UNSET is not set", differs: unset},
+	{name: "required", conf: "TABLE\ntags = {a = '${UNSET:?say which}'}", want: "FILE:6: environment variable UNSET is not set: say which"},
+	{name: "variable that is not set", conf: "TABLE\ntags = {a = '${UNSET}'}", want: "FILE:6: environment variable UNSET is not set", differs: unset},
 	{name: "variable in a comment", conf: "# ${UNSET:?why}\nTABLE\n# ${UNSET}"},
-	{name: "variable for a number", conf: "TABLE\ntimeout = ${SET}", says: "FILE:6: "},
-	{name: "variable for a table", conf: "${SET}\nTABLE", says: "FILE:1: "},
+	{name: "variable for a number", conf: "TABLE\ntimeout = ${SET}", want: "FILE:6: "},
+	{name: "variable for a table", conf: "${SET}\nTABLE", want: "FILE:1: "},
 	{name: "variable for a key", conf: "TABLE\ntags = {\"${SET}\" = 'x'}"},
-	{name: "variable for an option", conf: "TABLE\ntimeout = '${SECONDS}'\nurl2 = ''", says: `FILE:7: unknown option "url2"`},
+	{name: "variable for an option", conf: "TABLE\ntimeout = '${SECONDS}'\nurl2 = ''", want: `FILE:7: unknown option "url2"`},
 	{name: "variable that TOML would read", conf: "TABLE\ntags = {a = \"${TOML}\"}"},
 	{name: "dollars", conf: "TABLE\ntags = {a = '$$', b = '$${SET}', c = '^a$', d = '$5', e = '${1}'}"},
 
 	{name: "store", conf: "[[secretstores.docker]]\nid = 'files'\npath = 'STORE'\nSTORED"},
 	{name: "store behind the table", conf: "STORED\n[[secretstores.docker]]\nid = 'files'\npath = 'STORE'"},
 	{name: "store in a tag", conf: "TABLE\ntags = {a = '@{files:token}'}"},
-	{name: "store that is missing", conf: "STORED", says: `FILE: unknown secret store for "@{files:case`},
-	{name: "secret that is missing", conf: "[[secretstores.docker]]\nid = 'files'\npath = '/'\nSTORED", says: "FILE: retrieving resolver failed: "},
-	{name: "store without an id", conf: "[[secretstores.docker]]\npath = 'STORE'\nTABLE", says: "FILE: error parsing docker, "},
-	{name: "store twice", conf: "[[secretstores.docker]]\nid = 'f'\npath = 'STORE'\n[[secretstores.docker]]\nid = 'f'\npath = 'STORE'\nTABLE", says: "FILE"},
+	{name: "store that is missing", conf: "STORED", want: `FILE: unknown secret store for "@{files:case`},
+	{name: "secret that is missing", conf: "[[secretstores.docker]]\nid = 'files'\npath = '/'\nSTORED", want: "FILE: retrieving resolver failed: "},
+	{name: "store without an id", conf: "[[secretstores.docker]]\npath = 'STORE'\nTABLE", want: "FILE: error parsing docker, "},
+	{name: "store twice", conf: "[[secretstores.docker]]\nid = 'f'\npath = 'STORE'\n[[secretstores.docker]]\nid = 'f'\npath = 'STORE'\nTABLE", want: "FILE"},
 
 	{name: "mark at the beginning", conf: "\xef\xbb\xbfTABLE"},
 	{name: "lines of Windows", crlf: true, conf: "TABLE\ntags = {site = 'north'}\n\n# the end\nOTHER"},
@@ -142,37 +142,37 @@ var comparisons = []comparison{
 	{name: "blanks", conf: "\t \nTABLE\n \t hours\t=  'ended'  # five\n\n\n[ inputs.wolkvox_ivr.tags ]\n\t\tsite='north'"},
 	{name: "texts of several lines", conf: "TABLE\ntags = {a = \"\"\"x\\\n   y\"\"\", b = '''z'''}"},
 	{name: "escapes", conf: "TABLE\ntags = {a = \"\\u0041\\U0001F600\"}"},
-	{name: "wrong escape", conf: "TABLE\ntags = {a = \"\\q\"}", says: "FILE:6: "},
+	{name: "wrong escape", conf: "TABLE\ntags = {a = \"\\q\"}", want: "FILE:6: "},
 	{name: "keys in quotes", conf: "TABLE\n\"alias\" = 'x'"},
 	{name: "lists over lines", conf: "TABLE\nnamepass = [\n  'a', # first\n  'wolk*',\n]"},
-	{name: "not UTF-8", conf: "TABLE\ntags = {a = \"\xff\xfe\"}", says: "FILE:6: a character that is not of UTF-8", differs: noText},
+	{name: "not UTF-8", conf: "TABLE\ntags = {a = \"\xff\xfe\"}", want: "FILE:6: a character that is not of UTF-8", differs: noText},
 	{name: "table of old", conf: "[inputs.wolkvox_ivr]\nOPTIONS"},
 	{name: "table of old without inputs", conf: "[wolkvox_ivr]\nOPTIONS"},
-	{name: "tables without inputs", conf: "[[wolkvox_ivr]]\nOPTIONS", says: `FILE:1: unknown table "wolkvox_ivr": did you mean [[inputs.wolkvox_ivr]]?`},
+	{name: "tables without inputs", conf: "[[wolkvox_ivr]]\nOPTIONS", want: `FILE:1: unknown table "wolkvox_ivr": did you mean [[inputs.wolkvox_ivr]]?`},
 	{name: "table named plugins", conf: "[[plugins.wolkvox_ivr]]\nOPTIONS"},
 	{name: "table in quotes", conf: "[[ inputs . \"wolkvox_ivr\" ]]\nOPTIONS"},
-	{name: "sub-table first", conf: "[inputs.wolkvox_ivr.tags]\nsite = 'north'\nTABLE", says: "FILE"},
-	{name: "table within a table", conf: "TABLE\n[[inputs.wolkvox_ivr.tags]]\nsite = 'north'", says: `FILE:6: invalid "tags"`, differs: ignores},
-	{name: "dotted keys", conf: "TABLE\ntags.site = 'north'", says: "FILE:6: "},
-	{name: "no TOML", conf: "TABLE\n]", says: "FILE:6: "},
-	{name: "cut off", conf: "TABLE\noperation = 'nor", says: "FILE:6: "},
+	{name: "sub-table first", conf: "[inputs.wolkvox_ivr.tags]\nsite = 'north'\nTABLE", want: "FILE"},
+	{name: "table within a table", conf: "TABLE\n[[inputs.wolkvox_ivr.tags]]\nsite = 'north'", want: `FILE:6: invalid "tags"`, differs: ignores},
+	{name: "dotted keys", conf: "TABLE\ntags.site = 'north'", want: "FILE:6: "},
+	{name: "no TOML", conf: "TABLE\n]", want: "FILE:6: "},
+	{name: "cut off", conf: "TABLE\noperation = 'nor", want: "FILE:6: "},
 	{name: "long", conf: "# " + strings.Repeat("x", 1<<20) + "\n" + strings.Repeat("\n# y", 10_000) + "\nTABLE"},
 	{name: "many tags", conf: "TABLE\n[inputs.wolkvox_ivr.tags]\n" + manyTags()},
 
 	{name: "agent", conf: "[agent]\nround_interval = false\ndebug = true\nTABLE"},
 	{name: "agent with a host", conf: "[agent]\nhostname = 'edge'\nTABLE", differs: ownHost},
 	{name: "agent with what is about outputs", conf: "[agent]\nmetric_batch_size = 10\nflush_interval = '1s'\nTABLE"},
-	{name: "agent misspelt", conf: "[agent]\nintervall = '1m'\nTABLE", says: `FILE:2: unknown option "intervall" in [agent]`},
-	{name: "agents", conf: "[[agent]]\ninterval = '1m'\nTABLE", says: "FILE: invalid configuration, error parsing agent table"},
-	{name: "option without a table", conf: "interval = '1m'\nTABLE", says: `FILE:1: option "interval" is outside any table`},
-	{name: "unknown table", conf: "[[things]]\nTABLE", says: `FILE:1: unknown table "things"`},
-	{name: "unknown input", conf: "[[inputs.wolkvox]]\nTABLE", says: `FILE:1: unknown input plugin "wolkvox"`},
-	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", says: "FILE:6: [[outputs.file]] does not belong here", differs: notHere},
-	{name: "processor", conf: "TABLE\n[[processors.dedup]]", says: "FILE:6: [[processors.dedup]] does not belong here", differs: notHere},
-	{name: "nothing", conf: "", says: "FILE: no input"},
+	{name: "agent misspelt", conf: "[agent]\nintervall = '1m'\nTABLE", want: `FILE:2: unknown option "intervall" in [agent]`},
+	{name: "agents", conf: "[[agent]]\ninterval = '1m'\nTABLE", want: "FILE: invalid configuration, error parsing agent table"},
+	{name: "option without a table", conf: "interval = '1m'\nTABLE", want: `FILE:1: option "interval" is outside any table`},
+	{name: "unknown table", conf: "[[things]]\nTABLE", want: `FILE:1: unknown table "things"`},
+	{name: "unknown input", conf: "[[inputs.wolkvox]]\nTABLE", want: `FILE:1: unknown input plugin "wolkvox"`},
+	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", want: "FILE:6: [[outputs.file]] does not belong here", differs: notHere},
+	{name: "processor", conf: "TABLE\n[[processors.dedup]]", want: "FILE:6: [[processors.dedup]] does not belong here", differs: notHere},
+	{name: "nothing", conf: "", want: "FILE: no input"},
 }
 
-// manyTags are more than anybody has.
+// manyTags returns more tags than any user has.
 func manyTags() string {
 	var b strings.Builder
 	for n := range 500 {
@@ -181,7 +181,8 @@ func manyTags() string {
 	return b.String()
 }
 
-// TestNativeAndExecdAgree: the same configuration makes the same lines, compiled in and behind execd, or is refused.
+// TestNativeAndExecdAgree: the same configuration makes the same lines, compiled in and behind execd, or is refused by
+// both.
 //
 //promise:native
 //promise:tables
@@ -201,7 +202,7 @@ func TestNativeAndExecdAgree(t *testing.T) {
 func compareNative(t *testing.T, comparisons []comparison) {
 	operations, secrets := testbed.Operations(2*len(comparisons), testbed.Operation), t.TempDir()
 	w := testbed.StartWolkvox(t, operations...)
-	from, to := testbed.Settled(t, testbed.Operation, time.Now(), 24*time.Hour)
+	from, to := testbed.FinalHours(t, testbed.Operation, time.Now(), 24*time.Hour)
 	env := []string{"SET=x", "EMPTY=", "SECONDS=30s", "TOML=\"\\n'"}
 	const refused = "refused"
 	outcome := func(metrics []telegraf.Metric) string {
@@ -259,10 +260,10 @@ func compareNative(t *testing.T, comparisons []comparison) {
 	tg.Stop()
 	for n, c := range comparisons {
 		require.Equal(t, c.differs == "", execd(n) == native[n], "%s\ncompiled in:\n%s\nbehind execd:\n%s", c.name, native[n], execd(n))
-		require.Equal(t, c.says != "", execd(n) == refused, c.name)
-		if c.says != "" {
-			says := strings.ReplaceAll(c.says, "FILE", children[n].name+".conf")
-			require.Contains(t, strings.Join(tg.Lines(), "\n"), "E! [inputs.execd::"+children[n].name+"] "+says, c.name)
+		require.Equal(t, c.want != "", execd(n) == refused, c.name)
+		if c.want != "" {
+			want := strings.ReplaceAll(c.want, "FILE", children[n].name+".conf")
+			require.Contains(t, strings.Join(tg.Lines(), "\n"), "E! [inputs.execd::"+children[n].name+"] "+want, c.name)
 		}
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// The plugin and Telegraf are killed at random moments while they bring in two years of history from an API that fails
-// now and then. In the end every settled hour is in the database, as it truly is. So it is where the system does not
-// tell what becomes of rows that were written.
+// The plugin and Telegraf are killed at random moments while they read two years of history from an API that sometimes
+// fails. In the end, every final hour is in the database with its true figures, also on a system that can't tell
+// whether rows were read.
 //
 //promise:killed
 func TestCrashes(t *testing.T) {
@@ -41,7 +41,7 @@ func crash(t *testing.T, program string, kills int) {
 	w.SetFaults(0.1, simulator.FaultServerError, simulator.FaultTruncated, simulator.FaultReset, simulator.FaultMaintenance)
 
 	start := time.Now()
-	conf := testbed.Remembering + w.Table(testbed.Operation, `interval = "100ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	conf := testbed.WithState + w.Table(testbed.Operation, `interval = "100ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := testbed.NewTelegraf(t, testbed.Setup{
 		Program:  program,
 		Plugin:   conf,
@@ -55,7 +55,7 @@ func crash(t *testing.T, program string, kills int) {
 	gone := tg.Gone()
 	killed := map[string]int{}
 	for range kills {
-		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // a moment of a crash, nothing that is waited for
+		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // time of the crash, not a wait for anything
 		if children := testbed.ChildrenOf(t, tg.Cmd.Process.Pid); len(children) > 0 && random.IntN(2) == 0 {
 			if syscall.Kill(children[0], syscall.SIGKILL) == nil {
 				killed["plugin"]++
@@ -89,7 +89,7 @@ func crash(t *testing.T, program string, kills int) {
 	require.NoError(t, err)
 }
 
-// compare returns how many of the true metrics are missing, and how many have other figures.
+// compare returns how many of the true metrics are missing, and how many have wrong figures.
 func compare(metrics, truth []telegraf.Metric) (missing, wrong int) {
 	figures := make(map[string]string, len(metrics))
 	key := func(m telegraf.Metric) string { return fmt.Sprint(m.Time().UnixNano(), m.Tags()) }
@@ -108,17 +108,17 @@ func compare(metrics, truth []telegraf.Metric) (missing, wrong int) {
 	return missing, wrong
 }
 
-// A stop in order while Telegraf, busy with its disk buffer, has much of the history still to take.
+// A clean stop while Telegraf, busy with its disk buffer, has much of the history still to read.
 //
 //promise:killed
 func TestStopDuringHistory(t *testing.T) {
 	t.Parallel()
 	const past = 2200 * time.Hour
 	w, start := testbed.StartWolkvox(t, testbed.Near), time.Now()
-	conf := testbed.Remembering + w.Table(testbed.Near, `interval = "200ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	conf := testbed.WithState + w.Table(testbed.Near, `interval = "200ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := testbed.NewRecipe(t, "influxdb.conf", conf, "INFLUX_URL=http://127.0.0.1:1")
 	tg.AddFile()
-	from, to := testbed.Settled(t, testbed.Near, start, past)
+	from, to := testbed.FinalHours(t, testbed.Near, start, past)
 	truth := w.TruthOf(t, testbed.Near, from, to)
 
 	tg.Start()
@@ -132,8 +132,8 @@ func TestStopDuringHistory(t *testing.T) {
 	tg.Stop()
 }
 
-// Telegraf is killed with rows in its memory, while the plugin waits for an answer: what the plugin saves at its end is
-// not that of an orderly one.
+// Telegraf is killed with rows in memory while the plugin waits for a response. The state that the plugin then saves
+// must not be that of a clean stop.
 //
 //promise:killed
 func TestKilledDuringRequest(t *testing.T) {
@@ -152,10 +152,10 @@ func killDuringRequest(t *testing.T, program string) {
 	w.Script(testbed.Near.Token, "", "", simulator.FaultHang)
 	tg := testbed.NewTelegraf(t, testbed.Setup{
 		Program:  program,
-		Plugin:   testbed.Remembering + w.Table(testbed.Near, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour)),
+		Plugin:   testbed.WithState + w.Table(testbed.Near, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour)),
 		Telegraf: "flush_interval = \"1h\"\nmetric_batch_size = 9000\n" + testbed.Agent,
 	})
-	from, to := testbed.Settled(t, testbed.Near, start, past)
+	from, to := testbed.FinalHours(t, testbed.Near, start, past)
 	truth := w.TruthOf(t, testbed.Near, from, to)
 
 	tg.Start()

@@ -21,8 +21,8 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// TestHostRunsAnyInput: the program in the host's guide, with its own input, one that needs a parser, and one
-// that may do without what it reads.
+// TestHostRunsAnyInput runs the program from the host's guide with its own input, an input that needs a parser, and one
+// with startup_error_behavior.
 //
 //promise:shim
 func TestHostRunsAnyInput(t *testing.T) {
@@ -44,8 +44,8 @@ func TestHostRunsAnyInput(t *testing.T) {
 
 	fails, err := exec.LookPath("false")
 	require.NoError(t, err)
-	server := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
-		io.WriteString(answer, "weather,city=Bogota celsius=14.5\n") //nolint:errcheck // the test fails without it
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "weather,city=Bogota celsius=14.5\n") //nolint:errcheck // a failed write fails the test
 	}))
 	defer server.Close()
 	tg := testbed.NewTelegraf(t, testbed.Setup{Tables: "[[inputs.execd]]\ncommand = [\"" + dir + "/telegraf-any\", \"--config\", \"any.conf\"]\n"})
@@ -86,7 +86,7 @@ func TestHostRunsAnyInput(t *testing.T) {
 	}
 	require.Contains(t, tg.Log(), "I! [inputs.execd] [agent] Failed to start inputs.nvidia_smi::absent, shutting down plugin: ")
 	require.Contains(t, tg.Log(), "I! [inputs.execd] [agent] Failed to probe inputs.nvidia_smi::failing, shutting down plugin: ")
-	require.Empty(t, tg.Complaints())
+	require.Empty(t, tg.Problems())
 	tg.Stop()
 
 	tg.Write("any.conf", "[[inputs.mem]]\n\n[[inputs.http]]\nurl = \"x\"\ndata_format = \"influx\"\n")

@@ -14,15 +14,15 @@ import (
 	"telegraf-wolkvox-ivr/cmd/telegraf-wolkvox-ivr/tests/testbed"
 )
 
-// TestCheckOfAnotherUsersState: root has run the program once by hand, and the check of Telegraf's user says whose file that is, and the
-// command that mends it.
+// TestCheckOfAnotherUsersState: after root has run the program by hand, the check of Telegraf's user names the file's
+// owner and the command that fixes it.
 //
 //promise:state-user
 //promise:check
 func TestCheckOfAnotherUsersState(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		testbed.LeaveOut(t, "no root, to become another user")
+		testbed.SkipWithout(t, "no root, to become another user")
 	}
 	const nobody = 65534
 	dir, err := os.MkdirTemp("/tmp", "other-user-") //nolint:usetesting // others may not enter the test's own

@@ -21,24 +21,24 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// A row of the table: the hour, and the calls and minutes of today, where there are any, and of last week.
+// tableRow matches a row of the table: the hour, calls and minutes of today, if there are any, and those of last week.
 var tableRow = regexp.MustCompile(`^(\d\d) (?: +(\d+) +(\d+\.\d)| +) +(\d+) +(\d+\.\d)( +current)?$`)
 
-// TestMakeRun: what `make run` starts shows a table of hours, and a row with its parts, within 15 seconds, and leaves nothing behind. It
-// runs alone, for the time's sake.
+// TestMakeRun: `make run` shows a table of hours, and an explained row, within 15 seconds, and leaves nothing behind.
+// It does not run in parallel because of the time limit.
 //
 //promise:run
 func TestMakeRun(t *testing.T) {
 	for _, program := range []string{"telegraf", "telegraf-wolkvox-ivr", "wolkvox-simulator", "influxd", "influx"} {
 		testbed.Built(t, program)
 	}
-	// Under nohup SIGHUP would be ignored by all that is started here, as it is by no terminal's processes.
+	// Under nohup, all child processes would ignore SIGHUP, unlike those of a terminal.
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	for name, tt := range map[string]struct {
 		signal syscall.Signal
-		group  bool // the signal goes to all processes at once, as it does from a terminal
+		group  bool // the signal goes to all processes, as from a terminal
 	}{
 		"Ctrl-C":           {syscall.SIGINT, true},
 		"terminal closed":  {syscall.SIGHUP, true},
@@ -59,7 +59,7 @@ func TestMakeRun(t *testing.T) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			require.NoError(t, cmd.Start())
 			require.NoError(t, inherited.Close())
-			defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }() // fails when all is well
+			defer func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }() // fails if nothing is left
 			require.NoError(t, stdout.SetReadDeadline(time.Now().Add(15*time.Second)))
 			var shown []string
 			for lines := bufio.NewScanner(stdout); len(shown) == 0 || !strings.HasPrefix(shown[len(shown)-1], "To query more:"); {
@@ -73,7 +73,7 @@ func TestMakeRun(t *testing.T) {
 				to = -to
 			}
 			require.NoError(t, syscall.Kill(to, tt.signal))
-			require.NoError(t, stdout.SetReadDeadline(time.Now().Add(testbed.Patience)))
+			require.NoError(t, stdout.SetReadDeadline(time.Now().Add(testbed.Timeout)))
 			_, err = io.Copy(io.Discard, stdout) // until the last process has closed its end
 			require.NoError(t, err, "something is left")
 			require.NoError(t, cmd.Wait())
@@ -104,7 +104,8 @@ func requireReadmeShows(t *testing.T, shown []string) {
 	}
 }
 
-// requireTable requires the table to show today's hours and those of a week before as the simulator of `make run` has them.
+// requireTable requires the table to show today's hours and those of a week before, as the simulator of `make run` has
+// them.
 func requireTable(t *testing.T, shown []string, now time.Time) {
 	t.Helper()
 	var rows [][]string
@@ -133,13 +134,13 @@ func requireTable(t *testing.T, shown []string, now time.Time) {
 	}
 }
 
-// requireExplained requires a row in line protocol, and each of its parts with a text.
+// requireExplained requires a row in line protocol, and a text for each of its parts.
 func requireExplained(t *testing.T, shown []string) {
 	t.Helper()
 	text := strings.Join(shown, "\n")
 	row := regexp.MustCompile(`(?m)^(wolkvox_ivr),(hour=\d\d),(source=wv0001\.wolkvox\.com) (calls=\d+i),(minutes=[\d.]+) (\d{19})$`).FindStringSubmatch(text)
 	require.NotNil(t, row, text)
-	for i, kind := range []string{"measurement", "tag: ", "tag: ", "field: ", "field: ", "timestamp: "} {
-		require.Regexp(t, `(?m)^  `+regexp.QuoteMeta(row[1+i])+` +`+kind, text)
+	for i, part := range []string{"measurement", "tag: ", "tag: ", "field: ", "field: ", "timestamp: "} {
+		require.Regexp(t, `(?m)^  `+regexp.QuoteMeta(row[1+i])+` +`+part, text)
 	}
 }

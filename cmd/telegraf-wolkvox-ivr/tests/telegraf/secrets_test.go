@@ -18,7 +18,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// TestRotatedSecret: with the configurations that are shipped, a token that is replaced as kubelet does it is used without a restart.
+// TestRotatedSecret: with the shipped configurations, a token that kubelet replaces is used without a restart.
 //
 //promise:rotation
 func TestRotatedSecret(t *testing.T) {
@@ -26,7 +26,7 @@ func TestRotatedSecret(t *testing.T) {
 	for name, shipped := range map[string]func(*testing.T) string{
 		"Kubernetes": func(t *testing.T) string { return manifestFile(t, "wolkvox_ivr.conf") },
 		"container": func(t *testing.T) string {
-			return testbed.ReadDoc(t, testbed.Ours+"packaging/container/wolkvox_ivr-secret.conf")
+			return testbed.ReadDoc(t, testbed.ProgramDir+"packaging/container/wolkvox_ivr-secret.conf")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,13 +45,13 @@ func TestRotatedSecret(t *testing.T) {
 				Plugin: stores + "[[inputs.wolkvox_ivr]]\n  interval = \"500ms\"\n  url = \"" + w.URL + "\"\n" + table,
 				Env:    []string{"WOLKVOX_SERVER=" + o.Server, "WOLKVOX_BACKFILL=0s"},
 			})
-			tg.Await("two gathers with the old token", func() bool { return w.Answers(o.Token) >= 2 })
+			tg.Await("two gathers with the old token", func() bool { return w.Successes(o.Token) >= 2 })
 			plugin := tg.Plugin()
 
 			w.SetToken(o.Token, replacement)
 			rotate(t, secrets, "..2026_b", replacement)
 			swapped := time.Now()
-			tg.Await("two gathers with the new token", func() bool { return w.Answers(replacement) >= 2 })
+			tg.Await("two gathers with the new token", func() bool { return w.Successes(replacement) >= 2 })
 			late := 0
 			for _, request := range w.RequestsWith(o.Token) {
 				if request.Start.After(swapped) {
@@ -65,7 +65,8 @@ func TestRotatedSecret(t *testing.T) {
 	}
 }
 
-// rotate puts a token into a folder as kubelet does: a new folder, and a link to it that replaces the one before at once.
+// rotate replaces a token in a folder as kubelet does: with a new folder, and a link to it that atomically replaces the
+// old link.
 func rotate(t *testing.T, folder, version, token string) {
 	t.Helper()
 	const secret = "wolkvox_token"
@@ -85,7 +86,7 @@ func rotate(t *testing.T, folder, version, token string) {
 // manifestFile returns a file of the ConfigMap in the manifest for Kubernetes.
 func manifestFile(t *testing.T, name string) string {
 	t.Helper()
-	decoder := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.Ours+"packaging/kubernetes.yaml")))
+	decoder := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/kubernetes.yaml")))
 	for {
 		var object struct {
 			Kind string
@@ -98,7 +99,8 @@ func manifestFile(t *testing.T, name string) string {
 	}
 }
 
-// TestSecretsOfAnotherFile: in one folder of configurations, a file gets at the secrets of all others, as the guide to fleets says.
+// TestSecretsOfAnotherFile: in a folder of configurations, each file can use the secrets of all others, as the guide to
+// fleets warns.
 //
 //promise:fleet
 func TestSecretsOfAnotherFile(t *testing.T) {

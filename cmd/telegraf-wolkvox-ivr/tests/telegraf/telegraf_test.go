@@ -28,16 +28,16 @@ func TestMetricsAreTheTruth(t *testing.T) {
 			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
 			options := []string{`lookback = "48h"`}
 			if native {
-				options = append(options, `interval = "1s"`) // it gathers after an interval, not at the start
+				options = append(options, `interval = "1s"`) // compiled in, it first gathers after an interval
 			}
 			tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, options...), Native: native})
-			from, to := testbed.Settled(t, testbed.Operation, start, 48*time.Hour)
+			from, to := testbed.FinalHours(t, testbed.Operation, start, 48*time.Hour)
 			metrics := tg.AwaitMetrics("all settled hours", func(metrics []telegraf.Metric) bool {
 				return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Operation, from, to))
 			})
 			w.RequireTruth(t, testbed.Operation, metrics, start, 48*time.Hour)
-			if !native { // where the plugin dislikes the interval
-				require.Empty(t, tg.Complaints())
+			if !native { // compiled in, the plugin warns about the interval
+				require.Empty(t, tg.Problems())
 			}
 			tg.Stop()
 		})
@@ -58,7 +58,7 @@ func TestOnce(t *testing.T) {
 func TestTest(t *testing.T) {
 	t.Parallel()
 	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
-	w.SetLatency(2*time.Second, 2*time.Second) // execd waits longer
+	w.SetLatency(2*time.Second, 2*time.Second) // shorter than execd waits
 	for name, execd := range map[string]string{"none": `signal = "none"`, "STDIN": `signal = "STDIN"`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,8 +71,7 @@ func TestTest(t *testing.T) {
 	}
 }
 
-// TestTrialsLeaveTheStateAlone: trying Telegraf's configuration out changes nothing of what the service does next, and
-// works beside it.
+// TestTrialsLeaveTheStateAlone: a trial of Telegraf's configuration does not affect the service, and works beside it.
 //
 //promise:trials
 func TestTrialsLeaveTheStateAlone(t *testing.T) {
@@ -89,12 +88,12 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
-			s := testbed.Setup{Plugin: testbed.Remembering + w.Table(testbed.Operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))}
+			s := testbed.Setup{Plugin: testbed.WithState + w.Table(testbed.Operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))}
 			if name == "with HOST_PROC" {
 				s.Env = []string{"HOST_PROC=/nowhere"}
 			}
 			tg := testbed.NewTelegraf(t, s)
-			if name == "other names" { // of Telegraf, and of a shell in between
+			if name == "other names" { // names of Telegraf, and of a shell in between
 				conf, dir := tg.Read("telegraf.conf"), t.TempDir()
 				shell, err := exec.LookPath("sh")
 				require.NoError(t, err)
@@ -106,11 +105,11 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 			try := func() {
 				result := tg.Run(args...)
 				require.Zero(t, result.Code, result.Stderr)
-				if name != "other names" { // where the shell holds the streams for a moment after the plugin
+				if name != "other names" { // the shell keeps the streams open for a moment after the plugin
 					require.NotContains(t, result.Stderr, "E! ")
 				}
 				shown := append(testbed.Parse(t, result.Stdout), tg.Metrics()...)
-				from, to := testbed.Settled(t, testbed.Operation, start, 3*time.Hour)
+				from, to := testbed.FinalHours(t, testbed.Operation, start, 3*time.Hour)
 				require.Subset(t, lines(shown), lines(w.TruthOf(t, testbed.Operation, from, to)))
 			}
 
@@ -118,7 +117,7 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 			require.NoFileExists(t, tg.Dir+"/wolkvox_ivr.state")
 			require.NoError(t, os.RemoveAll(tg.Dir+"/metrics.out"))
 
-			from, to := testbed.Settled(t, testbed.Operation, start, past)
+			from, to := testbed.FinalHours(t, testbed.Operation, start, past)
 			truth := w.TruthOf(t, testbed.Operation, from, to)
 			tg.Start()
 			tg.AwaitMetrics("all hours", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) >= len(truth) })
@@ -132,7 +131,7 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 	}
 }
 
-// lines returns the metrics as text, to be compared.
+// lines returns the metrics as text, for comparison.
 func lines(metrics []telegraf.Metric) (lines []string) {
 	for _, m := range metrics {
 		lines = append(lines, fmt.Sprint(m.Name(), m.Tags(), m.Fields(), m.Time().UnixNano()))
@@ -149,7 +148,7 @@ func TestPluginTest(t *testing.T) {
 
 	result := testbed.RunPlugin(t, "--config", conf, "--test")
 	require.Zero(t, result.Code, result.Stderr)
-	require.Empty(t, testbed.ComplaintsIn(result.Stderr))
+	require.Empty(t, testbed.ProblemsIn(result.Stderr))
 	bySource := make(map[string][]telegraf.Metric)
 	for _, m := range testbed.Parse(t, result.Stdout) {
 		source, _ := m.GetTag("source")
@@ -164,7 +163,7 @@ func TestPluginTest(t *testing.T) {
 func TestNothingOutlivesTelegraf(t *testing.T) {
 	t.Parallel()
 	w := testbed.StartWolkvox(t, testbed.Operation)
-	w.SetLatency(time.Hour, time.Hour) // so that requests are under way all the time
+	w.SetLatency(time.Hour, time.Hour) // so that a request is always in flight
 	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
 	requested := func(n int) {
 		testbed.Await(t, "a request", func() bool { return len(w.Ledger()) == n })

@@ -26,7 +26,7 @@ type Authority struct {
 // validFrom is the start of the certificates' validity.
 var validFrom = time.Date(2024, 11, 18, 0, 0, 0, 0, time.UTC)
 
-// NewAuthority returns one that nothing trusts yet.
+// NewAuthority returns an authority that nothing trusts yet.
 func NewAuthority(t *testing.T) *Authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -40,8 +40,8 @@ func NewAuthority(t *testing.T) *Authority {
 	return &Authority{template, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
-// Server returns the configuration of a server with a certificate for the name. It goes by the clock of the machine, which
-// is that of TLS; what a check prints of it are the dates of the certificate.
+// Server returns the configuration of a server with a certificate for the name. TLS uses the machine's clock, by which
+// the certificate is valid or expired. The dates are fixed because --check prints them.
 func (a *Authority) Server(t *testing.T, isValid bool, name string) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

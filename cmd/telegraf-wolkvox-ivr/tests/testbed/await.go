@@ -7,19 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Patience is how long a test waits for what has to come. Only failures take so long.
-const Patience = 90 * time.Second
+// Timeout is how long a test waits for a condition. Only failing tests wait that long.
+const Timeout = 90 * time.Second
 
 // Await waits for a condition.
 func Await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(Patience); ; {
-		asked := time.Now()
+	for deadline := time.Now().Add(Timeout); ; {
+		begin := time.Now()
 		if condition() {
 			return
 		}
-		require.True(t, time.Now().Before(deadline), "waited %s for %s", Patience, what)
-		time.Sleep(max(20*time.Millisecond, 3*time.Since(asked))) // or asking what takes long would hold up what is waited for
+		require.True(t, time.Now().Before(deadline), "waited %s for %s", Timeout, what)
+		time.Sleep(max(20*time.Millisecond, 3*time.Since(begin))) // a slow condition must not hold up what it waits for
 	}
 }
 
@@ -28,7 +28,7 @@ func AwaitClosed(t *testing.T, what string, closed <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-closed:
-	case <-time.After(Patience):
-		require.FailNow(t, "waited too long", "%s for %s", Patience, what)
+	case <-time.After(Timeout):
+		require.FailNow(t, "waited too long", "%s for %s", Timeout, what)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Clock is a clock for plugins and simulator alike that stands still until told. Pauses take no time.
+// Clock is a clock for plugins and the simulator that only moves when told to. Pauses take no time.
 type Clock struct{ nanoseconds atomic.Int64 }
 
-// NewClock returns one that shows now.
+// NewClock returns a clock that shows now.
 func NewClock(now time.Time) *Clock {
 	c := &Clock{}
 	c.nanoseconds.Store(now.UnixNano())
@@ -18,7 +18,7 @@ func NewClock(now time.Time) *Clock {
 // Now implements wolkvox_ivr.Clock.
 func (c *Clock) Now() time.Time { return time.Unix(0, c.nanoseconds.Load()) }
 
-// Forward puts the clock forward.
+// Forward sets the clock forward.
 func (c *Clock) Forward(d time.Duration) { c.nanoseconds.Add(int64(d)) }
 
 // After implements wolkvox_ivr.Clock.

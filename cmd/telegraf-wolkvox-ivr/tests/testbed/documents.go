@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reference is what a page refers to: a file, a heading of it, or one of its own.
+// reference is the target of a link: a file, a heading in it, or a heading of the page itself.
 type reference struct{ File, Anchor string }
 
 var mdLink = regexp.MustCompile(`(?m)(?:\]\(|^\[[^]]+\]: |\b(?:src|srcset)=")([^):#\s"]*)(?:#([^)\s"]*))?(?:\)|"|$)`)
 
-// LinksOf returns what a page refers to beside the web.
+// LinksOf returns the links of a page, except those to the web.
 func LinksOf(page string) (links []reference) {
 	for _, match := range mdLink.FindAllStringSubmatch(Prose(page), -1) {
 		links = append(links, reference{match[1], match[2]})
@@ -21,7 +21,7 @@ func LinksOf(page string) (links []reference) {
 	return links
 }
 
-// CodeOf returns a page's only block of code in the language.
+// CodeOf returns the only code block of a page in the language.
 func CodeOf(t *testing.T, page, language string) string {
 	t.Helper()
 	var code []string
@@ -36,13 +36,13 @@ func CodeOf(t *testing.T, page, language string) string {
 
 var codeSpan = regexp.MustCompile("`[^`\n]+`")
 
-// CodeBlock matches a block of code: its language, and what it has.
+// CodeBlock matches a code block: its language and its content.
 var CodeBlock = regexp.MustCompile("(?ms) *```(\\w+)\n(.*?)\n *```$")
 
-// comment is what a translation may change of a command or configuration.
+// comment matches a comment in a command or configuration, which a translation may change.
 var comment = regexp.MustCompile(`(?m) *# .*$`)
 
-// CodeBlocks returns the blocks of code, without comments.
+// CodeBlocks returns the code blocks without their comments.
 func CodeBlocks(readme string) (blocks []string) {
 	for _, match := range CodeBlock.FindAllStringSubmatch(readme, -1) {
 		blocks = append(blocks, match[1]+"\n"+comment.ReplaceAllString(match[2], ""))
@@ -50,7 +50,7 @@ func CodeBlocks(readme string) (blocks []string) {
 	return blocks
 }
 
-// CodeText is what a README has in code blocks and spans.
+// CodeText returns the text of a README's code blocks and spans.
 func CodeText(readme string) string {
 	spans := codeSpan.FindAllString(readme, -1)
 	return strings.Join(append(CodeBlocks(readme), spans...), "\n")
@@ -61,10 +61,10 @@ func Prose(page string) string {
 	return codeSpan.ReplaceAllString(CodeBlock.ReplaceAllString(page, ""), "")
 }
 
-// NewcomersPage goes from nothing to rows within ten minutes.
-const NewcomersPage = Ours + "packaging/DEBIAN.md"
+// NewcomersPage is the guide from nothing to rows within ten minutes.
+const NewcomersPage = ProgramDir + "packaging/DEBIAN.md"
 
-// CommandsOf returns the commands of a page in their order.
+// CommandsOf returns the commands of a page in order.
 func CommandsOf(t *testing.T, page string) (commands []string) {
 	t.Helper()
 	for _, block := range CodeBlocks(ReadDoc(t, page)) {
@@ -78,7 +78,7 @@ func CommandsOf(t *testing.T, page string) (commands []string) {
 	return commands
 }
 
-// OldestTelegraf returns the version that .ci/build builds, less the "v".
+// OldestTelegraf returns the version that .ci/build builds, without the "v".
 func OldestTelegraf(t *testing.T) string {
 	t.Helper()
 	match := regexp.MustCompile(`(?m)^\toldest=v(1\.\d+\.0)$`).FindStringSubmatch(ReadDoc(t, ".ci/build"))

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// InfluxDB is a real InfluxDB 1.8, or 2.7, on a database folder of its own.
+// InfluxDB is a real InfluxDB 1.8 or 2.7 in its own folder.
 type InfluxDB struct {
 	t      *testing.T
 	dir    string
@@ -55,12 +55,12 @@ func StartInfluxDB2(t *testing.T) *InfluxDB {
 	return db
 }
 
-// URL returns its address.
+// URL returns the URL of the database.
 func (db *InfluxDB) URL() string { return "http://" + db.addr }
 
 var listening = regexp.MustCompile(`msg="Listening on HTTP" .* addr=(\S+)`)
 
-// Start starts it: at first on a free port, and then on the same one again.
+// Start starts the database on a free port and, when called again, on the same port.
 func (db *InfluxDB) Start() {
 	db.t.Helper()
 	db.server = StartServer(db.t, []string{
@@ -79,7 +79,7 @@ func (db *InfluxDB) Start() {
 
 func (db *InfluxDB) Stop() { db.server.Stop() }
 
-// Series is a part of a result: the rows of one group.
+// Series is one group of rows in a result.
 type Series struct {
 	Name    string
 	Tags    map[string]string
@@ -87,7 +87,7 @@ type Series struct {
 	Values  [][]any // numbers as json.Number
 }
 
-// Query returns the results of a statement, on the database telegraf. Times are nanoseconds.
+// Query returns the results of a statement on the database telegraf, with times in nanoseconds.
 func (db *InfluxDB) Query(statement string) []Series {
 	db.t.Helper()
 	form := url.Values{"db": {"telegraf"}, "epoch": {"ns"}, "q": {statement}}
@@ -97,7 +97,7 @@ func (db *InfluxDB) Query(statement string) []Series {
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(db.t, err)
 	defer response.Body.Close()
-	var answer struct {
+	var result struct {
 		Error   string
 		Results []struct {
 			Error  string
@@ -106,14 +106,14 @@ func (db *InfluxDB) Query(statement string) []Series {
 	}
 	decoder := json.NewDecoder(response.Body)
 	decoder.UseNumber()
-	require.NoError(db.t, decoder.Decode(&answer), statement)
-	require.Empty(db.t, answer.Error, statement)
-	require.Len(db.t, answer.Results, 1, "one statement at a time: %s", statement)
-	if strings.HasPrefix(answer.Results[0].Error, "database not found") {
-		return nil // Telegraf is about to make it
+	require.NoError(db.t, decoder.Decode(&result), statement)
+	require.Empty(db.t, result.Error, statement)
+	require.Len(db.t, result.Results, 1, "one statement at a time: %s", statement)
+	if strings.HasPrefix(result.Results[0].Error, "database not found") {
+		return nil // Telegraf has yet to create it
 	}
-	require.Empty(db.t, answer.Results[0].Error, statement)
-	return answer.Results[0].Series
+	require.Empty(db.t, result.Results[0].Error, statement)
+	return result.Results[0].Series
 }
 
 // Write writes line protocol to the database telegraf.
@@ -128,13 +128,13 @@ func (db *InfluxDB) Write(lines string) {
 	require.Equal(db.t, http.StatusNoContent, response.StatusCode)
 }
 
-// Metrics returns all points of the measurement with timestamps in [from, to), each with the types that the database has.
+// Metrics returns all points of the measurement with timestamps in [from, to), with the types of the database.
 func (db *InfluxDB) Metrics(from, to time.Time) []telegraf.Metric {
 	db.t.Helper()
 	var metrics []telegraf.Metric
 	for _, s := range db.Query(fmt.Sprintf(`SELECT * FROM "wolkvox_ivr" WHERE time >= %d AND time < %d GROUP BY *`, from.UnixNano(), to.UnixNano())) {
 		for tag, value := range s.Tags {
-			if value == "" { // that other series have
+			if value == "" { // a tag that only other series have
 				delete(s.Tags, tag)
 			}
 		}
@@ -161,7 +161,7 @@ func (db *InfluxDB) Count(from, to time.Time) int {
 	return 0
 }
 
-// Sum returns the calls of the hours in [from, to).
+// Sum returns the number of calls in the hours in [from, to).
 func (db *InfluxDB) Sum(from, to time.Time) int64 {
 	db.t.Helper()
 	statement := fmt.Sprintf(`SELECT sum("calls") FROM "wolkvox_ivr" WHERE time >= %d AND time < %d`, from.UnixNano(), to.UnixNano())
@@ -171,7 +171,7 @@ func (db *InfluxDB) Sum(from, to time.Time) int64 {
 	return 0
 }
 
-// Execute runs a command line that a guide shows.
+// Execute runs a command line from a guide.
 func (db *InfluxDB) Execute(command string, env []string) {
 	db.t.Helper()
 	Built(db.t, "influx")
@@ -193,7 +193,7 @@ func Number(t *testing.T, value any, integer bool) any {
 	return f
 }
 
-// AwaitMonth waits until the database has as many settled hours as the truth, and requires them to be the truth.
+// AwaitMonth waits until the database has as many final hours as the truth, and requires them to be equal to it.
 func (db *InfluxDB) AwaitMonth(a *Telegraf, truth []telegraf.Metric) {
 	db.t.Helper()
 	from, to := Span(truth)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Span returns the times from, and up to, which there are such metrics.
+// Span returns the time range of the metrics, from inclusive and to exclusive.
 func Span(metrics []telegraf.Metric) (from, to time.Time) {
 	for i, m := range metrics {
 		if i == 0 || m.Time().Before(from) {
@@ -25,24 +25,24 @@ func Span(metrics []telegraf.Metric) (from, to time.Time) {
 	return from, to
 }
 
-// HasMetrics says whether there are any of this name.
+// HasMetrics returns a condition that is true if there are metrics with the name.
 func HasMetrics(name string) func([]telegraf.Metric) bool {
 	return func(metrics []telegraf.Metric) bool {
 		return slices.ContainsFunc(metrics, func(m telegraf.Metric) bool { return m.Name() == name })
 	}
 }
 
-// complaint is a warning or an error in a log of Telegraf, or of the plugin, which has no times.
-var complaint = regexp.MustCompile(`(?m)^(\S+ )?[WE]! .*$`)
+// problem matches a warning or an error in a log of Telegraf, or of the plugin, whose lines have no times.
+var problem = regexp.MustCompile(`(?m)^(\S+ )?[WE]! .*$`)
 
-// ComplaintsIn returns the warnings and errors in a log.
-func ComplaintsIn(log string) []string {
-	return slices.DeleteFunc(complaint.FindAllString(log, -1), func(line string) bool { // which most tests do without
+// ProblemsIn returns the warnings and errors in a log.
+func ProblemsIn(log string) []string {
+	return slices.DeleteFunc(problem.FindAllString(log, -1), func(line string) bool { // most tests have no state file
 		return strings.Contains(line, "No statefile in [agent]: ")
 	})
 }
 
-// Parse reads line protocol, as written by outputs.file or shown by --test.
+// Parse parses line protocol, as written by outputs.file or printed by --test.
 func Parse(t *testing.T, text string) []telegraf.Metric {
 	t.Helper()
 	parser := &influx.Parser{}
@@ -52,7 +52,8 @@ func Parse(t *testing.T, text string) []telegraf.Metric {
 	return metrics
 }
 
-// Between returns the metrics with timestamps in [from, to), each series' last at a time only, as a database would have them.
+// Between returns the metrics with timestamps in [from, to), and only the last one of a series at a time, as a database
+// keeps them.
 func Between(metrics []telegraf.Metric, from, to time.Time) []telegraf.Metric {
 	type key struct {
 		series uint64

@@ -22,25 +22,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// PostgreSQL is a real PostgreSQL with a database folder of its own, reached by a socket in it.
+// PostgreSQL is a real PostgreSQL in its own folder, which also has its socket.
 type PostgreSQL struct {
 	t      *testing.T
 	bin    string
 	dir    string
-	as     *syscall.Credential // it doesn't run as root
+	as     *syscall.Credential // PostgreSQL refuses to run as root
 	server *Server
 }
 
-// StartPostgreSQL starts the newest that is installed.
+// StartPostgreSQL starts the newest version that is installed.
 func StartPostgreSQL(t *testing.T) *PostgreSQL {
 	t.Helper()
-	installed, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian has it, not on the PATH
+	installed, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // Debian's path, which is not on the PATH
 	require.NoError(t, err)
 	if path, err := exec.LookPath("initdb"); err == nil && len(installed) == 0 {
 		installed = []string{path}
 	}
 	if len(installed) == 0 {
-		LeaveOut(t, "no PostgreSQL")
+		SkipWithout(t, "no PostgreSQL")
 	}
 	dir, err := os.MkdirTemp("/tmp", "postgresql-") //nolint:usetesting // t.TempDir is too long for a socket
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func StartPostgreSQL(t *testing.T) *PostgreSQL {
 	return db
 }
 
-// command returns a program of PostgreSQL.
+// command returns a command that runs a program of PostgreSQL.
 func (db *PostgreSQL) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(db.bin, program), args...)
 	cmd.Dir = db.dir
@@ -68,38 +68,38 @@ func (db *PostgreSQL) command(program string, args ...string) *exec.Cmd {
 
 var postgresqlReady = regexp.MustCompile(`(database system is ready to accept connections)`)
 
-// Start starts it, for the first time or again.
+// Start starts the database, for the first time or again.
 func (db *PostgreSQL) Start() {
 	db.t.Helper()
 	db.server = StartCommand(db.t, db.command("postgres", "-D", "data", "-k", db.dir, "-c", "listen_addresses="))
 	db.server.AwaitLog(postgresqlReady)
 }
 
-// Crash kills it with all its processes, which a power failure does, too.
+// Crash kills the database with all its processes, as a power failure does.
 func (db *PostgreSQL) Crash() {
 	db.t.Helper()
 	children := ChildrenOf(db.t, db.server.Cmd.Process.Pid)
 	db.server.Kill()
 	for _, child := range children {
-		_ = syscall.Kill(child, syscall.SIGKILL) // fails when it has ended already
+		_ = syscall.Kill(child, syscall.SIGKILL) // fails if it has already ended
 	}
 	Await(db.t, "all of PostgreSQL to end", func() bool {
 		return !slices.ContainsFunc(children, func(child int) bool { return syscall.Kill(child, 0) == nil })
 	})
 }
 
-// Env is the environment that leads a recipe to the database.
+// Env returns the environment variable that connects a recipe to the database.
 func (db *PostgreSQL) Env(user string) string {
 	return "POSTGRES_CONNECTION=host=" + db.dir + " user=" + user + " dbname=telegraf sslmode=disable"
 }
 
-// Psql returns the command that runs statements, and prints what they return without decoration.
+// Psql returns a command that runs statements, and prints their results without decoration.
 func (db *PostgreSQL) Psql(statements, database string) *exec.Cmd {
 	return db.command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", database, "--no-psqlrc", "--quiet",
 		"--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--command", statements)
 }
 
-// Query returns what statements return.
+// Query returns the results of statements.
 func (db *PostgreSQL) Query(statements string) string {
 	db.t.Helper()
 	return db.queryIn("telegraf", statements)
@@ -112,7 +112,8 @@ func (db *PostgreSQL) queryIn(database, statements string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// Run runs a script of psql's and returns what it prints. Its time zone changes clocks, on which no query may depend.
+// Run runs a psql script and returns its output. Its time zone has daylight saving time, which must not affect any
+// query.
 func (db *PostgreSQL) Run(script string) string {
 	db.t.Helper()
 	cmd := db.command("psql", "--host", db.dir, "--username", "telegraf", "--dbname", "telegraf", "--no-psqlrc", "--quiet",
@@ -123,7 +124,7 @@ func (db *PostgreSQL) Run(script string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// Count returns how many rows the table has, if it is there yet.
+// Count returns how many rows the table has, 0 if it does not exist yet.
 func (db *PostgreSQL) Count() int {
 	db.t.Helper()
 	if db.Query("SELECT to_regclass('wolkvox_ivr')") == "" {
@@ -157,7 +158,8 @@ func (db *PostgreSQL) Metrics() (metrics []telegraf.Metric) {
 	return metrics
 }
 
-// AwaitTruth waits until the database has as many of each operation's hours as its truth, and requires them to be the truth.
+// AwaitTruth waits until the database has as many hours of each operation as its truth, and requires them to be equal
+// to it.
 func (db *PostgreSQL) AwaitTruth(a *Telegraf, truths ...[]telegraf.Metric) {
 	db.t.Helper()
 	for _, truth := range truths {
@@ -175,7 +177,7 @@ func (db *PostgreSQL) AwaitTruth(a *Telegraf, truths ...[]telegraf.Metric) {
 	}
 }
 
-// Sum returns the calls of the hours in [from, to).
+// Sum returns the number of calls in the hours in [from, to).
 func (db *PostgreSQL) Sum(from, to time.Time) int64 {
 	db.t.Helper()
 	calls, err := strconv.ParseInt(db.Query(fmt.Sprintf("SELECT coalesce(sum(calls), 0)::bigint FROM wolkvox_ivr "+
@@ -184,7 +186,7 @@ func (db *PostgreSQL) Sum(from, to time.Time) int64 {
 	return calls
 }
 
-// Execute runs a command line that a guide shows.
+// Execute runs a command line from a guide.
 func (db *PostgreSQL) Execute(command string, _ []string) {
 	db.t.Helper()
 	Shell(db.t, strings.Replace(command, "psql ", filepath.Join(db.bin, "psql")+" --host "+db.dir+" --username telegraf ", 1))

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Shell runs a command line with the programs of bin.
+// Shell runs a command line with the programs of bin on the PATH.
 func Shell(t *testing.T, command string, env ...string) {
 	t.Helper()
 	program, _, _ := strings.Cut(command, " ")
@@ -29,7 +29,7 @@ func Shell(t *testing.T, command string, env ...string) {
 	require.NoError(t, err, "%s\n%s", command, output)
 }
 
-// earlier returns a JSON value with all its times and hours so much earlier.
+// earlier returns a JSON value with all times and hours moved back.
 func earlier(value any, by time.Duration) any {
 	switch v := value.(type) {
 	case string:
@@ -50,7 +50,7 @@ func earlier(value any, by time.Duration) any {
 	return value
 }
 
-// Age makes a state as old as if it had been saved so long ago.
+// Age makes a state look as if it had been saved that much earlier.
 func Age(t *testing.T, statefile string, by time.Duration) {
 	t.Helper()
 	content, err := os.ReadFile(statefile)
@@ -77,8 +77,9 @@ func Built(t *testing.T, program string) string {
 	return path
 }
 
-// LeaveOut skips a test for which something is missing here. Where nothing may be left out, as in .ci/run, it fails the test.
-func LeaveOut(t *testing.T, missing string) {
+// SkipWithout skips a test that needs something missing on this machine. With TEST_EVERYTHING, as in .ci/run, it fails
+// the test.
+func SkipWithout(t *testing.T, missing string) {
 	t.Helper()
 	if os.Getenv("TEST_EVERYTHING") != "" {
 		require.FailNow(t, "TEST_EVERYTHING is set, but there is "+missing)
@@ -86,27 +87,27 @@ func LeaveOut(t *testing.T, missing string) {
 	t.Skip("left out: there is " + missing)
 }
 
-// Result is what a program that ran to its end left.
+// Result is the output and the exit code of a program.
 type Result struct {
 	Stdout, Stderr string
 	Code           int
 }
 
-// RunPlugin runs the plugin to its end, without a Telegraf.
+// RunPlugin runs the plugin until it ends, without Telegraf.
 func RunPlugin(t *testing.T, args ...string) Result {
 	t.Helper()
 	return Finish(t, exec.Command(Built(t, "telegraf-wolkvox-ivr"), args...))
 }
 
-// Finish runs a program to its end.
+// Finish runs a program until it ends.
 func Finish(t *testing.T, cmd *exec.Cmd) Result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())
-	overdue := time.AfterFunc(Patience, func() { _ = cmd.Process.Kill() }) // fails when it has ended already
+	overdue := time.AfterFunc(Timeout, func() { _ = cmd.Process.Kill() }) // fails if it has already ended
 	err := cmd.Wait()
-	require.True(t, overdue.Stop(), "%s did not end by itself\nstdout: %s\nstderr: %s", cmd, &stdout, &stderr)
+	require.True(t, overdue.Stop(), "%s did not end\nstdout: %s\nstderr: %s", cmd, &stdout, &stderr)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		require.NoError(t, err)
@@ -114,7 +115,7 @@ func Finish(t *testing.T, cmd *exec.Cmd) Result {
 	return Result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// ChildrenOf returns the processes that a process has started and that have not ended, on Linux.
+// ChildrenOf returns the running processes that a process has started. It needs /proc.
 func ChildrenOf(t *testing.T, parent int) []int {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -124,7 +125,7 @@ func ChildrenOf(t *testing.T, parent int) []int {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			continue // has ended since
+			continue // has ended in the meantime
 		}
 		// "pid (name) state parent …", where the name may contain anything
 		rest := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
@@ -137,7 +138,7 @@ func ChildrenOf(t *testing.T, parent int) []int {
 	return children
 }
 
-// Where a package installs files.
+// Paths at which a package installs files
 const (
 	PluginConf   = "/etc/telegraf/wolkvox_ivr.conf"
 	TelegrafConf = "/etc/telegraf/telegraf.d/wolkvox_ivr.conf"
@@ -146,7 +147,7 @@ const (
 	ThisSystem = "linux_" + runtime.GOARCH
 )
 
-// Execute runs a program, which has to succeed, without the MAKEFLAGS of a make that runs this test.
+// Execute runs a program that must succeed. It hides the MAKEFLAGS of a make that runs this test.
 func Execute(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -157,15 +158,15 @@ func Execute(t *testing.T, dir, program string, args ...string) string {
 	return string(output)
 }
 
-// Need leaves the test out where a program is missing.
+// Need skips the test if a program is missing.
 func Need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		LeaveOut(t, "no "+program)
+		SkipWithout(t, "no "+program)
 	}
 }
 
-// WriteConfig writes a configuration of the plugin, and returns its path.
+// WriteConfig writes a configuration of the plugin and returns its path.
 func WriteConfig(t *testing.T, content string) string {
 	t.Helper()
 	path := t.TempDir() + "/wolkvox_ivr.conf"

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Server is a real server that a test has started.
+// Server is a real server started by a test.
 type Server struct {
 	t    *testing.T
 	Cmd  *exec.Cmd
@@ -19,7 +19,7 @@ type Server struct {
 	done chan struct{}
 }
 
-// StartServer starts a program of bin, and kills it at the test's end.
+// StartServer starts a program of bin, and kills it at the end of the test.
 func StartServer(t *testing.T, env []string, program string, args ...string) *Server {
 	t.Helper()
 	cmd := exec.Command(Built(t, program), args...)
@@ -27,7 +27,7 @@ func StartServer(t *testing.T, env []string, program string, args ...string) *Se
 	return StartCommand(t, cmd)
 }
 
-// StartCommand starts any server, and kills it at the test's end.
+// StartCommand starts a server, and kills it at the end of the test.
 func StartCommand(t *testing.T, cmd *exec.Cmd) *Server {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -57,11 +57,11 @@ func (s *Server) log() string {
 	return string(content)
 }
 
-// AwaitLog waits for the server to say something, and returns the first group of the expression.
+// AwaitLog waits until the server's output matches the expression, and returns the first group.
 func (s *Server) AwaitLog(expression *regexp.Regexp) string {
 	s.t.Helper()
 	var match []string
-	Await(s.t, "a server to say "+expression.String(), func() bool {
+	Await(s.t, "a server to log "+expression.String(), func() bool {
 		match = expression.FindStringSubmatch(s.log())
 		return match != nil
 	})
@@ -75,8 +75,8 @@ func (s *Server) Stop() {
 	AwaitClosed(s.t, "a server to end", s.done)
 }
 
-// Kill ends the server as a power failure does.
+// Kill kills the server, as a power failure does.
 func (s *Server) Kill() {
-	_ = s.Cmd.Process.Kill() // fails when it has ended already
+	_ = s.Cmd.Process.Kill() // fails if it has already ended
 	<-s.done
 }

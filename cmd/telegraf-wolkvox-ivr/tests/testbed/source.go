@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ours is the program's folder in the source.
-const Ours = "cmd/telegraf-wolkvox-ivr/"
+// ProgramDir is the program's folder in the source.
+const ProgramDir = "cmd/telegraf-wolkvox-ivr/"
 
-// Root is the folder of the source, wherever in it the test is.
+// Root is the root folder of the source, from wherever in it the test runs.
 var Root = root()
 
 func root() string {

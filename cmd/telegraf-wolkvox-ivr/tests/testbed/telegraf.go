@@ -16,37 +16,38 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Often is an interval at which the month is final within seconds.
-const Often = `interval = "200ms"`
+// ShortInterval is an interval at which a month is final within seconds.
+const ShortInterval = `interval = "200ms"`
 
-// Remembering is the plugin's [agent] with a state file. Telegraf runs it in the directory that is the test's own.
-const Remembering = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
+// WithState is the plugin's [agent] with a state file in the test's directory, where Telegraf runs the plugin.
+const WithState = "[agent]\nstatefile = \"wolkvox_ivr.state\"\n\n"
 
-// PastRead is what the plugin logs when it has handed on all of the backfill.
-const PastRead = "history: all"
+// HistoryDone is in the plugin's log when it has sent the whole backfill.
+const HistoryDone = "history: all"
 
-// Agent has the options of [agent] that every test needs. Without the last, Telegraf logs a warning.
+// Agent has the options of [agent] that every test needs. Telegraf logs a warning without the last one.
 const Agent = "omit_hostname = true\nskip_processors_after_aggregators = true\n"
 
-// Quickly are the options of [agent] by default, for more to be added.
-const Quickly = "flush_interval = \"100ms\"\n" + Agent
+// FastFlush has the default options of [agent]. Tests may append to it.
+const FastFlush = "flush_interval = \"100ms\"\n" + Agent
 
 // intoFile is the output that Metrics reads.
 const intoFile = "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
 
-// Setup is what one Telegraf differs in from the next. Each of the first three texts replaces its default.
+// Setup is how one Telegraf differs from another. Each of the first three texts replaces its default.
 type Setup struct {
-	Plugin   string   // the plugin's configuration file; by default there is none
+	Plugin   string   // the plugin's configuration file; none by default
 	Telegraf string   // options of [agent]; by default it flushes every 100ms and omits the host
-	Execd    string   // options of [[inputs.execd]] besides command; by default signal = "none"
-	Flags    []string // the plugin's further flags
-	Tables   string   // further tables of Telegraf's configuration
-	Env      []string // further environment of Telegraf and the plugin
-	Native   bool     // the plugin is compiled into Telegraf, not run by execd
-	Program  string   // the plugin's in bin; by default telegraf-wolkvox-ivr
+	Execd    string   // options of [[inputs.execd]] besides command; signal = "none" by default
+	Flags    []string // additional flags of the plugin
+	Tables   string   // additional tables of Telegraf's configuration
+	Env      []string // additional environment of Telegraf and the plugin
+	Native   bool     // the plugin is compiled into Telegraf instead of run by execd
+	Program  string   // the plugin's program in bin; telegraf-wolkvox-ivr by default
 }
 
-// Telegraf is a real Telegraf that runs the plugin and writes to a file. All that it has and makes lies in Dir, its working directory.
+// Telegraf is a real Telegraf that runs the plugin and writes to a file. All its files are in Dir, its working
+// directory.
 type Telegraf struct {
 	T    *testing.T
 	Dir  string
@@ -57,11 +58,12 @@ type Telegraf struct {
 	Args    []string
 	Env     []string
 
-	// The end for reading of a pipe whose other end Telegraf and all that it starts inherit, and close by ending.
+	// The read end of a pipe. Telegraf and all processes that it starts inherit the write end, which closes when they
+	// end.
 	alive *os.File
 }
 
-// StartTelegraf starts one, and stops it at the test's end.
+// StartTelegraf starts a Telegraf, and kills it at the end of the test.
 func StartTelegraf(t *testing.T, s Setup) *Telegraf {
 	t.Helper()
 	a := NewTelegraf(t, s)
@@ -69,13 +71,13 @@ func StartTelegraf(t *testing.T, s Setup) *Telegraf {
 	return a
 }
 
-// NewTelegraf prepares one for Run or Start.
+// NewTelegraf prepares a Telegraf for Run or Start.
 func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 	t.Helper()
 	a := &Telegraf{T: t, Dir: t.TempDir(), Program: Built(t, "telegraf"), Env: s.Env}
-	a.Args = []string{"--strict-env-handling", "--config", "telegraf.conf"} // the default, but without the flag there is a warning
+	a.Args = []string{"--strict-env-handling", "--config", "telegraf.conf"} // the default, but Telegraf logs a warning without the flag
 	if s.Telegraf == "" {
-		s.Telegraf = Quickly
+		s.Telegraf = FastFlush
 	}
 	if s.Execd == "" {
 		s.Execd = `signal = "none"`
@@ -102,8 +104,9 @@ func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 	return a
 }
 
-// NewRecipe prepares a Telegraf with one of the destinations' configurations: an output beside the package's [[inputs.execd]], as users
-// have it, or a whole configuration. The plugin's configuration is given, and further environment as NAME=value.
+// NewRecipe prepares a Telegraf with the configuration of a destination: an output beside the package's
+// [[inputs.execd]], as users have it, or a whole configuration. plugin is the plugin's configuration, and env has
+// additional variables as NAME=value.
 func NewRecipe(t *testing.T, recipe, plugin string, env ...string) *Telegraf {
 	t.Helper()
 	a := NewTelegraf(t, Setup{Plugin: plugin})
@@ -117,7 +120,7 @@ func NewRecipe(t *testing.T, recipe, plugin string, env ...string) *Telegraf {
 		a.Add(recipe, conf)
 	}
 	a.Env = append([]string{"TELEGRAF_BUFFERS=buffers"}, env...)
-	t.Cleanup(func() { // or the plugin, which ends a moment after Telegraf, may write its state into a directory that is being removed
+	t.Cleanup(func() { // otherwise the plugin, which ends after Telegraf, might write its state into a directory that is being removed
 		a.Kill()
 		if a.Cmd != nil {
 			<-a.Gone()
@@ -126,14 +129,14 @@ func NewRecipe(t *testing.T, recipe, plugin string, env ...string) *Telegraf {
 	return a
 }
 
-// ShippedExecd returns the package's [[inputs.execd]], with the program and the configuration of a test.
+// ShippedExecd returns the package's [[inputs.execd]] with the program and the configuration of the test.
 func ShippedExecd(t *testing.T) string {
 	t.Helper()
 	return strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", Built(t, "telegraf-wolkvox-ivr"), PluginConf, "wolkvox_ivr.conf").
-		Replace(ReadDoc(t, Ours+"packaging/telegraf.d.conf"))
+		Replace(ReadDoc(t, ProgramDir+"packaging/telegraf.d.conf"))
 }
 
-// ReadRecipe returns a configuration of testdata: an output, or a whole one.
+// ReadRecipe returns a configuration from testdata: an output, or a whole one.
 func ReadRecipe(t *testing.T, recipe string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(Root, "testdata", "outputs", recipe))
@@ -144,7 +147,7 @@ func ReadRecipe(t *testing.T, recipe string) string {
 	return string(content)
 }
 
-// Execd returns an [[inputs.execd]] of the command, with further options.
+// Execd returns an [[inputs.execd]] that runs the command, with additional options.
 func Execd(command []string, options string) string {
 	quoted := make([]string, len(command))
 	for i, word := range command {
@@ -153,26 +156,26 @@ func Execd(command []string, options string) string {
 	return "[[inputs.execd]]\ncommand = [" + strings.Join(quoted, ", ") + "]\n" + options + "\n"
 }
 
-// Add adds a further configuration to those that Telegraf is started with.
+// Add adds a configuration to those that Telegraf is started with.
 func (a *Telegraf) Add(name, content string) {
 	a.T.Helper()
 	a.Write(name, content)
 	a.Args = append(a.Args, "--config", name)
 }
 
-// AddFile adds a second output. It gets what the first gets, and shows when it has it.
+// AddFile adds a second output, which shows what the first one should have.
 func (a *Telegraf) AddFile() {
 	a.T.Helper()
 	a.Add("second.conf", intoFile)
 }
 
-// Write puts a file into Telegraf's directory.
+// Write writes a file into Telegraf's directory.
 func (a *Telegraf) Write(name, content string) {
 	a.T.Helper()
 	require.NoError(a.T, os.WriteFile(filepath.Join(a.Dir, name), []byte(content), 0o600))
 }
 
-// Read returns a file of Telegraf's directory, empty when there is none.
+// Read returns a file of Telegraf's directory, or "" if there is none.
 func (a *Telegraf) Read(name string) string {
 	a.T.Helper()
 	content, err := os.ReadFile(filepath.Join(a.Dir, name))
@@ -208,7 +211,7 @@ func (a *Telegraf) Start() {
 	}()
 }
 
-// Run runs Telegraf to its end, for --once, --test and wrong configurations.
+// Run runs Telegraf until it ends, for --once, --test and invalid configurations.
 func (a *Telegraf) Run(args ...string) Result {
 	a.T.Helper()
 	cmd := exec.Command(a.Program, append(slices.Clone(a.Args), args...)...)
@@ -217,25 +220,26 @@ func (a *Telegraf) Run(args ...string) Result {
 	return Finish(a.T, cmd)
 }
 
-// Log returns all that Telegraf has logged since the first start.
+// Log returns everything that Telegraf has logged since the first start.
 func (a *Telegraf) Log() string {
 	a.T.Helper()
 	return a.Read("telegraf.log")
 }
 
-// Complaints returns the warnings and errors in the log.
-func (a *Telegraf) Complaints() []string {
+// Problems returns the warnings and errors in the log.
+func (a *Telegraf) Problems() []string {
 	a.T.Helper()
-	return ComplaintsIn(a.Log())
+	return ProblemsIn(a.Log())
 }
 
-// RequireNoComplaints requires the log to have no warnings and errors but those that contain one of the texts.
-func (a *Telegraf) RequireNoComplaints(but ...string) {
+// RequireNoProblems requires the log to have no warnings or errors, except those that contain one of the texts.
+func (a *Telegraf) RequireNoProblems(except ...string) {
 	a.T.Helper()
-	// execd when it ends a plugin, the hurry of these tests, buffers on disk, and a history that begins with a quiet night
-	but = append(but, "file already closed", "within its flush interval", "experimental feature", "the report shows no calls before")
-	require.Empty(a.T, slices.DeleteFunc(a.Complaints(), func(complaint string) bool {
-		return slices.ContainsFunc(but, func(text string) bool { return strings.Contains(complaint, text) })
+	// From execd when it ends a plugin, from this test's short intervals, from buffers on disk, and from a history that
+	// begins with a quiet night
+	except = append(except, "file already closed", "within its flush interval", "experimental feature", "the report shows no calls before")
+	require.Empty(a.T, slices.DeleteFunc(a.Problems(), func(problem string) bool {
+		return slices.ContainsFunc(except, func(text string) bool { return strings.Contains(problem, text) })
 	}))
 }
 
@@ -245,7 +249,7 @@ func (a *Telegraf) Lines() []string {
 	return strings.Split(regexp.MustCompile(`(?m)^\d\S+Z `).ReplaceAllString(a.Log(), ""), "\n")
 }
 
-// Count returns how many lines of the log begin so.
+// Count returns how many lines of the log start with the text.
 func (a *Telegraf) Count(beginning string) (n int) {
 	a.T.Helper()
 	for _, line := range a.Lines() {
@@ -262,14 +266,14 @@ func (a *Telegraf) AwaitLog(text string) {
 	a.Await("the log to contain "+strconv.Quote(text), func() bool { return strings.Contains(a.Log(), text) })
 }
 
-// Metrics returns all that Telegraf has written since the first start.
+// Metrics returns everything that Telegraf has written since the first start.
 func (a *Telegraf) Metrics() []telegraf.Metric {
 	a.T.Helper()
 	content := a.Read("metrics.out")
 	return Parse(a.T, content[:strings.LastIndexByte(content, '\n')+1]) // the last line may be half written
 }
 
-// AwaitMetrics waits until the metrics written fulfil the condition, and returns them.
+// AwaitMetrics waits until the written metrics fulfill the condition, and returns them.
 func (a *Telegraf) AwaitMetrics(what string, condition func([]telegraf.Metric) bool) []telegraf.Metric {
 	a.T.Helper()
 	var metrics []telegraf.Metric
@@ -302,7 +306,7 @@ func (a *Telegraf) Signal(s os.Signal) {
 	require.NoError(a.T, a.Cmd.Process.Signal(s))
 }
 
-// Plugin waits for the plugin's process to be there, and to be the only one that Telegraf has started, and returns its ID.
+// Plugin waits until the plugin is the only process that Telegraf has started, and returns its ID.
 func (a *Telegraf) Plugin() int {
 	a.T.Helper()
 	var children []int
@@ -313,7 +317,7 @@ func (a *Telegraf) Plugin() int {
 	return children[0]
 }
 
-// Stop stops Telegraf as a service manager does. It has to end well, with all that it started.
+// Stop stops Telegraf as a service manager does. Telegraf must exit with 0, and all processes that it started must end.
 func (a *Telegraf) Stop() {
 	a.T.Helper()
 	a.Signal(syscall.SIGTERM)
@@ -321,28 +325,28 @@ func (a *Telegraf) Stop() {
 	require.Zero(a.T, a.Cmd.ProcessState.ExitCode(), "Telegraf's exit code")
 }
 
-// awaitEnd waits until Telegraf and all that it started have ended.
+// awaitEnd waits until Telegraf and all processes that it started have ended.
 func (a *Telegraf) awaitEnd() {
 	a.T.Helper()
 	AwaitClosed(a.T, "Telegraf to end", a.done)
 	AwaitClosed(a.T, "all that Telegraf started to end", a.Gone())
 }
 
-// Gone returns a channel that is closed when nothing that Telegraf was or started is left.
+// Gone returns a channel that is closed when Telegraf and all processes that it started have ended.
 func (a *Telegraf) Gone() <-chan struct{} {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = a.alive.Read(make([]byte, 1)) // nobody writes: it ends when nobody is left to
+		_, _ = a.alive.Read(make([]byte, 1)) // nobody writes: it returns when all write ends are closed
 	}()
 	return gone
 }
 
-// Kill kills Telegraf if it runs, and waits for its end, but not for that of what it started.
+// Kill kills Telegraf if it runs, and waits for its end. Processes that it started may still run.
 func (a *Telegraf) Kill() {
 	if a.Cmd == nil {
 		return
 	}
-	_ = a.Cmd.Process.Kill() // fails when it has ended already
+	_ = a.Cmd.Process.Kill() // fails if it has already ended
 	<-a.done
 }

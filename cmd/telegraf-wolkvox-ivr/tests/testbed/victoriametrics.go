@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// VictoriaMetrics is a real one, with a database folder of its own.
+// VictoriaMetrics is a real VictoriaMetrics in its own folder.
 type VictoriaMetrics struct {
 	t      *testing.T
 	dir    string
@@ -24,7 +24,7 @@ type VictoriaMetrics struct {
 	server *Server
 }
 
-// StartVictoriaMetrics starts one.
+// StartVictoriaMetrics starts a VictoriaMetrics.
 func StartVictoriaMetrics(t *testing.T) *VictoriaMetrics {
 	t.Helper()
 	db := &VictoriaMetrics{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
@@ -34,23 +34,23 @@ func StartVictoriaMetrics(t *testing.T) *VictoriaMetrics {
 
 var victoriaMetricsStarted = regexp.MustCompile(`started server at http://(\S+?)/`)
 
-// Start starts it with the flags that the recipe asks for: at first on a free port, and then on the same one again.
+// Start starts the database with the flags from the recipe, on a free port and, when called again, on the same port.
 func (db *VictoriaMetrics) Start() {
 	db.t.Helper()
 	flags := []string{"-storageDataPath", db.dir, "-httpListenAddr", db.addr}
-	asked := regexp.MustCompile(`(?m)^##   (-.*)$`).FindStringSubmatch(ReadRecipe(db.t, "victoriametrics.conf"))
-	require.NotNil(db.t, asked)
-	db.server = StartServer(db.t, nil, "victoria-metrics", append(flags, strings.Fields(asked[1])...)...)
+	required := regexp.MustCompile(`(?m)^##   (-.*)$`).FindStringSubmatch(ReadRecipe(db.t, "victoriametrics.conf"))
+	require.NotNil(db.t, required)
+	db.server = StartServer(db.t, nil, "victoria-metrics", append(flags, strings.Fields(required[1])...)...)
 	db.addr = db.server.AwaitLog(victoriaMetricsStarted)
 }
 
-// URL returns its address.
+// URL returns the URL of the database.
 func (db *VictoriaMetrics) URL() string { return "http://" + db.addr }
 
-// Stop stops it.
+// Stop stops the database.
 func (db *VictoriaMetrics) Stop() { db.server.Stop() }
 
-// Flush makes what was written last visible to queries.
+// Flush makes the latest rows visible to queries.
 func (db *VictoriaMetrics) Flush() {
 	db.t.Helper()
 	response, err := http.Get(db.URL() + "/internal/force_flush")
@@ -59,7 +59,7 @@ func (db *VictoriaMetrics) Flush() {
 	require.Equal(db.t, http.StatusOK, response.StatusCode)
 }
 
-// QueryRange returns the values of an expression for a single series at from and at each step up to to, by the seconds of their times.
+// QueryRange returns the values of an expression for a single series, at from and at each step before to, by Unix time.
 func (db *VictoriaMetrics) QueryRange(expression string, from, to time.Time, step time.Duration) map[int64]float64 {
 	db.t.Helper()
 	response, err := http.PostForm(db.URL()+"/api/v1/query_range", url.Values{
@@ -67,22 +67,22 @@ func (db *VictoriaMetrics) QueryRange(expression string, from, to time.Time, ste
 		"start": {strconv.FormatInt(from.Unix(), 10)},
 		"end":   {strconv.FormatInt(to.Unix()-1, 10)},
 		"step":  {strconv.Itoa(int(step.Seconds()))},
-		// VictoriaMetrics moves the times of what it may keep in its cache to multiples of the step.
+		// VictoriaMetrics aligns times to multiples of the step if it may cache the result.
 		"nocache": {"1"},
 	})
 	require.NoError(db.t, err)
 	defer response.Body.Close()
-	var answer struct {
+	var result struct {
 		Error string
 		Data  struct {
 			Result []struct{ Values [][2]any }
 		}
 	}
-	require.NoError(db.t, json.NewDecoder(response.Body).Decode(&answer))
-	require.Empty(db.t, answer.Error, expression)
+	require.NoError(db.t, json.NewDecoder(response.Body).Decode(&result))
+	require.Empty(db.t, result.Error, expression)
 	values := make(map[int64]float64)
-	require.LessOrEqual(db.t, len(answer.Data.Result), 1, expression)
-	for _, series := range answer.Data.Result {
+	require.LessOrEqual(db.t, len(result.Data.Result), 1, expression)
+	for _, series := range result.Data.Result {
 		for _, value := range series.Values {
 			number, err := strconv.ParseFloat(value[1].(string), 64)
 			require.NoError(db.t, err)
@@ -92,7 +92,7 @@ func (db *VictoriaMetrics) QueryRange(expression string, from, to time.Time, ste
 	return values
 }
 
-// Sum returns the calls of the hours in [from, to).
+// Sum returns the number of calls in the hours in [from, to).
 func (db *VictoriaMetrics) Sum(from, to time.Time) (calls int64) {
 	db.t.Helper()
 	db.Flush()
@@ -102,7 +102,7 @@ func (db *VictoriaMetrics) Sum(from, to time.Time) (calls int64) {
 	return calls
 }
 
-// Execute runs a command line that a guide shows.
+// Execute runs a command line from a guide.
 func (db *VictoriaMetrics) Execute(command string, _ []string) {
 	db.t.Helper()
 	Shell(db.t, strings.Replace(command, "127.0.0.1:8428", db.addr, 1))

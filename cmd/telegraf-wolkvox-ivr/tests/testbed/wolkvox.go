@@ -16,18 +16,18 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/simulator"
 )
 
-// Month is the history that the plugin brings to a destination in these tests: some gathers, as each makes one request, and each part is
-// read twice.
+// Month is the history that these tests send to a destination. It takes several gathers, because each makes one request
+// and each window is read twice.
 const Month = 31 * 24 * time.Hour
 
-// These two have calls in each hour of the day in a month, but not in each hour of the month: the nights are quiet. The second one is on the
-// other side of the world, half an hour off, and named.
+// Near and Far have calls at each hour of the day in a month, but not in each hour of the month: nights are quiet. Far
+// is on the other side of the world, off by half an hour, and has a name.
 var (
 	Near = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 1000}
 	Far  = simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 1000, Timezone: "Asia/Kolkata"}
 )
 
-// Operation is busy enough to have calls in nearly every hour of the night.
+// Operation is so busy that it has calls in nearly every hour of the night.
 var Operation = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 20_000}
 
 // FleetOperations are the operations in testdata/fleet/operations.yml, by name.
@@ -37,7 +37,7 @@ var FleetOperations = map[string]simulator.Operation{
 	"north":   {Server: "0042", Token: "invented-token-north", PeakCalls: 20_000, Timezone: "America/Mexico_City"},
 }
 
-// Operations returns operations like this one, each with a server and a token of its own.
+// Operations returns n operations like the given one, each with its own server and token.
 func Operations(n int, like simulator.Operation) []simulator.Operation {
 	operations := make([]simulator.Operation, n)
 	for i := range operations {
@@ -51,7 +51,7 @@ func Operations(n int, like simulator.Operation) []simulator.Operation {
 // Wolkvox is a simulator that is being served.
 type Wolkvox struct {
 	*simulator.Simulator
-	URL string // what the plugin's option of that name has to be
+	URL string // value of the plugin's option url
 }
 
 // StartWolkvox serves a simulator of the operations.
@@ -61,13 +61,13 @@ func StartWolkvox(t *testing.T, operations ...simulator.Operation) *Wolkvox {
 	require.NoError(t, err)
 	server := httptest.NewServer(s)
 	t.Cleanup(func() {
-		server.CloseClientConnections() // of requests that hang
+		server.CloseClientConnections() // requests may hang
 		server.Close()
 	})
 	return &Wolkvox{Simulator: s, URL: server.URL + "/wv{server}"}
 }
 
-// Table returns the [[inputs.wolkvox_ivr]] of an operation, with further options.
+// Table returns the [[inputs.wolkvox_ivr]] of an operation, with additional options.
 func (w *Wolkvox) Table(o simulator.Operation, options ...string) string {
 	lines := []string{
 		`[[inputs.wolkvox_ivr]]`,
@@ -91,8 +91,8 @@ func (w *Wolkvox) RequestsWith(token string) (requests []simulator.Request) {
 	return requests
 }
 
-// Answers returns how many requests with the token have had a response with status 200.
-func (w *Wolkvox) Answers(token string) (n int) {
+// Successes returns how many requests with the token got a response with status 200.
+func (w *Wolkvox) Successes(token string) (n int) {
 	for _, request := range w.RequestsWith(token) {
 		if request.Status == http.StatusOK {
 			n++
@@ -101,15 +101,15 @@ func (w *Wolkvox) Answers(token string) (n int) {
 	return n
 }
 
-// RequireTurns requires that no token was ever in two requests at once.
-func (w *Wolkvox) RequireTurns(t *testing.T) {
+// RequireOneAtATime requires that no token was in two requests at the same time.
+func (w *Wolkvox) RequireOneAtATime(t *testing.T) {
 	t.Helper()
 	for _, r := range w.Ledger() {
 		require.Equal(t, 1, r.InFlight, "token %s", r.Token)
 	}
 }
 
-// TruthOf returns the metrics of the operation's hours that begin in [from, to), as they are once settled.
+// TruthOf returns the final metrics of the operation's hours that begin in [from, to).
 func (w *Wolkvox) TruthOf(t *testing.T, o simulator.Operation, from, to time.Time) []telegraf.Metric {
 	t.Helper()
 	var metrics []telegraf.Metric
@@ -126,10 +126,10 @@ func (w *Wolkvox) TruthOf(t *testing.T, o simulator.Operation, from, to time.Tim
 	return metrics
 }
 
-// MonthOf returns the settled hours of the operation's last month, with its tag `operation` if it has one.
+// MonthOf returns the final hours of the operation's last month, with name as the tag operation unless it is empty.
 func (w *Wolkvox) MonthOf(t *testing.T, o simulator.Operation, name string, now time.Time) []telegraf.Metric {
 	t.Helper()
-	from, to := Settled(t, o, now, Month)
+	from, to := FinalHours(t, o, now, Month)
 	truth := w.TruthOf(t, o, from, to)
 	require.NotEmpty(t, truth)
 	if name != "" {
@@ -140,7 +140,7 @@ func (w *Wolkvox) MonthOf(t *testing.T, o simulator.Operation, name string, now 
 	return truth
 }
 
-// Newest returns the newest hour with calls in the report at the given time.
+// Newest returns the newest hour with calls that the report shows at the given time.
 func (w *Wolkvox) Newest(t *testing.T, o simulator.Operation, at time.Time) time.Time {
 	t.Helper()
 	hour := HourOf(t, o, at)
@@ -164,10 +164,10 @@ func HourOf(t *testing.T, o simulator.Operation, instant time.Time) time.Time {
 	return local.Add(-into)
 }
 
-// Afternoon returns a time zone in which it is about three o'clock, when there are calls.
+// Afternoon returns a time zone in which it is about 3 p.m., when there are calls.
 func Afternoon() string { return ZoneAt(15) }
 
-// ZoneAt returns a time zone in which it is about so many o'clock.
+// ZoneAt returns a time zone in which it is about that hour.
 func ZoneAt(hour int) string {
 	east := hour - time.Now().UTC().Hour()
 	if east < -12 {
@@ -176,21 +176,22 @@ func ZoneAt(hour int) string {
 	if east > 12 {
 		east -= 24
 	}
-	return fmt.Sprintf("Etc/GMT%+d", -east) // where the sign means west
+	return fmt.Sprintf("Etc/GMT%+d", -east) // in these names, the sign means west
 }
 
-// Settled returns the hours that a first gather at now, with this lookback, has to show as they are for ever: whole hours of the clock, the
-// earliest left out because a gather some moments later may begin after it.
-func Settled(t *testing.T, o simulator.Operation, now time.Time, lookback time.Duration) (from, to time.Time) {
+// FinalHours returns the range of hours that a first gather at now, with this lookback, must show with their final
+// figures. They are whole hours of the clock. The earliest one is left out, because a gather a moment later may begin
+// after it.
+func FinalHours(t *testing.T, o simulator.Operation, now time.Time, lookback time.Duration) (from, to time.Time) {
 	t.Helper()
 	return HourOf(t, o, now.Add(-lookback)).Add(time.Hour), HourOf(t, o, now.Add(-simulator.LongestCall))
 }
 
-// RequireTruth requires the metrics to be the operation's, as a first gather between start and now shows them: the settled hours exactly,
-// the later ones as they were at some time in between, and nothing else.
+// RequireTruth requires the metrics to be those that a first gather between start and now shows of the operation: final
+// hours exactly, later hours as they were at some time in between, and nothing else.
 func (w *Wolkvox) RequireTruth(t *testing.T, o simulator.Operation, metrics []telegraf.Metric, start time.Time, lookback time.Duration) {
 	t.Helper()
-	from, to := Settled(t, o, start, lookback)
+	from, to := FinalHours(t, o, start, lookback)
 	testutil.RequireMetricsEqual(t, w.TruthOf(t, o, from, to), Between(metrics, from, to), testutil.SortMetrics())
 
 	for _, m := range metrics {

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Zabbix is a real Zabbix on a PostgreSQL of its own: its server, which a test has to start, and its frontend, which has the API.
+// Zabbix is a real Zabbix on its own PostgreSQL: the server, which a test has to start, and the frontend with the API.
 type Zabbix struct {
 	t      *testing.T
 	db     *PostgreSQL
@@ -32,27 +32,27 @@ type Zabbix struct {
 }
 
 const (
-	zabbixSchemas  = "/usr/share/zabbix-server-pgsql/" // where Debian has them
+	zabbixSchemas  = "/usr/share/zabbix-server-pgsql/" // Debian's paths
 	zabbixFrontend = "/usr/share/zabbix"
 )
 
 var phpListening = regexp.MustCompile(`Development Server \((http://\S+)\) started`)
 
-// NewZabbix makes the database, and starts the frontend.
+// NewZabbix creates the database and starts the frontend.
 func NewZabbix(t *testing.T) *Zabbix {
 	t.Helper()
 	Need(t, "zabbix_server")
 	Need(t, "php")
 	for _, folder := range []string{zabbixSchemas, zabbixFrontend} {
 		if _, err := os.Stat(folder); err != nil {
-			LeaveOut(t, "no "+folder)
+			SkipWithout(t, "no "+folder)
 		}
 	}
 	z := &Zabbix{t: t, db: StartPostgreSQL(t), port: lowPort(t)}
 	z.load("schema.sql.gz")
 	z.load("data.sql.gz")
 
-	// The frontend looks for its configuration in /etc alone.
+	// The frontend reads its configuration only from /etc.
 	frontend := filepath.Join(z.db.dir, "frontend")
 	Execute(t, "", "cp", "-R", zabbixFrontend, frontend)
 	config := frontend + "/include/classes/core/CConfigFile.php"
@@ -69,7 +69,7 @@ func NewZabbix(t *testing.T) *Zabbix {
 	return z
 }
 
-// load runs one of Zabbix's scripts, up to the 350 templates that come with it: these would take 20 seconds.
+// load runs one of Zabbix's SQL scripts without the 350 templates at its end, which would take 20 seconds.
 func (z *Zabbix) load(name string) {
 	z.t.Helper()
 	file, err := os.Open(zabbixSchemas + name)
@@ -93,7 +93,7 @@ func (z *Zabbix) write(name, content string) {
 	require.NoError(z.t, os.WriteFile(filepath.Join(z.db.dir, name), []byte(content), 0o644)) //nolint:gosec // G306: others run it
 }
 
-// lowPort returns a free port of those that Zabbix accepts for its own, which are below those that systems give away.
+// lowPort returns a free port that Zabbix accepts: it has to be below the ephemeral ports.
 func lowPort(t *testing.T) int {
 	t.Helper()
 	for port := 20000 + os.Getpid()%10000; port < 32768; port++ {
@@ -108,14 +108,14 @@ func lowPort(t *testing.T) int {
 
 var zabbixStarted = regexp.MustCompile(`(server #\d+ started \[trapper #1\])`)
 
-// Start starts the server, for the first time or again. It knows at once what has been configured by the API.
+// Start starts the server, for the first time or again. It knows everything configured through the API so far.
 func (z *Zabbix) Start() {
 	z.t.Helper()
 	z.write("zabbix_server.conf", strings.Join([]string{
 		"DBHost=" + z.db.dir, "DBName=telegraf", "DBUser=telegraf",
 		"ListenIP=127.0.0.1", fmt.Sprintf("ListenPort=%d", z.port), "SocketDir=" + z.db.dir, "PidFile=" + z.db.dir + "/zabbix_server.pid",
 		"LogType=console", "AllowRoot=1", "CacheUpdateFrequency=1",
-		// It asks nobody, and so has none to ask with.
+		// No pollers are needed, because Telegraf sends all values.
 		"StartPollers=0", "StartPollersUnreachable=0", "StartPingers=0", "StartHTTPPollers=0", "StartDiscoverers=0", "StartODBCPollers=0",
 		"StartTrappers=1", "StartDBSyncers=1", "StartHistoryPollers=1", "",
 	}, "\n"))
@@ -123,17 +123,17 @@ func (z *Zabbix) Start() {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: z.db.as}
 	server := StartCommand(z.t, cmd)
 	z.server = server
-	z.t.Cleanup(func() { // its processes would outlive it if it were killed
-		_ = server.Cmd.Process.Signal(syscall.SIGTERM) // fails when it has ended already
+	z.t.Cleanup(func() { // killing it would leave its child processes
+		_ = server.Cmd.Process.Signal(syscall.SIGTERM) // fails if it has already ended
 		AwaitClosed(z.t, "Zabbix to end", server.done)
 	})
 	server.AwaitLog(zabbixStarted)
 }
 
-// Stop stops the server, which writes what it has taken to the database.
+// Stop stops the server, which writes all received values to the database.
 func (z *Zabbix) Stop() { z.server.Stop() }
 
-// Address is where the server takes values.
+// Address returns the address at which the server receives values.
 func (z *Zabbix) Address() string { return fmt.Sprintf("127.0.0.1:%d", z.port) }
 
 // Call calls a method of the API.
@@ -150,13 +150,13 @@ func (z *Zabbix) Call(method string, params, result any) {
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	require.NoError(z.t, err)
-	var answer struct {
+	var reply struct {
 		Result json.RawMessage
 		Error  any
 	}
-	require.NoError(z.t, json.Unmarshal(content, &answer), "%s: %s", method, content)
-	require.Nil(z.t, answer.Error, method)
-	require.NoError(z.t, json.Unmarshal(answer.Result, result), method)
+	require.NoError(z.t, json.Unmarshal(content, &reply), "%s: %s", method, content)
+	require.Nil(z.t, reply.Error, method)
+	require.NoError(z.t, json.Unmarshal(reply.Result, result), method)
 }
 
 // Import imports a template as the frontend does.
@@ -171,7 +171,7 @@ func (z *Zabbix) Import(file string) {
 	require.True(z.t, done)
 }
 
-// AddHost adds a host with a template, and macros of its own, and returns its ID.
+// AddHost adds a host with a template and its own macros, and returns its ID.
 func (z *Zabbix) AddHost(name, template string, macros map[string]string) string {
 	z.t.Helper()
 	var templates []struct{ TemplateID string }
@@ -181,7 +181,7 @@ func (z *Zabbix) AddHost(name, template string, macros map[string]string) string
 	for macro, value := range macros {
 		values = append(values, map[string]string{"macro": macro, "value": value})
 	}
-	const linuxServers = "2" // one of the groups that are always there
+	const linuxServers = "2" // a group that always exists
 	var created struct{ HostIDs []string }
 	z.Call("host.create", map[string]any{
 		"host": name, "groups": []any{map[string]string{"groupid": linuxServers}}, "macros": values,
@@ -191,7 +191,7 @@ func (z *Zabbix) AddHost(name, template string, macros map[string]string) string
 	return created.HostIDs[0]
 }
 
-// Problems returns the names of the host's present problems.
+// Problems returns the names of the host's current problems.
 func (z *Zabbix) Problems(host string) (names []string) {
 	z.t.Helper()
 	var problems []struct{ Name string }
@@ -202,13 +202,13 @@ func (z *Zabbix) Problems(host string) (names []string) {
 	return names
 }
 
-// Value is what Zabbix has of an item at a time.
+// Value is a value of an item.
 type Value struct {
 	Clock string
 	Value json.Number
 }
 
-// History returns all values of a host's item in the order of their times.
+// History returns all values of a host's item, ordered by time.
 func (z *Zabbix) History(host, key string) (values []Value) {
 	z.t.Helper()
 	item, valueType := z.item(host, key)

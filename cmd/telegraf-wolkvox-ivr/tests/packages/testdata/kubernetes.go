@@ -1,7 +1,7 @@
 //go:build ignore
 
-// Kubernetes reads a manifest on stdin as strictly as Kubernetes' own types allow, and prints the kinds. TestKubernetes runs it in
-// Telegraf's module, which has these types.
+// Kubernetes reads a manifest on stdin, strictly by Kubernetes' own types, and prints the kinds. TestKubernetes runs it
+// in Telegraf's module, which has these types.
 package main
 
 import (

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// answer is a response before it is sent, or spoilt.
-type answer struct {
+// response is a response before it is sent.
+type response struct {
 	status      int
 	contentType string
-	header      map[string]string // further headers
+	header      map[string]string // additional headers
 	body        string
-	measured    bool // sent with a Content-Length, in place of chunked as the API does
+	hasLength   bool // sent with a Content-Length; the API's responses are chunked
 }
 
 const (
@@ -23,17 +23,17 @@ const (
 	htmlType = "text/html; charset=utf-8"
 )
 
-// page is an answer from something that is not the API.
-func page(status int, text string) answer {
+// page returns an HTML page from something other than the API.
+func page(status int, text string) response {
 	body := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head>\n<body><h1>%[2]s</h1></body></html>\n", status, text)
-	return answer{status: status, contentType: htmlType, body: body}
+	return response{status: status, contentType: htmlType, body: body}
 }
 
-// envelope writes the object that all answers of the API are.
-func (f Form) envelope(status, code int, failure, msg, data string) answer {
+// envelope returns a response with the object that all responses of the API have.
+func (f Form) envelope(status, code int, failure, msg, data string) response {
 	written := strconv.Itoa(code)
 	switch {
-	case f.Code == "string", f.Code == "blank" && code != status: // where the code is all that tells of an error, it is there
+	case f.Code == "string", f.Code == "blank" && code != status: // never blank if only the code shows the error
 		written = quote(written)
 	case f.Code == "blank":
 		written = `""`
@@ -49,11 +49,11 @@ func (f Form) envelope(status, code int, failure, msg, data string) answer {
 		failure = "null"
 	}
 	body := fmt.Sprintf(`{"code":%s,"error":%s,"msg":%s,"data":%s}`, written, failure, quote(msg), data)
-	return answer{status: status, contentType: jsonType, body: body}
+	return response{status: status, contentType: jsonType, body: body}
 }
 
-// refuse answers with an error; status and code agree except in the fault in which they don't.
-func (f Form) refuse(status, code int, text string) answer {
+// refuse returns an error response. Status and code differ only for some faults.
+func (f Form) refuse(status, code int, text string) response {
 	if f.MixedCase && text != "" {
 		text = text[:1] + strings.ToLower(text[1:])
 	}
@@ -67,8 +67,8 @@ func (f Form) refuse(status, code int, text string) answer {
 	return f.envelope(status, code, failure, msg, "null")
 }
 
-// records answers with rows that are written already.
-func (f Form) records(rows []string) answer {
+// records returns a response with rows that are already in JSON.
+func (f Form) records(rows []string) response {
 	count := len(rows)
 	if f.Msg == "miscounted" {
 		count++
@@ -92,7 +92,7 @@ func (f Form) records(rows []string) answer {
 	return f.refuse(errNoRecords.status, errNoRecords.status, errNoRecords.text)
 }
 
-// data writes one or more rows as the form has them.
+// data returns one or more rows in the form's JSON.
 func (f Form) data(rows []string) string {
 	first := 0
 	switch f.Data {
@@ -114,7 +114,7 @@ func (f Form) data(rows []string) string {
 	return "{" + strings.Join(named, ",") + "}"
 }
 
-// row writes one row; rows without calls are written only where the form lists empty hours.
+// row returns one row in JSON. listed is false for an hour without calls, unless the form lists empty hours.
 func (f Form) row(r row) (text string, listed bool) {
 	calls, minutes := f.figures(r.sum)
 	if r.sum.calls == 0 {
@@ -135,7 +135,7 @@ func (f Form) row(r row) (text string, listed bool) {
 	return fmt.Sprintf(`{%s,"calls":%s,"ivr_minutes":%s}`, f.label(r.label), calls, minutes), true
 }
 
-// label writes what names an hour, with its key.
+// label returns the hour of a row in JSON, with its key.
 func (f Form) label(hour time.Time) string {
 	switch {
 	case f.Key == "hour" && f.NumericDate:
@@ -156,7 +156,7 @@ func (f Form) label(hour time.Time) string {
 	return fmt.Sprintf("%q:%s", key, label)
 }
 
-// figures writes a sum as the two values of a row.
+// figures returns a sum as the two values of a row, in JSON.
 func (f Form) figures(s sum) (calls, minutes string) {
 	calls = strconv.FormatInt(s.calls, 10)
 	minutes = fmt.Sprintf("%d.%03d", s.length/thousandth/1000, s.length/thousandth%1000)
@@ -176,11 +176,11 @@ func (f Form) figures(s sum) (calls, minutes string) {
 	return calls, minutes
 }
 
-// quote writes a JSON string.
+// quote returns text as a JSON string.
 func quote(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
-		panic(err) // strings never fail
+		panic(err) // strings can always be marshaled
 	}
 	return string(quoted)
 }
