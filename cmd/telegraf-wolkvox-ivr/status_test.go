@@ -148,7 +148,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "history is being read", options: `backfill = "72h"`, change: func(s *savedState) {
 			s.Started = time.Date(2026, 3, 31, 10, 0, 30, 0, s.Started.Location())
@@ -165,7 +165,7 @@ func TestStatus(t *testing.T) {
   open           2026-03-28 10:00 to 2026-03-29 23:00  no reading yet, since 2026-03-31 10:00; read by the next gathers
   open           2026-03-30 00:00 to 02:00             read once; the next reading must agree, since 2026-03-31 14:00; read by the next gathers
   open           2026-03-30 03:00 to 2026-03-31 06:00  no reading yet, since 2026-03-31 10:00; read by the next gathers
-  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "postponed hours", options: `backfill = "24h"`, change: func(s *savedState) {
 			s.Oldest = march(1, 6)
@@ -194,7 +194,7 @@ func TestStatus(t *testing.T) {
   postponed      2026-03-02 05:00                      requests for a single hour fail, since 2026-03-30 08:07; next retry 2026-03-31 15:07
   postponed      2026-03-05 00:00 to 23:00             requests for a single hour fail, since 2026-03-31 13:07; read by the next gathers
   postponed      2026-03-20 00:00 to 02:00             DOUBTED, since 2026-03-28 14:07; read by the next gathers
-  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "paused since the night", change: func(s *savedState) {
 			s.Time, s.NewestAt, s.Newest = ago(10*time.Hour), ago(10*time.Hour), march(31, 3)
@@ -208,7 +208,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 00:00
   complete up to 2026-03-30 23:00
   final          2026-03-01 00:00 to 2026-03-30 23:00
-  open           2026-03-31 00:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 04:07; read by the next gathers
+  open           2026-03-31 00:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 04:07; read by the next gathers
 `},
 		{name: "a pause that is over", change: func(s *savedState) { s.PausedUntil, s.PausedBy = ago(time.Minute), "overload" }, want: `
   timezone       America/Bogota
@@ -217,7 +217,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "an hour without a reading", change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(30, 8), To: march(30, 9)})
@@ -230,7 +230,7 @@ func TestStatus(t *testing.T) {
   final          2026-03-01 00:00 to 2026-03-30 07:00
   final          2026-03-30 09:00 to 2026-03-31 10:00
   open           2026-03-30 08:00           no reading yet, since 2026-03-30 08:00; read by the next gathers
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "days waiting to be read again", options: `reread = "2026-03-10"`, change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(10, 0), To: march(11, 0)})
@@ -244,7 +244,7 @@ func TestStatus(t *testing.T) {
   final          2026-03-01 00:00 to 2026-03-09 23:00
   final          2026-03-11 00:00 to 2026-03-31 10:00
   open           2026-03-10 00:00 to 23:00  waiting to be read again; read by the next gathers
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "hours that an output may not have stored are final", change: func(s *savedState) {
 			s.Unacknowledged = []hours.Sending{{Window: hours.Window{From: march(31, 8), To: march(31, 11)}, At: ago(2 * time.Minute)}}
@@ -255,7 +255,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 		{name: "no calls so far", change: func(s *savedState) {
 			s.Started = ago(time.Hour)
@@ -285,7 +285,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -317,7 +317,7 @@ func TestStatusOfSeveralTables(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls in the report, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
 `
 	require.Equal(t, "[[inputs.wolkvox_ivr]] at x.conf:3 (server 0001)\n"+block+
 		"\n[[inputs.wolkvox_ivr]] at x.conf:8 (server 0001, operation sales)\n"+block+
@@ -372,7 +372,7 @@ func TestStatusAsJSON(t *testing.T) {
           "first_hour": "2026-03-31T11:00:00-05:00",
           "last_hour": "2026-03-31T14:00:00-05:00",
           "postponed": false,
-          "why": "not before the watermark: waiting for newer calls in the report",
+          "why": "not before the watermark: waiting for newer calls",
           "since": "2026-03-31T14:05:30-05:00"
         }
       ]

@@ -295,13 +295,15 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 	case !found:
 		t.addUnknownQuota(fmt.Sprintf(" (HTTP status %d)", status))
 	case q.Available <= 0:
-		t.add("quota", fail, "%s: nothing is read until the quota resets. %s; if this happens again, set a longer interval, or find out which other clients use it",
+		t.add("quota", fail, "%s: nothing is read until the quota resets. %s; if this happens again, set a longer interval, or find out "+
+			"which other clients use it",
 			q, planned)
 		return false
 	case t.perDay > q.Limit:
 		t.add("quota", fail, "%s. %s, more than the quota: set a longer interval", q, planned)
 	case t.untilMidnight() > q.Available:
-		t.add("quota", warn, "%s. %s, %d of them until midnight: not sufficient for today, because other clients use the quota too", q, planned, t.untilMidnight())
+		t.add("quota", warn, "%s. %s, %d of them until midnight: not sufficient for today, because other clients use the quota too",
+			q, planned, t.untilMidnight())
 	default:
 		t.add("quota", good, "%s. %s: sufficient", q, planned)
 	}

@@ -38,7 +38,8 @@ func (t *table) checkZone(r *wolkvox.Report) {
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)):
 		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) in the future: %s", zone, ahead, adviseZone(fitting))
 	case missed >= significantCalls && fitting == "":
-		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, although %.0f calls are usual since then. The plugin sends hours once the report shows them",
+		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, although %.0f calls are usual since "+
+			"then. The plugin sends hours once the report shows them",
 			-ahead, missed)
 	case missed >= significantCalls:
 		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, although %.0f calls are "+
@@ -112,7 +113,8 @@ func (e *zoneEvidence) whenToCheck() string {
 			continue
 		}
 		if at := starts[0].Add(late); at.After(e.now) {
-			return fmt.Sprintf("check again at %s, when %.0f calls per hour are usual", at.In(e.calendar.Location).Format("2006-01-02 15:04 -07:00"), e.usual(h))
+			when := at.In(e.calendar.Location).Format("2006-01-02 15:04 -07:00")
+			return fmt.Sprintf("check again at %s, when %.0f calls per hour are usual", when, e.usual(h))
 		}
 	}
 	return "there are too few calls all day. Compare today's hours with the report in wolkvox"

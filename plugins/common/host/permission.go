@@ -31,7 +31,8 @@ func explainStatefile(path string, err error) error {
 	}
 	if others := filesOfOthers(path, os.Getuid()); len(others) > 0 {
 		owner, _ := ownerOf(others[0])
-		return fmt.Errorf("%w: %s belongs to %s, because %s has run this program before, and this process runs as %s. If that is Telegraf's user: sudo chown -h %s %s",
+		return fmt.Errorf("%w: %s belongs to %s, because %s has run this program before, and this process runs as %s. If that is Telegraf's user: "+
+			"sudo chown -h %s %s",
 			err, others[0], nameOf(owner), nameOf(owner), me, me, quoted(others...))
 	}
 	if owner, known := ownerOf(folder); known {

@@ -65,8 +65,8 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 			status, _, logged := startChild(t, "", Options{Config: []string{conf}}, asNobody(t, dir)).end()
 			require.Equal(t, 1, status)
 			file := state + tt.file[len("STATE"):]
-			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, because root has run this program before, and this process runs as nobody. "+
-				"If that is Telegraf's user: sudo chown -h nobody "+file)
+			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, because root has run this program before, and "+
+				"this process runs as nobody. If that is Telegraf's user: sudo chown -h nobody "+file)
 			require.Equal(t, file, LeftByRoot(state))
 
 			_, command, _ := strings.Cut(logged[len(logged)-1], ": sudo ")

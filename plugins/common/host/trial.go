@@ -21,7 +21,7 @@ import (
 func trial() (flag string, err error) {
 	command, err := telegrafCommand()
 	if err != nil {
-		return "", fmt.Errorf("Telegraf's command line can't be read: %w", err)
+		return "", fmt.Errorf("reading Telegraf's command line failed: %w", err)
 	}
 	return trialFlag(command[1:]), nil
 }

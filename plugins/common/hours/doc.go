@@ -14,8 +14,8 @@
 //  3. An hour below the watermark is final when two consecutive readings agree.
 //  4. Silence (no row, or a row of zeros) counts as a reading only if it is credible: the hour has never shown calls, the response hides no
 //     known calls, the hour is between two hours with calls or in a window no wider than the widest run so far (from the first to the last
-//     hour with calls of one response), and the hour comes after the earliest known calls. After a response that hides all known calls, a narrow window proves nothing until requests of the
-//     same kind, live or history, show calls again.
+//     hour with calls of one response), and the hour comes after the earliest known calls. After a response that hides all known calls, a
+//     narrow window proves nothing until requests of the same kind, live or history, show calls again.
 //  5. A history window that fails or yields nothing new is halved. A single hour that fails, or whose silence is inconclusive, is postponed
 //     for 1 hour, then 2, 4, up to 24. Nothing else waits for it. If windows of several days fail while narrower ones succeed, live windows
 //     included, they are retried at the same intervals, and live requests cover one day each in the meantime.

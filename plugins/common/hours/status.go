@@ -26,7 +26,7 @@ const (
 	reasonUnread         = "no reading yet"
 	reasonReread         = "waiting to be read again"
 	reasonOneReading     = "read once; the next reading must agree"
-	reasonAboveWatermark = "not before the watermark: waiting for newer calls in the report"
+	reasonAboveWatermark = "not before the watermark: waiting for newer calls"
 	reasonNoCalls        = "the report has shown no calls yet"
 	reasonFailing        = "requests for a single hour fail"
 	reasonInconclusive   = "the report is inconclusive, or their rows can't be read"

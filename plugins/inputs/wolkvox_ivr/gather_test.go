@@ -811,7 +811,8 @@ func TestCallsAheadOfNowAreLogged(t *testing.T) {
 	api.skew = 0
 	plugin := api.plugin(nil, func(w *WolkvoxIVR) { w.Timezone = "America/Tijuana" })
 	api.run(plugin, 2*time.Hour)
-	require.Equal(t, 1, api.logged(levelWarn, `the report shows calls in hour 2026-11-22 14:00, which is in the future: it is 11:20 in timezone = "America/Tijuana"`))
+	require.Equal(t, 1, api.logged(levelWarn,
+		`the report shows calls in hour 2026-11-22 14:00, which is in the future: it is 11:20 in timezone = "America/Tijuana"`))
 	require.Equal(t, 1, api.logged(levelWarn, ""))
 }
 

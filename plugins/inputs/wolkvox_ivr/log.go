@@ -52,7 +52,8 @@ func (w *WolkvoxIVR) logReread(reread hours.Window) {
 	}
 	if w.planner.PendingReread != nil && !w.log.isRereading {
 		w.log.isRereading = true
-		w.Log.Infof("%s: reread: days from %s on follow once their hours are before the watermark", w.name(), w.planner.PendingReread.From.Format(time.DateOnly))
+		w.Log.Infof("%s: reread: days from %s on follow once their hours are before the watermark", w.name(),
+			w.planner.PendingReread.From.Format(time.DateOnly))
 	}
 }
 
@@ -66,7 +67,8 @@ func (w *WolkvoxIVR) logClock() {
 	case offset > 0:
 		text = "behind"
 	}
-	w.Log.Warnf("%s: this machine's clock is %s %s the API's: set it. Until then, hours follow the API's clock", w.name(), w.time.offset.Abs().Round(time.Second), text)
+	w.Log.Warnf("%s: this machine's clock is %s %s the API's: set it. Until then, hours follow the API's clock", w.name(),
+		w.time.offset.Abs().Round(time.Second), text)
 }
 
 // logReport logs unreadable rows, each once as long as it recurs, and the format of the others.

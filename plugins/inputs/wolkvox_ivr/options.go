@@ -70,7 +70,7 @@ func serverName(option string) (string, error) {
 	case unsetVariable.MatchString(option):
 		return "", fmt.Errorf("an environment variable in server = %q is not set: set it in Telegraf's environment", option)
 	case digits.MatchString(name) && len(name) < 4:
-		return "", fmt.Errorf("server = %q has fewer than four digits: a number loses its leading zeros without quotes, so write server = \"%04s\"", option, name)
+		return "", fmt.Errorf("server = %q has fewer than four digits: unquoted numbers lose their leading zeros, so write server = \"%04s\"", option, name)
 	case !digits.MatchString(name): // not quoted, because it may be the token
 		return "", errors.New(`server has no digits: use those of wvNNNN in the address that the browser shows after login at ` +
 			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`)

@@ -121,7 +121,8 @@ func TestRejectedRows(t *testing.T) {
 			if strings.HasPrefix(tt.log, "field") {
 				db.Write(fmt.Sprintf("wolkvox_ivr,hour=08,source=wv0001.wolkvox.com calls=5.0 %d", start.Add(-time.Hour).UnixNano()))
 			}
-			tg := testbed.NewRecipe(t, "influxdb.conf", testbed.WithState+w.Table(testbed.Near, `backfill = "96h"`, testbed.ShortInterval), "INFLUX_URL="+db.URL())
+			tg := testbed.NewRecipe(t, "influxdb.conf", testbed.WithState+w.Table(testbed.Near, `backfill = "96h"`, testbed.ShortInterval),
+				"INFLUX_URL="+db.URL())
 			tg.Start()
 			tg.AwaitLog(testbed.HistoryDone)
 			tg.Stop()

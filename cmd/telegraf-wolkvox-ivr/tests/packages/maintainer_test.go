@@ -37,7 +37,8 @@ func scriptsMachine(t *testing.T) *machine {
 // script runs one of a package's scripts on the machine. It must succeed.
 func (m *machine) script(name string, args ...string) string {
 	m.t.Helper()
-	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", testbed.ReadDoc(m.t, testbed.ProgramDir+"packaging/"+name), name}, args...)...)
+	script := testbed.ReadDoc(m.t, testbed.ProgramDir+"packaging/"+name)
+	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", script, name}, args...)...)
 }
 
 // link creates a link in place of a file.

@@ -78,8 +78,8 @@ func only(t *testing.T, pattern string) string {
 func copySource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"Makefile", ".ci", "go.mod", "go.sum", "cmd", "plugins", "testdata", "sample.conf", "README.md", "README.es.md",
-		"CHANGELOG.md", "LICENSE"} {
+	for _, name := range []string{"Makefile", ".ci", "go.mod", "go.sum", "cmd", "plugins", "testdata", "sample.conf", "sample.es.conf", "README.md",
+		"README.es.md", "CHANGELOG.md", "LICENSE"} {
 		testbed.Execute(t, testbed.Root, "cp", "-R", name, dir)
 	}
 	require.NoError(t, os.Symlink(filepath.Join(testbed.Root, "bin"), filepath.Join(dir, "bin")))
@@ -90,7 +90,7 @@ func copySource(t *testing.T) string {
 // that it notices what package.sh forgets.
 func documents(t *testing.T) []string {
 	t.Helper()
-	files := []string{"sample.conf", testbed.ProgramDir + "packaging/kubernetes.yaml", testbed.ProgramDir + "packaging/telegraf.d.conf"}
+	files := []string{"sample.conf", "sample.es.conf", testbed.ProgramDir + "packaging/kubernetes.yaml", testbed.ProgramDir + "packaging/telegraf.d.conf"}
 	require.NoError(t, filepath.WalkDir(testbed.Root, func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(strings.TrimPrefix(path, testbed.Root), "/")
 		dir, base := filepath.Split(name)
@@ -98,7 +98,7 @@ func documents(t *testing.T) []string {
 		case err != nil:
 			return err
 		case d.IsDir() && (base == "bin" || base == "dist" || name != "" && strings.HasPrefix(base, ".")),
-			d.IsDir() && slices.Contains([]string{"testdata/run", "testdata/kafka", "testdata/grafana/render", "testdata/grafana/source"}, name): // used by make only
+			d.IsDir() && slices.Contains([]string{"testdata/run", "testdata/kafka", "testdata/grafana/render", "testdata/grafana/source"}, name): // make's
 			return fs.SkipDir
 		case d.IsDir() || dir == "testdata/bench/" && !strings.HasSuffix(name, ".md"):
 		case strings.HasSuffix(name, ".md"),
@@ -397,7 +397,8 @@ func TestInstallFromSource(t *testing.T) {
 	require.NoError(t, os.MkdirAll(root+"/usr/bin", 0o700))
 	require.NoError(t, os.MkdirAll(root+filepath.Dir(testbed.TelegrafConf), 0o700))
 	there := strings.NewReplacer(" /usr/", " "+root+"/usr/", " /etc/", " "+root+"/etc/", "-g telegraf", fmt.Sprint("-g ", os.Getgid()))
-	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/README.md"), -1) {
+	guide := testbed.ReadDoc(t, testbed.ProgramDir+"packaging/README.md")
+	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(guide, -1) {
 		testbed.Execute(t, testbed.Root, "sh", "-c", there.Replace(command[1]))
 	}
 	require.Equal(t, testbed.Execute(t, "", program, "--version"), testbed.Execute(t, "", root+"/usr/bin/telegraf-wolkvox-ivr", "--version"))
