@@ -456,7 +456,7 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 	}
 	if os.Geteuid() != 0 { // root may read everything
 		forbid := func() { require.NoError(t, os.WriteFile("x.state", nil, 0)) }
-		tests = append(tests, test{"forbidden", "", forbid, "open x.state: permission denied: use --status as the user whom Telegraf runs as\n"})
+		tests = append(tests, test{"forbidden", "", forbid, "open x.state: permission denied: run --status as Telegraf's user\n"})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func TestOldestTelegraf(t *testing.T) {
 	begin := time.Now()
 	tg.Stop()
 	require.Less(t, time.Since(begin), 4*time.Second)
-	require.NotContains(t, tg.Log(), "Ending without waiting")
+	require.NotContains(t, tg.Log(), "Stopping without waiting")
 	state := tg.Read("wolkvox_ivr.state")
 	require.Contains(t, state, "inputs.wolkvox_ivr wv0001.wolkvox.com")
 

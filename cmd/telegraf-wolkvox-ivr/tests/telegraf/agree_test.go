@@ -145,7 +145,7 @@ var comparisons = []comparison{
 	{name: "wrong escape", conf: "TABLE\ntags = {a = \"\\q\"}", want: "FILE:6: "},
 	{name: "keys in quotes", conf: "TABLE\n\"alias\" = 'x'"},
 	{name: "lists over lines", conf: "TABLE\nnamepass = [\n  'a', # first\n  'wolk*',\n]"},
-	{name: "not UTF-8", conf: "TABLE\ntags = {a = \"\xff\xfe\"}", want: "FILE:6: a character that is not of UTF-8", differs: noText},
+	{name: "not UTF-8", conf: "TABLE\ntags = {a = \"\xff\xfe\"}", want: "FILE:6: invalid UTF-8", differs: noText},
 	{name: "table of old", conf: "[inputs.wolkvox_ivr]\nOPTIONS"},
 	{name: "table of old without inputs", conf: "[wolkvox_ivr]\nOPTIONS"},
 	{name: "tables without inputs", conf: "[[wolkvox_ivr]]\nOPTIONS", want: `FILE:1: unknown table "wolkvox_ivr": did you mean [[inputs.wolkvox_ivr]]?`},
@@ -167,8 +167,8 @@ var comparisons = []comparison{
 	{name: "option without a table", conf: "interval = '1m'\nTABLE", want: `FILE:1: option "interval" is outside any table`},
 	{name: "unknown table", conf: "[[things]]\nTABLE", want: `FILE:1: unknown table "things"`},
 	{name: "unknown input", conf: "[[inputs.wolkvox]]\nTABLE", want: `FILE:1: unknown input plugin "wolkvox"`},
-	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", want: "FILE:6: [[outputs.file]] does not belong here", differs: notHere},
-	{name: "processor", conf: "TABLE\n[[processors.dedup]]", want: "FILE:6: [[processors.dedup]] does not belong here", differs: notHere},
+	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", want: "FILE:6: [[outputs.file]] belongs in Telegraf's own configuration", differs: notHere},
+	{name: "processor", conf: "TABLE\n[[processors.dedup]]", want: "FILE:6: [[processors.dedup]] belongs in Telegraf's own configuration", differs: notHere},
 	{name: "nothing", conf: "", want: "FILE: no input"},
 }
 

@@ -484,7 +484,7 @@ func TestStops(t *testing.T) {
 			require.Less(t, time.Since(begin), 4*time.Second)
 			require.Contains(t, tg.Read("state"), "inputs.wolkvox_ivr wv0001.wolkvox.com")
 			require.NotEqual(t, before, tg.Read("state"), "the state is saved at the stop")
-			require.NotContains(t, tg.Log(), "Ending without waiting")
+			require.NotContains(t, tg.Log(), "Stopping without waiting")
 			require.NotContains(t, tg.Log(), "file already closed", "it left while execd was still reading")
 			if tg.Cmd.ProcessState == nil {
 				tg.Stop()
