@@ -237,7 +237,7 @@ func TestAlerts(t *testing.T) {
 			require.Contains(t, texts[title], text)
 		}
 		require.Contains(t, texts["Clocks differ"], "clock-ahead: the API's clock is 121 seconds ahead of that of the plugin's machine.")
-		require.Contains(t, texts["Clocks differ"], "clock-behind (sales): el reloj de la API está 125 segundos atrasado respecto al de la máquina del plugin.")
+		require.Contains(t, texts["Clocks differ"], "clock-behind (sales): el reloj de la API está 125 segundos atrasado respecto al del equipo del plugin.")
 	})
 }
 
