@@ -270,7 +270,7 @@ func TestOldestTelegrafIsClaimed(t *testing.T) {
 //
 //promise:newcomer
 func TestReadmeIsTheNewcomersPage(t *testing.T) {
-	_, guide, _ := strings.Cut(testbed.ReadDoc(t, "README.md"), "## From nothing to metrics")
+	_, guide, _ := strings.Cut(testbed.ReadDoc(t, "README.md"), "## From scratch to metrics")
 	guide, _, _ = strings.Cut(guide, "\n## ")
 	page := testbed.CommandsOf(t, testbed.NewcomersPage)
 	for _, block := range testbed.CodeBlocks(guide) {
