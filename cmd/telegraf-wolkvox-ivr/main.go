@@ -27,18 +27,18 @@ import (
 // version is set by the release build.
 var version = "dev"
 
-const usage = `telegraf-wolkvox-ivr gathers wolkvox's hourly IVR report for Telegraf, which runs it with inputs.execd.
+const usage = `telegraf-wolkvox-ivr gathers wolkvox's hourly IVR report as an external Telegraf plugin, run by inputs.execd.
 
   --config PATH               configuration file, or a directory of *.conf files; can be repeated
-  --poll_interval DURATION    interval of tables without one, if [agent] sets none either (default 5m)
+  --poll_interval DURATION    interval for tables that set none, unless [agent] sets one (default 5m)
   --poll_interval_disabled    gather only when a line arrives on stdin, for signal = "STDIN"
   --test                      gather once, print the metrics, and exit
   --check                     test every step from the configuration to the metrics, explain how to fix what fails, and exit
-  --status                    print which hours are final according to the state file, and exit; makes no request and changes no file
+  --status                    print which hours are final according to the state file, and exit, without making a request or changing a file
   --json                      with --check or --status: print JSON
   --sample-config             print a sample configuration with all options
   --debug                     log debug messages
-  --unprotected               keep secrets in ordinary memory, if too little memory can be locked
+  --unprotected               keep secrets in ordinary memory, for systems where too little memory can be locked
   --version                   print the version
 `
 
@@ -49,7 +49,7 @@ func sampleAgent() string {
 	if runtime.GOOS == "windows" {
 		path = `'C:\ProgramData\Telegraf\wolkvox_ivr.state'`
 	}
-	return "[agent]\n  ## Which hours are final. It must survive restarts.\n  statefile = " + path + "\n\n"
+	return "[agent]\n  ## Records which hours are final. The file must survive restarts.\n  statefile = " + path + "\n\n"
 }
 
 const sampleInternal = `

@@ -12,7 +12,7 @@ import (
 
 //promise:flags
 func TestFlags(t *testing.T) {
-	sample := "[agent]\n  ## Which hours are final. It must survive restarts.\n  statefile = \"/var/lib/telegraf/wolkvox_ivr.state\"\n\n" +
+	sample := "[agent]\n  ## Records which hours are final. The file must survive restarts.\n  statefile = \"/var/lib/telegraf/wolkvox_ivr.state\"\n\n" +
 		inputs.Inputs["wolkvox_ivr"]().SampleConfig() +
 		"\n## The plugin's own statistics, for the dashboard and the alert rules\n[[inputs.internal]]\n  namepass = [\"internal_wolkvox_ivr\"]\n"
 	for _, tt := range []struct {

@@ -138,7 +138,7 @@ func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states
 	case input.Err != nil:
 		t.Error = redact.URLs(secrets.Redact(input.Err.Error()))
 	case !found:
-		t.Error = "no state yet: the file has none of this table; its first gather writes it"
+		t.Error = "no state yet: the file has none for this table; the table's first gather writes it"
 	default:
 		status, err := plugin.Status(saved, plugin.Clock.Now())
 		if err != nil {
@@ -280,10 +280,10 @@ func (r hourRange) String() string {
 func (r *openRange) reason() string {
 	text := r.Why
 	if !r.Since.IsZero() {
-		text += ", since " + r.Since.Format(minute)
+		text += " (since " + r.Since.Format(minute) + ")"
 	}
 	if r.NextTry.IsZero() {
-		return text + "; read by the next gathers"
+		return text + "; will be read soon"
 	}
 	return text + "; next retry " + r.NextTry.Format(minute)
 }

@@ -148,7 +148,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "history is being read", options: `backfill = "72h"`, change: func(s *savedState) {
 			s.Started = time.Date(2026, 3, 31, 10, 0, 30, 0, s.Started.Location())
@@ -162,10 +162,10 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to none: 2026-03-28 10:00 is open
   final          2026-03-31 07:00 to 10:00
-  open           2026-03-28 10:00 to 2026-03-29 23:00  no reading yet, since 2026-03-31 10:00; read by the next gathers
-  open           2026-03-30 00:00 to 02:00             read once; the next reading must agree, since 2026-03-31 14:00; read by the next gathers
-  open           2026-03-30 03:00 to 2026-03-31 06:00  no reading yet, since 2026-03-31 10:00; read by the next gathers
-  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-28 10:00 to 2026-03-29 23:00  no reading yet (since 2026-03-31 10:00); will be read soon
+  open           2026-03-30 00:00 to 02:00             read once; the next reading must agree (since 2026-03-31 14:00); will be read soon
+  open           2026-03-30 03:00 to 2026-03-31 06:00  no reading yet (since 2026-03-31 10:00); will be read soon
+  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "postponed hours", options: `backfill = "24h"`, change: func(s *savedState) {
 			s.Oldest = march(1, 6)
@@ -190,11 +190,11 @@ func TestStatus(t *testing.T) {
   final          2026-03-02 06:00 to 2026-03-04 23:00
   final          2026-03-06 00:00 to 2026-03-19 23:00
   final          2026-03-20 03:00 to 2026-03-31 10:00
-  postponed      2026-02-28 03:00 to 2026-03-01 05:00  EARLIER, since 2026-03-28 14:07; next retry 2026-04-01 10:07
-  postponed      2026-03-02 05:00                      requests for a single hour fail, since 2026-03-30 08:07; next retry 2026-03-31 15:07
-  postponed      2026-03-05 00:00 to 23:00             requests for a single hour fail, since 2026-03-31 13:07; read by the next gathers
-  postponed      2026-03-20 00:00 to 02:00             DOUBTED, since 2026-03-28 14:07; read by the next gathers
-  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  postponed      2026-02-28 03:00 to 2026-03-01 05:00  EARLIER (since 2026-03-28 14:07); next retry 2026-04-01 10:07
+  postponed      2026-03-02 05:00                      requests for a single hour fail (since 2026-03-30 08:07); next retry 2026-03-31 15:07
+  postponed      2026-03-05 00:00 to 23:00             requests for a single hour fail (since 2026-03-31 13:07); will be read soon
+  postponed      2026-03-20 00:00 to 02:00             DOUBTED (since 2026-03-28 14:07); will be read soon
+  open           2026-03-31 11:00 to 14:00             not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "paused since the night", change: func(s *savedState) {
 			s.Time, s.NewestAt, s.Newest = ago(10*time.Hour), ago(10*time.Hour), march(31, 3)
@@ -203,12 +203,12 @@ func TestStatus(t *testing.T) {
 		}, want: `
   timezone       America/Bogota
   last request   2026-03-31 14:05
-  paused until   2026-04-01 00:00: the operation's daily quota of API calls is spent
+  paused until   2026-04-01 00:00: the operation's daily quota of API calls is used up
   newest calls   2026-03-31 03:00
   watermark      2026-03-31 00:00
   complete up to 2026-03-30 23:00
   final          2026-03-01 00:00 to 2026-03-30 23:00
-  open           2026-03-31 00:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 04:07; read by the next gathers
+  open           2026-03-31 00:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 04:07); will be read soon
 `},
 		{name: "a pause that is over", change: func(s *savedState) { s.PausedUntil, s.PausedBy = ago(time.Minute), "overload" }, want: `
   timezone       America/Bogota
@@ -217,7 +217,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "an hour without a reading", change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(30, 8), To: march(30, 9)})
@@ -229,8 +229,8 @@ func TestStatus(t *testing.T) {
   complete up to 2026-03-30 07:00
   final          2026-03-01 00:00 to 2026-03-30 07:00
   final          2026-03-30 09:00 to 2026-03-31 10:00
-  open           2026-03-30 08:00           no reading yet, since 2026-03-30 08:00; read by the next gathers
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-30 08:00           no reading yet (since 2026-03-30 08:00); will be read soon
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "days waiting to be read again", options: `reread = "2026-03-10"`, change: func(s *savedState) {
 			s.Final = s.Final.Remove(hours.Window{From: march(10, 0), To: march(11, 0)})
@@ -243,8 +243,8 @@ func TestStatus(t *testing.T) {
   complete up to 2026-03-09 23:00
   final          2026-03-01 00:00 to 2026-03-09 23:00
   final          2026-03-11 00:00 to 2026-03-31 10:00
-  open           2026-03-10 00:00 to 23:00  waiting to be read again; read by the next gathers
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-10 00:00 to 23:00  waiting to be read again; will be read soon
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "hours that an output may not have stored are final", change: func(s *savedState) {
 			s.Unacknowledged = []hours.Sending{{Window: hours.Window{From: march(31, 8), To: march(31, 11)}, At: ago(2 * time.Minute)}}
@@ -255,7 +255,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "no calls so far", change: func(s *savedState) {
 			s.Started = ago(time.Hour)
@@ -266,7 +266,7 @@ func TestStatus(t *testing.T) {
   newest calls   none yet
   watermark      none yet
   complete up to none: 2026-03-31 10:00 is open
-  open           2026-03-31 10:00 to 14:00  the report has shown no calls yet, since 2026-03-31 13:07; read by the next gathers
+  open           2026-03-31 10:00 to 14:00  the report has shown no calls yet (since 2026-03-31 13:07); will be read soon
 `},
 		{name: "no gather so far", change: func(s *savedState) {
 			*s = savedState{State: hours.New(hours.Options{Calendar: hours.Calendar{Location: s.Started.Location()}}).Save(false)}
@@ -285,7 +285,7 @@ func TestStatus(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -317,12 +317,12 @@ func TestStatusOfSeveralTables(t *testing.T) {
   watermark      2026-03-31 11:00
   complete up to 2026-03-31 10:00
   final          2026-03-01 00:00 to 2026-03-31 10:00
-  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls, since 2026-03-31 14:05; read by the next gathers
+  open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `
 	require.Equal(t, "[[inputs.wolkvox_ivr]] at x.conf:3 (server 0001)\n"+block+
 		"\n[[inputs.wolkvox_ivr]] at x.conf:8 (server 0001, operation sales)\n"+block+
 		"\n[[inputs.wolkvox_ivr]] at x.conf:12 (server 0001, operation new)\n"+
-		"  error          no state yet: the file has none of this table; its first gather writes it\n", printed)
+		"  error          no state yet: the file has none for this table; the table's first gather writes it\n", printed)
 	require.Equal(t, 1, status)
 }
 
@@ -381,7 +381,7 @@ func TestStatusAsJSON(t *testing.T) {
       "at": "x.conf:7",
       "server": "0001",
       "operation": "<new>",
-      "error": "no state yet: the file has none of this table; its first gather writes it",
+      "error": "no state yet: the file has none for this table; the table's first gather writes it",
       "final": [],
       "open": []
     }
@@ -407,15 +407,15 @@ func TestStatusOfRejectedStates(t *testing.T) {
 		saved         func(s *savedState) any
 		want          string
 	}{
-		{"another version", "", func(s *savedState) any { s.Version = 2; return s }, "state has version 2, this program reads version 4" + advice},
+		{"another version", "", func(s *savedState) any { s.Version = 2; return s }, "state has version 2, but this program reads version 4" + advice},
 		{"another version and shape", "", func(*savedState) any { return map[string]any{"version": 1, "final": "none", "width": "wide"} },
-			"state has version 1, this program reads version 4" + advice},
+			"state has version 1, but this program reads version 4" + advice},
 		{"no object", "", func(*savedState) any { return []int{1} }, "json: cannot unmarshal array into Go value of type struct { Version int }" + advice},
 		{"another shape", "", func(*savedState) any { return map[string]any{"version": 4, "final": "none"} },
 			"state can't be read: json: cannot unmarshal string into Go struct field plain.State.final of type hours.Set" + advice},
 		{"a width below 1", "", func(s *savedState) any { s.Width = 0; return s }, "state has a width of 0 or 744 hours, which must be 1 to 744" + advice},
 		{"from the future", "", func(s *savedState) any { s.Time = ago(-time.Hour); return s },
-			"state has times ahead of 2026-03-31T19:07:30Z, unless this machine's clock is behind" + advice},
+			"state contains times later than 2026-03-31T19:07:30Z, unless this machine's clock is behind" + advice},
 		{"of a table that can't be used", `lookback = "9999h"`, func(s *savedState) any { return s },
 			`lookback = "9999h0m0s" is out of range: set it between "0s" and "720h"; use backfill for older hours`},
 	} {

@@ -62,7 +62,7 @@ const maxPrinted = 3
 // configuration returns the tables to paste into the plugin's configuration, as valid TOML.
 func configuration(operations []simulator.Operation, addr net.Addr) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "# A simulated wolkvox is listening on %s; press Ctrl-C to stop it. Paste into the plugin's configuration:\n", addr)
+	fmt.Fprintf(&text, "# A simulated wolkvox is listening on %s; press Ctrl-C to stop it. Paste this into the plugin's configuration:\n", addr)
 	for _, o := range operations[:min(maxPrinted, len(operations))] {
 		fmt.Fprintf(&text, "\n[[inputs.wolkvox_ivr]]\n  server = %q\n  token = %q\n  url = \"http://%s/wv{server}\"\n", o.Server, o.Token, reachable(addr))
 		if o.Timezone != "" {
@@ -112,7 +112,7 @@ func parse(args []string) (*options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "`number` that determines all calls and faults")
 	f.StringVar(&o.timezone, "timezone", "", "time `zone` of the operations, e.g. Europe/Madrid (default America/Bogota)")
 	f.Float64Var(&o.peakCalls, "peak-calls", 120, "mean `number` of calls in the busiest hour of the week")
-	f.IntVar(&o.licences, "licences", 1, "`number` of licences of an operation; each adds 1000 requests to its daily quota")
+	f.IntVar(&o.licences, "licences", 1, "`number` of licences per operation; each adds 1000 requests to the daily quota")
 	f.Func("since", "`date` of the first call (UTC), e.g. 2026-01-18 or 2026-01-18T19:00:00Z (default: no limit)", func(text string) (err error) {
 		for _, layout := range []string{time.DateOnly, time.RFC3339} {
 			if o.since, err = time.Parse(layout, text); err == nil {
@@ -121,8 +121,8 @@ func parse(args []string) (*options, error) {
 		}
 		return errors.New("not a date")
 	})
-	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "report an hour that daylight saving repeats `once|twice`")
-	f.StringVar(&o.form, "form", "default", "`name` of the responses' form, from the list below, or mixed: a different one for each operation")
+	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "whether to report an hour that a clock change repeats once or twice: `once|twice`")
+	f.StringVar(&o.form, "form", "default", "`name` of the response format, from the list below, or \"mixed\" for a different one for each operation")
 	f.DurationVar(&o.latency, "latency", 0, "delay before each response, e.g. 300ms")
 	f.Float64Var(&o.faultRate, "fault-rate", 0, "`share` of requests that fail, from 0 to 1")
 	f.Func("faults", "use only these faults, from the list below: `name,name,...` (default all)", func(list string) (err error) {
@@ -180,7 +180,7 @@ Calls arrive at random: more by day than at night, and more on weekdays than on 
 once it has ended. The same seed always gives the same calls, for any time in the past or present. The simulator enforces the API's
 rules: token, parameters, 31 days per request, 2 simultaneous requests per token, and the daily quota.
 
-At start it prints tables to paste into the plugin's configuration.
+At startup, it prints tables to paste into the plugin's configuration.
 
 Examples:
   wolkvox-simulator
@@ -193,7 +193,7 @@ Flags:
 `)
 	o.flags.SetOutput(w)
 	o.flags.PrintDefaults()
-	fmt.Fprint(w, "\nForms of the responses:\n")
+	fmt.Fprint(w, "\nResponse formats:\n")
 	for _, p := range simulator.Presets() {
 		fmt.Fprintf(w, "  %-20s %s\n", p.Name, p.Help)
 	}

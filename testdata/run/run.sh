@@ -55,7 +55,7 @@ else
 	serve simulator bin/wolkvox-simulator --addr 127.0.0.1:0 --peak-calls 20000 --licences 100
 	WOLKVOX_SERVER=$(printed server) WOLKVOX_TOKEN=$(printed token) WOLKVOX_URL=$(printed url) WOLKVOX_INTERVAL=400ms
 	export WOLKVOX_SERVER WOLKVOX_TOKEN WOLKVOX_URL WOLKVOX_INTERVAL
-	what="a simulated wolkvox, with several requests per second"
+	what="a simulated wolkvox, at several requests per second"
 fi
 
 export INFLUXDB_META_DIR="$dir/influxdb/meta" INFLUXDB_DATA_DIR="$dir/influxdb/data" INFLUXDB_DATA_WAL_DIR="$dir/influxdb/wal"
@@ -78,7 +78,7 @@ day() {
 }
 
 table() {
-	echo "Today and the same weekday last week, from $(hours) hours in InfluxDB:"
+	echo "Today and the same weekday last week (InfluxDB holds $(hours) hours):"
 	echo
 	{ day '' ' + 1d' today; day ' - 7d' ' - 6d' past; } | awk -F, -v now="$(bogota +%H)" '
 		{ calls[$1, $2] = $4; minutes[$1, $2] = sprintf("%.1f", $5) }
@@ -126,10 +126,10 @@ show() {
 	table
 	explain
 	echo
-	echo "To query more: bin/influx -port ${INFLUX_URL##*:} -database telegraf -precision rfc3339. Stop with Ctrl-C."
+	echo "To query more: bin/influx -port ${INFLUX_URL##*:} -database telegraf -precision rfc3339. Press Ctrl-C to stop."
 }
 
-echo "Telegraf, the plugin and InfluxDB on $what. Stop with Ctrl-C."
+echo "Running Telegraf, the plugin and InfluxDB against $what. Press Ctrl-C to stop."
 # Shows Telegraf's log until the stop. At Ctrl-C, InfluxDB also ends, and Telegraf would log errors about it.
 : >"$dir/log"
 tail -f "$dir/log" >&2 &

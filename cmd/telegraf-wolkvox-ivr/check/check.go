@@ -83,7 +83,7 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 	if ctx.Err() != nil {
 		c.add("check", fail, "interrupted: steps not listed above were not checked")
 	}
-	c.print(fmt.Sprintf("%d request(s) made, which count towards the quota. No metric was sent, and the state was not changed.", c.result.Requests))
+	c.print(fmt.Sprintf("Made %d request(s), which count towards the quota. No metrics were sent, and the state was not changed.", c.result.Requests))
 	if asJSON {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
@@ -171,8 +171,8 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 		c.add("configuration", warn, warning)
 	}
 	for _, file := range openSecrets(conf) {
-		c.add("configuration", warn, fmt.Sprintf("%s contains a secret, and every user of this machine can read it: "+
-			"sudo chgrp telegraf %s && sudo chmod 640 %s", file, file, file))
+		c.add("configuration", warn, fmt.Sprintf("%s contains a secret, and every user on this machine can read the file: "+
+			"run sudo chgrp telegraf %s && sudo chmod 640 %s", file, file, file))
 	}
 	for _, input := range conf.Inputs {
 		if _, isOperation := operationOf(input); !isOperation && input.Err != nil {
@@ -181,7 +181,7 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 	}
 	if conf.Statefile == "" {
 		c.add("state", warn,
-			"no statefile: hours missed while the program is down are not caught up; set one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"")
+			"no statefile: hours missed while the program is down are not read later; set one in [agent], such as \"/var/lib/telegraf/wolkvox_ivr.state\"")
 		return
 	}
 	rootsFiles := host.LeftByRoot(conf.Statefile)
@@ -189,7 +189,7 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 	case err == nil && rootsFiles != "":
 		c.add("state", warn, "root has run this program before, and Telegraf's user can't use root's files: sudo chown -h telegraf "+rootsFiles)
 	case err == nil:
-		c.add("state", good, conf.Statefile+" is writable for the user who runs this check")
+		c.add("state", good, conf.Statefile+" is writable by the user running this check")
 	case errors.Is(err, host.ErrHeld):
 		c.add("state", good, conf.Statefile+" is in use by a running service, and is not touched by this check")
 	case errors.Is(err, host.ErrDamaged):

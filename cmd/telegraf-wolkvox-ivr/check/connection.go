@@ -103,14 +103,14 @@ func (t *table) addConnection(c connection) {
 	}
 	switch {
 	case c.tls == nil:
-		t.add("server", good, "%s, over plain http, which is allowed for loopback addresses", text)
+		t.add("server", good, "%s, over plain http, which is allowed only for loopback addresses", text)
 		return
 	case t.plugin.InsecureSkipVerify:
 		t.add("server", warn, "%s, but its certificate is not verified because insecure_skip_verify is set: set tls_ca to its CA instead", text)
 		return
 	}
 	certificate := c.tls.PeerCertificates[0]
-	t.add("server", good, "%s, %s, certificate for %s until %s", text, tls.VersionName(c.tls.Version), namesOf(certificate),
+	t.add("server", good, "%s, %s, certificate for %s valid until %s", text, tls.VersionName(c.tls.Version), namesOf(certificate),
 		certificate.NotAfter.Format("2006-01-02"))
 }
 
@@ -131,8 +131,8 @@ func namesOf(certificate *x509.Certificate) string {
 }
 
 // register is advice for when nothing responds: the API does not respond to unregistered addresses (seen by clients).
-const register = "wolkvox responds to registered addresses only, so register this machine's public address in the operation's firewall " +
-	"at wolkvox, and allow the connection in your own firewall"
+const register = "register this machine's public IP address in the operation's firewall at wolkvox, which responds only to registered " +
+	"addresses, and allow the connection in your own firewall"
 
 // explain describes why there is no response, with advice.
 func (t *table) explain(c connection, err error) string {
@@ -160,9 +160,9 @@ func (t *table) explain(c connection, err error) string {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s can't be resolved (%s): check this machine's DNS", dns.Name, dns.Err)
 	case failure.Class == wolkvox.FailedRedirect:
-		return to + " redirects; redirects are not followed: check url"
+		return to + " sent a redirect, and redirects are not followed: check url"
 	case errors.As(err, &record):
-		return fmt.Sprintf("%s does not speak TLS at %s: check url, and its port", to, c.dialed)
+		return fmt.Sprintf("%s does not speak TLS at %s: check url and its port", to, c.dialed)
 	case isTimeout && !c.connected:
 		return fmt.Sprintf("no connection to %s at %s within %s: %s", to, c.dialed, t.client.Timeout, register)
 	case isTimeout:
@@ -178,7 +178,7 @@ func (t *table) explain(c connection, err error) string {
 	case failure.Class == wolkvox.FailedResponse:
 		return fmt.Sprintf("%s responds at %s, but not with valid HTTP (%s): check url, its port, and any proxy in between", to, c.dialed, reasonOf(err))
 	}
-	return fmt.Sprintf("%s closes the connection without a response (%s): run the check again; if it persists, %s", to, reasonOf(err), register)
+	return fmt.Sprintf("%s closes the connection without a response (%s): run the check again; if the error persists, %s", to, reasonOf(err), register)
 }
 
 // explainCertificate describes what is wrong with the server's certificate, or returns "".

@@ -111,13 +111,13 @@ func bugReport(sample string) string {
 	if sample == "" {
 		return ""
 	}
-	return ". If it persists, report it with this shortened sample of the response: " + sample
+	return ". If the error persists, report it with this shortened sample of the response: " + sample
 }
 
 // checkRows checks which rows there are, and their form.
 func (t *table) checkRows(a, failed, empty *attempt) {
 	r, s := a.report, good
-	text := fmt.Sprintf("%d row(s) for the %d hours %s", len(r.Rows), a.Hours(), a.Window)
+	text := fmt.Sprintf("%d row(s) for the %d hours from %s", len(r.Rows), a.Hours(), a.Window)
 	if len(r.Rows) > 0 {
 		text += ": " + r.Form.String()
 	}
@@ -127,7 +127,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 		text += "; no calls"
 	}
 	if r.Strays > 0 {
-		text += fmt.Sprintf("; %d row(s) of other hours are ignored", r.Strays)
+		text += fmt.Sprintf("; %d row(s) for other hours were ignored", r.Strays)
 	}
 	if failed != nil || empty != nil {
 		s = warn
@@ -190,19 +190,19 @@ func (t *table) checkEmptyHours(r *wolkvox.Report) {
 			zeros++
 		}
 	}
-	effect := "get no row"
+	effect := "no rows are sent for them"
 	if t.plugin.EmptyHours == wolkvox_ivr.ZeroEmpty {
-		effect = "are sent as 0 calls"
+		effect = "they are sent as 0 calls"
 	}
 	switch {
 	case absent == 0 && zeros == 0:
 		t.add("empty hours", good, "each of the past %d hours had calls, so how the report writes hours without calls is unknown", past)
 	case absent == 0:
-		t.add("empty hours", good, "the report lists %d of %d hours as zeros, which are sent as 0 calls whatever empty_hours is", zeros, past)
+		t.add("empty hours", good, "the report lists %d of the past %d hours as zeros, which are sent as 0 calls whatever empty_hours is", zeros, past)
 	case zeros == 0:
-		t.add("empty hours", good, "the report omits %d of %d hours: with empty_hours = %q they %s", absent, past, t.plugin.EmptyHours, effect)
+		t.add("empty hours", good, "the report omits %d of the past %d hours: with empty_hours = %q, %s", absent, past, t.plugin.EmptyHours, effect)
 	default:
-		t.add("empty hours", good, "the report lists %d of %d hours as zeros, which are sent as 0 calls, and omits %d: with empty_hours = %q these %s",
+		t.add("empty hours", good, "the report lists %d of the past %d hours as zeros, which are sent as 0 calls, and omits %d: with empty_hours = %q, %s",
 			zeros, past, absent, t.plugin.EmptyHours, effect)
 	}
 }

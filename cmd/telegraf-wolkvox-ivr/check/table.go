@@ -139,7 +139,7 @@ func (t *table) check(ctx context.Context) {
 
 // checkOptions warns about options that are valid but likely mistakes.
 func (t *table) checkOptions() {
-	s, texts := good, []string{fmt.Sprintf("gathers every %s; hours can be final %s after their end",
+	s, texts := good, []string{fmt.Sprintf("gathers every %s; hours can become final %s after they end",
 		brief(t.input.Interval), brief(time.Duration(t.plugin.Lookback)))}
 	if t.input.Interval < wolkvox.MinInterval {
 		s = warn
@@ -174,19 +174,19 @@ func (t *table) checkToken() bool {
 	origin := t.input.Origin("token")
 	switch quote := token[:1]; {
 	case (quote == `"` || quote == "'") && strings.HasSuffix(token, quote):
-		t.add("token", warn, "from %s: it is in quotes (%s), which the API takes as part of it. Environment files of containers keep quotes: "+
+		t.add("token", warn, "from %s: the token is in quotes (%s), which the API treats as part of it. Environment files for containers keep quotes: "+
 			"remove them there", origin.Name, quote)
 		return true
 	case origin.Replaced:
-		t.add("token", warn, "from %s: Telegraf has replaced a part that begins with $ by the value of an environment variable. If the $ belongs to "+
-			"the token, write $$", origin.Name)
+		t.add("token", warn, "from %s: Telegraf has replaced a part that begins with $ with the value of an environment variable. If the $ is part of "+
+			"the token, write it as $$", origin.Name)
 		return true
 	case t.twin != nil:
 		t.add("token", warn, "from %s: it is also the token of %s. wolkvox identifies operations by their tokens, so both get the same calls: "+
-			"give each its own", origin.Name, t.twin.title())
+			"give each its own token", origin.Name, t.twin.title())
 		return true
 	case len(token) < shortToken:
-		t.add("token", warn, "from %s: %s, which is short for a token: copy it again", origin.Name, looks(token))
+		t.add("token", warn, "from %s: %s, which looks too short for a token: copy it again", origin.Name, looks(token))
 		return true
 	}
 	t.add("token", good, "from %s: %s", origin.Name, looks(token))
@@ -251,7 +251,8 @@ func (t *table) addServer(r *wolkvox.Response, c connection) {
 func (t *table) checkClock(r *wolkvox.Response) {
 	date := r.Time()
 	if date.IsZero() {
-		t.add("clock", warn, "the response has no Date header to compare this machine's clock with: make sure it is right, because hours depend on it")
+		t.add("clock", warn, "the response has no Date header to compare this machine's clock with: make sure that the clock is "+
+			"right, because hours depend on it")
 		return
 	}
 	off := t.plugin.Clock.Now().Sub(date).Round(time.Second)
@@ -296,16 +297,16 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 		t.addUnknownQuota(fmt.Sprintf(" (HTTP status %d)", status))
 	case q.Available <= 0:
 		t.add("quota", fail, "%s: nothing is read until the quota resets. %s; if this happens again, set a longer interval, or find out "+
-			"which other clients use it",
+			"which other clients use the quota",
 			q, planned)
 		return false
 	case t.perDay > q.Limit:
 		t.add("quota", fail, "%s. %s, more than the quota: set a longer interval", q, planned)
 	case t.untilMidnight() > q.Available:
-		t.add("quota", warn, "%s. %s, %d of them until midnight: not sufficient for today, because other clients use the quota too",
+		t.add("quota", warn, "%s. %s, %d of them before midnight: too few are left for today, because other clients use the quota too",
 			q, planned, t.untilMidnight())
 	default:
-		t.add("quota", good, "%s. %s: sufficient", q, planned)
+		t.add("quota", good, "%s. %s, which is within the quota", q, planned)
 	}
 	return true
 }
@@ -314,7 +315,7 @@ func (t *table) checkQuota(r *wolkvox.Response) bool {
 func (t *table) planned() string {
 	own := t.gathersPerDay()
 	if t.perDay > own {
-		return fmt.Sprintf("This table makes %d requests per day, all tables of this operation %d", own, t.perDay)
+		return fmt.Sprintf("This table makes %d requests per day, and all tables of this operation together make %d", own, t.perDay)
 	}
 	return fmt.Sprintf("This table makes %d requests per day", own)
 }

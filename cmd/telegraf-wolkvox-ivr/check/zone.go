@@ -34,7 +34,7 @@ func (t *table) checkZone(r *wolkvox.Report) {
 	switch {
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)) && e.newest == e.window.To-1:
 		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls up to the end of its day, at least %d hour(s) in the future. "+
-			"Run the check again after midnight in that zone, to see which zone fits", zone, ahead)
+			"Run the check again after midnight in that zone to see which zone fits", zone, ahead)
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)):
 		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) in the future: %s", zone, ahead, adviseZone(fitting))
 	case missed >= significantCalls && fitting == "":
@@ -43,8 +43,8 @@ func (t *table) checkZone(r *wolkvox.Report) {
 			-ahead, missed)
 	case missed >= significantCalls:
 		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, although %.0f calls are "+
-			"usual since then. Compare its hours with today's report in wolkvox. If they agree, the report is late, and no action is needed. If they "+
-			"differ, %s",
+			"usual since then. Compare the plugin's hours with today's report in wolkvox's own interface. If they agree, the report is late, and "+
+			"no action is needed. If they differ, %s",
 			zone, -ahead, missed, adviseZone(fitting))
 	case e.newest == running && e.usualAhead() >= significantCalls && !t.isTimeKnown:
 		t.add("time zone", warn, "timezone = %q fits if this machine's clock is right: the report shows calls in the current hour and none in the future", zone)
@@ -117,7 +117,7 @@ func (e *zoneEvidence) whenToCheck() string {
 			return fmt.Sprintf("check again at %s, when %.0f calls per hour are usual", when, e.usual(h))
 		}
 	}
-	return "there are too few calls all day. Compare today's hours with the report in wolkvox"
+	return "there are too few calls at any time of day. Compare today's hours with the report in wolkvox"
 }
 
 // adviseZone returns advice about a wrong time zone. fitting is a zone that fits, or "".

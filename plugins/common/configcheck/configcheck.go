@@ -85,7 +85,7 @@ type duration struct{}
 func (*duration) UnmarshalTOML(source []byte) error {
 	d, err := time.ParseDuration(strings.Trim(string(source), `"'`))
 	if err != nil || d < 0 || source[0] != '"' && source[0] != '\'' {
-		return errors.New(`want a duration such as "5m"`)
+		return errors.New(`expected a duration such as "5m"`)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ type logLevel struct{}
 // UnmarshalText accepts Telegraf's names of log levels.
 func (*logLevel) UnmarshalText(name []byte) error {
 	if telegraf.LogLevelFromString(string(name)) == telegraf.None {
-		return errors.New(`want "error", "warn", "info", "debug" or "trace"`)
+		return errors.New(`expected "error", "warn", "info", "debug" or "trace"`)
 	}
 	return nil
 }
@@ -352,7 +352,7 @@ func (f *File) checkAgent(tbl *ast.Table) {
 	}
 	if len(ignored) > 0 {
 		slices.Sort(ignored)
-		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: no effect in this [agent], set them in Telegraf's own configuration: %s",
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: these options have no effect in this [agent]; set them in Telegraf's own configuration: %s",
 			f.At(tbl.Line), strings.Join(ignored, ", ")))
 	}
 	f.checkOptions("[agent]", tbl, &config.AgentConfig{})
@@ -506,10 +506,10 @@ func LoaderError(err error, files ...*File) error {
 			reason = inner.Error()
 		}
 	case strings.HasPrefix(reason, "unknown secret store"):
-		reason += ": put its [[secretstores.NAME]] here, because those in Telegraf's own configuration are not available"
+		reason += ": put its [[secretstores.NAME]] in this file, because those in Telegraf's own configuration are not available"
 	}
 	if strings.Contains(reason, "is in conflict with") {
-		reason += ": write each table and each option once"
+		reason += ": define each table and each option only once"
 	}
 	paths := make([]string, 0, len(files))
 	for _, f := range files {

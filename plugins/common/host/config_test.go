@@ -49,7 +49,7 @@ func TestConfigErrors(t *testing.T) {
 		{"unclosed long text", "[[inputs.probe]]\nserver = \"\"\"\n" + strings.Repeat("\n", 200), "FILE: line 203: invalid TOML syntax"},
 		{"number with zeros", "[[inputs.plain]]\nserver = 0042\n", `FILE:2: a number can't begin with 0: write it in quotes`},
 		{"option twice", "[[inputs.probe]]\nserver = \"a\"\nserver = \"b\"",
-			"FILE: line 3: key `server' is in conflict with line 2: write each table and each option once"},
+			"FILE: line 3: key `server' is in conflict with line 2: define each table and each option only once"},
 
 		{"unknown table", "[agents]\n", `FILE:1: unknown table "agents": did you mean "agent"?`},
 		{"nothing like it", "\n[[things.x]]\n", `FILE:2: unknown table "things"`},
@@ -97,8 +97,8 @@ func TestConfigErrors(t *testing.T) {
 		{"option of the agent outside of tables", "statefile = \"x\"\n", `FILE:1: option "statefile" is outside any table: move it below [agent]`},
 		{"half of a name", "[[inputs.prob]]", `FILE:1: unknown input plugin "prob": did you mean "probe"?`},
 		{"common, type", "[[inputs.plain]]\nalias = 5", `FILE:2: invalid "alias" in [[inputs.plain]]: cannot unmarshal TOML integer into string`},
-		{"common, no duration", "[[inputs.plain]]\ninterval = 300", `FILE:2: invalid "interval" in [[inputs.plain]]: want a duration such as "5m"`},
-		{"common, below zero", "[[inputs.plain]]\ninterval = \"-5m\"", `FILE:2: invalid "interval" in [[inputs.plain]]: want a duration such as "5m"`},
+		{"common, no duration", "[[inputs.plain]]\ninterval = 300", `FILE:2: invalid "interval" in [[inputs.plain]]: expected a duration such as "5m"`},
+		{"common, below zero", "[[inputs.plain]]\ninterval = \"-5m\"", `FILE:2: invalid "interval" in [[inputs.plain]]: expected a duration such as "5m"`},
 		{"common, no list", "[[inputs.plain]]\nnamepass = \"x\"",
 			`FILE:2: invalid "namepass" in [[inputs.plain]]: cannot unmarshal TOML string into []string`},
 		{"common, wrong list", "[[inputs.plain]]\nnamepass = [1]",
@@ -106,7 +106,7 @@ func TestConfigErrors(t *testing.T) {
 		{"common, tag of a number", "[[inputs.plain]]\n[inputs.plain.tags]\nrack = 5",
 			`FILE:2: invalid "tags" in [[inputs.plain]]: cannot unmarshal TOML integer into string`},
 		{"common, level", "[[inputs.plain]]\nlog_level = \"all\"",
-			`FILE:2: invalid "log_level" in [[inputs.plain]]: want "error", "warn", "info", "debug" or "trace"`},
+			`FILE:2: invalid "log_level" in [[inputs.plain]]: expected "error", "warn", "info", "debug" or "trace"`},
 
 		{"unset variable", "[[inputs.probe]]\n\nserver = \"${HOST_TEST_UNSET}\"", `FILE:3: environment variable HOST_TEST_UNSET is not set`},
 		{"unset variable in a list", "[[inputs.plain]]\nnamepass = [\n\"a\",\n\"${HOST_TEST_UNSET}\",\n]\n",
@@ -141,7 +141,7 @@ func TestConfigErrors(t *testing.T) {
 
 		{"loader, filter", "[[inputs.plain]]\n\n[[inputs.plain]]\nmetricpass = \"(\"", `FILE: error parsing plain, `},
 		{"unknown store's secret", "[[inputs.probe]]\nserver = \"a\"\ntoken = \"@{keep:token}\"", `FILE: unknown secret store for "@{keep:token}": ` +
-			"put its [[secretstores.NAME]] here, because those in Telegraf's own configuration are not available"},
+			"put its [[secretstores.NAME]] in this file, because those in Telegraf's own configuration are not available"},
 		{"init", "[[inputs.plain]]\n\n[[inputs.probe]]\n[[inputs.probe]]\nserver = \"a\"", "[inputs.probe] FILE:3: server is\nrequired"},
 		{"init, the second", "[[inputs.probe]]\nserver = \"a\"\n\n[[inputs.probe]]\nalias = \"b\"", "[inputs.probe::b] FILE:4: server is\nrequired"},
 		{"init, time source", "[[inputs.probe]]\nserver = \"a\"\nstartup_error_behavior = \"shrug\"",
@@ -289,7 +289,7 @@ func TestAgentOptionsWithoutEffect(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 10*time.Second, cfg.Agent.Interval)
 	require.Contains(t, out.String(),
-		"W! "+path+":2: no effect in this [agent], set them in Telegraf's own configuration: logfile, metric_batch_size\n")
+		"W! "+path+":2: these options have no effect in this [agent]; set them in Telegraf's own configuration: logfile, metric_batch_size\n")
 }
 
 // Tables of one input may select different parts of its metrics.

@@ -102,10 +102,10 @@ func run(opts *Options, logs *logWriter) error {
 		h.service = true
 	}
 	if h.service && path == "" && isStateful(instances) {
-		log.Warn("No statefile in [agent]: hours missed while this program is down are not caught up, and backfill is read again at each start")
+		log.Warn("No statefile in [agent]: hours missed while this program is down are not read later, and backfill is read again at each start")
 	}
 	if h.states, err = openStateFile(path); err != nil {
-		return fmt.Errorf("the state file %s cannot be used: %w", path, explainStatefile(path, err))
+		return fmt.Errorf("the state file %s can't be used: %w", path, explainStatefile(path, err))
 	}
 	defer h.states.close()
 	h.states.restore(instances)

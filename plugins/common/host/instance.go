@@ -158,7 +158,7 @@ func (i *instance) snapshot() (keep func()) {
 	}
 	state, err := json.Marshal(plugin.GetState())
 	if err != nil {
-		i.Log().Errorf("The state cannot be saved: %v", err)
+		i.Log().Errorf("The state can't be saved: %v", err)
 		return func() {}
 	}
 	return func() { i.host.states.keep(i.stateID, state) }

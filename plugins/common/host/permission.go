@@ -24,19 +24,19 @@ func explainStatefile(path string, err error) error {
 		if strings.HasPrefix(path, "~") {
 			return fmt.Errorf("%w: ~ is not expanded, use the full path", err)
 		}
-		return fmt.Errorf("%w: the folder %s is missing: sudo install -d -o %s -m 750 %s", err, folder, me, quoted(folder))
+		return fmt.Errorf("%w: the folder %s is missing: create it with sudo install -d -o %s -m 750 %s", err, folder, me, quoted(folder))
 	}
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	if others := filesOfOthers(path, os.Getuid()); len(others) > 0 {
 		owner, _ := ownerOf(others[0])
-		return fmt.Errorf("%w: %s belongs to %s, because %s has run this program before, and this process runs as %s. If that is Telegraf's user: "+
+		return fmt.Errorf("%w: %s belongs to %s, who has run this program before, but this process runs as %s. If that is Telegraf's user: "+
 			"sudo chown -h %s %s",
-			err, others[0], nameOf(owner), nameOf(owner), me, me, quoted(others...))
+			err, others[0], nameOf(owner), me, me, quoted(others...))
 	}
 	if owner, known := ownerOf(folder); known {
-		return fmt.Errorf("%w: %s belongs to %s, and this process runs as %s. If that is Telegraf's user, use a statefile in a folder that it can write to: "+
+		return fmt.Errorf("%w: %s belongs to %s, but this process runs as %s. If that is Telegraf's user, use a statefile in a folder that it can write to: "+
 			"sudo install -d -o %s -m 750 %s", err, folder, nameOf(owner), me, me, quoted(filepath.Join(folder, "wolkvox_ivr")))
 	}
 	return err

@@ -65,7 +65,7 @@ func TestStateFileOfAnotherUser(t *testing.T) {
 			status, _, logged := startChild(t, "", Options{Config: []string{conf}}, asNobody(t, dir)).end()
 			require.Equal(t, 1, status)
 			file := state + tt.file[len("STATE"):]
-			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, because root has run this program before, and "+
+			require.Contains(t, logged[len(logged)-1], "permission denied: "+file+" belongs to root, who has run this program before, but "+
 				"this process runs as nobody. If that is Telegraf's user: sudo chown -h nobody "+file)
 			require.Equal(t, file, LeftByRoot(state))
 
@@ -87,7 +87,7 @@ func TestStateFolderOfAnotherUser(t *testing.T) {
 	require.NoError(t, os.WriteFile(conf, []byte("[agent]\nstatefile = \"state\"\n[[inputs.plain]]\n"), 0644)) //nolint:gosec // G306: likewise
 	status, _, logged := startChild(t, "", Options{Config: []string{conf}}, asNobody(t, dir)).end()
 	require.Equal(t, 1, status)
-	require.Contains(t, logged[len(logged)-1], "permission denied: . belongs to root, and this process runs as nobody. If that is Telegraf's user, "+
+	require.Contains(t, logged[len(logged)-1], "permission denied: . belongs to root, but this process runs as nobody. If that is Telegraf's user, "+
 		"use a statefile in a folder that it can write to: sudo install -d -o nobody -m 750 wolkvox_ivr")
 }
 

@@ -103,8 +103,8 @@ func TestProcessThatCannotStart(t *testing.T) {
 		{"start", "[agent]\nstatefile = \"" + dir + "/state\"\n[[inputs.probe]]\nserver = \"a\"\nat_start = \"no\\nway\"",
 			"E! [inputs.probe] FILE:3: starting failed: no way"},
 		{"state file", "[agent]\nstatefile = \"" + dir + "/missing/state\"\n[[inputs.plain]]",
-			"E! the state file " + dir + "/missing/state cannot be used: open " + dir + "/missing/state.lock: no such file or directory: " +
-				"the folder " + dir + "/missing is missing: sudo install -d -o " + nameOf(os.Getuid()) + " -m 750 " + dir + "/missing"},
+			"E! the state file " + dir + "/missing/state can't be used: open " + dir + "/missing/state.lock: no such file or directory: " +
+				"the folder " + dir + "/missing is missing: create it with sudo install -d -o " + nameOf(os.Getuid()) + " -m 750 " + dir + "/missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := confFile(t, tt.conf)

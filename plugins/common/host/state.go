@@ -73,7 +73,7 @@ func openStateFile(path string) (*stateFile, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(f.path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w; without statefile no state is kept", errNotRegular)
+		return nil, fmt.Errorf("%w; without a statefile, no state is kept", errNotRegular)
 	}
 
 	if _, err := readStates(f.path); errors.Is(err, errNotStateFile) { // no lock is left beside such a file
@@ -168,7 +168,7 @@ func (f *stateFile) read() error {
 		return err
 	}
 	if err := f.write(content); err != nil && !errors.Is(err, syscall.ENOSPC) { // the next save reports a full disk
-		return fmt.Errorf("it cannot be replaced, which each save does; if it is mounted into a container, mount its folder instead: %w", err)
+		return fmt.Errorf("it can't be replaced, but each save replaces it; if it is mounted into a container, mount its folder instead: %w", err)
 	}
 	return nil
 }
@@ -239,10 +239,10 @@ func (f *stateFile) restore(instances []*instance) {
 		f.setAside(errors.Join(refused...))
 	case !f.existed || len(missing) == 0:
 	case restored == 0:
-		log.Warnf("State file %s has no state of any input here, so all of them start fresh. If another program also writes it, such as "+
+		log.Warnf("State file %s has no state for any input in this configuration, so they all start fresh. If another program also writes it, such as "+
 			"a Telegraf whose own [agent] names the same statefile, give each its own file", f.path)
 	default:
-		log.Infof("State file %s has no state of %q yet: starting fresh", f.path, missing)
+		log.Infof("State file %s has no state for %q yet, so it starts fresh", f.path, missing)
 	}
 }
 

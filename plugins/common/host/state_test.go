@@ -264,7 +264,7 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 	defer socket.Close()
 	for _, path := range []string{dir, filepath.Join(dir, "socket")} {
 		_, err = openStateFile(path)
-		require.EqualError(t, err, "it is not a regular file; without statefile no state is kept")
+		require.EqualError(t, err, "it is not a regular file; without a statefile, no state is kept")
 		require.NoFileExists(t, path+".lock")
 	}
 
@@ -279,12 +279,12 @@ func TestStateFileThatCannotBeUsed(t *testing.T) {
 
 //promise:state-damaged
 func TestMissingStatesAreLogged(t *testing.T) {
-	const warning = "W! State file PATH has no state of any input here, so all of them start fresh. If another program also writes it, such as a Telegraf " +
-		"whose own [agent] names the same statefile, give each its own file\n"
+	const warning = "W! State file PATH has no state for any input in this configuration, so they all start fresh. If another program also writes it, " +
+		"such as a Telegraf whose own [agent] names the same statefile, give each its own file\n"
 	for _, tt := range []struct{ name, content, want string }{
 		{"no file", "", ""},
 		{"all there", `{"a":"e30=","b":"e30=","other":"e30="}`, ""},
-		{"one is new", `{"a":"e30="}`, "I! State file PATH has no state of [\"b\"] yet: starting fresh\n"},
+		{"one is new", `{"a":"e30="}`, "I! State file PATH has no state for [\"b\"] yet, so it starts fresh\n"},
 		{"wiped by Telegraf", `{}`, warning},
 		{"Telegraf's", `{"other":"e30="}`, warning},
 	} {

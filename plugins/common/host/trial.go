@@ -37,7 +37,7 @@ func telegrafCommand() ([]string, error) {
 	}
 	parent, err := p.CmdlineSliceWithContext(ctx)
 	if err == nil && len(parent) == 0 {
-		err = fmt.Errorf("process %d has none", p.Pid)
+		err = fmt.Errorf("process %d has no command line", p.Pid)
 	}
 	if err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ func CheckSaved(saved []byte) error {
 // validate returns an error if no planner can have saved the state.
 func (s *State) validate() error {
 	if s.Version != stateVersion {
-		return fmt.Errorf("state has version %d, this program reads version %d", s.Version, stateVersion)
+		return fmt.Errorf("state has version %d, but this program reads version %d", s.Version, stateVersion)
 	}
 	postponed := 0
 	for _, p := range s.Postponed {

@@ -311,6 +311,6 @@ func TestOpenHoursAsJSON(t *testing.T) {
 //promise:state-damaged
 func TestCheckSaved(t *testing.T) {
 	require.NoError(t, CheckSaved([]byte(`{"version":4}`)))
-	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, this program reads version 4")
+	require.ErrorContains(t, CheckSaved([]byte(`{"version":2}`)), "state has version 2, but this program reads version 4")
 	require.ErrorContains(t, CheckSaved([]byte(`[]`)), "cannot unmarshal")
 }

@@ -71,7 +71,7 @@ var catalogue = []struct {
 	{FaultNotice, `the correct response after a PHP notice`},
 	{FaultNoticeAfter, `the correct response before a PHP warning without tags`},
 	{FaultTruncated, `JSON cut in the middle, with a matching Content-Length`},
-	{FaultDropped, `the connection closes before Content-Length bytes`},
+	{FaultDropped, `the connection closes before Content-Length bytes have been sent`},
 	{FaultDroppedChunk, `the connection closes before the last chunk`},
 	{FaultReset, `the connection closes without a response`},
 	{FaultHang, `no response until the client disconnects`},
@@ -172,7 +172,7 @@ func (s *Simulator) failuresOf(o *operation) *failures {
 
 func (f *failures) setRate(rate float64, faults []Fault) {
 	if !(rate >= 0 && rate <= 1) {
-		panic(fmt.Sprintf("simulator: a rate is from 0 to 1, not %v", rate))
+		panic(fmt.Sprintf("simulator: a rate must be from 0 to 1, not %v", rate))
 	}
 	for _, fault := range faults {
 		mustExist(fault)

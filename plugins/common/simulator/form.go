@@ -54,7 +54,7 @@ func (f Form) check() error {
 	}
 	example := time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC)
 	if read, err := time.Parse(f.layout(), example.Format(f.layout())); err != nil || !read.Equal(example) {
-		return fmt.Errorf("form: Layout %q does not tell year, month, day and hour", f.Layout)
+		return fmt.Errorf("form: layout %q does not specify year, month, day and hour", f.Layout)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func Presets() []Preset {
 		{"msg-miscounted", "msg has a wrong count", Form{Msg: "miscounted"}},
 		{"msg-indented", "msg has a leading space", Form{Msg: "indented"}},
 		{"msg-spanish", "msg is in Spanish", Form{Msg: "spanish"}},
-		{"day", "the key of the hour is day", Form{Key: "day"}},
+		{"day", "the hour's key is \"day\"", Form{Key: "day"}},
 		{"hour", "08:00 without a date", Form{Key: "hour"}},
 		{"hour-number", "8 as a number without a date", Form{Key: "hour", NumericDate: true}},
 		{"date-hour", "date and hour have separate keys", Form{Key: "date-hour"}},
@@ -108,7 +108,7 @@ func Presets() []Preset {
 		{"hours-blank", `empty hours are " "`, Form{EmptyHours: "blank"}},
 		{"hours-dash", `empty hours are "-"`, Form{EmptyHours: "dash"}},
 		{"hours-null", "empty hours are null", Form{EmptyHours: "null"}},
-		{"stray", "a partial total of the hour before the window", Form{Stray: true}},
+		{"stray", "an extra row with a partial total for the hour before the window", Form{Stray: true}},
 		{"nothing-empty", "no records: 200 and []", Form{NoRecords: "empty"}},
 		{"nothing-null", "no records: 200 and null", Form{NoRecords: "null"}},
 		{"text-in-error", "errors have their text in error", Form{Text: "error"}},

@@ -53,7 +53,7 @@ func newOperation(seed uint64, o Operation) (*operation, error) {
 		return nil, wrong("the server must be digits")
 	}
 	if o.Token == "" || strings.ContainsAny(o.Token, " \t\r\n") {
-		return nil, wrong("the token must not be empty nor contain blanks")
+		return nil, wrong("the token must not be empty or contain spaces")
 	}
 	if o.Timezone == "" {
 		o.Timezone = defaultTimezone

@@ -202,7 +202,7 @@ func TestInvalidOperationsAreRejected(t *testing.T) {
 	for text, o := range map[string]Operation{
 		"must be digits": {Server: "wv0001", Token: token},
 		"token must not": {Server: "0001"},
-		"nor contain":    {Server: "0001", Token: "a b"},
+		"or contain":     {Server: "0001", Token: "a b"},
 		"time zone":      {Server: "0001", Token: token, Timezone: "Mars/Olympus"},
 		"licences":       {Server: "0001", Token: token, Licences: -1},
 		"peak calls":     {Server: "0001", Token: token, PeakCalls: -1},

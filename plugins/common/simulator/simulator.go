@@ -120,7 +120,7 @@ func (s *Simulator) SetClock(now func() time.Time) {
 // time. It panics if they are invalid.
 func (s *Simulator) SetLatency(least, most time.Duration) {
 	if least < 0 || most < least {
-		panic("simulator: a latency must not be negative nor end before it starts")
+		panic("simulator: a latency must not be negative or end before it starts")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,7 +26,7 @@ type FailureClass struct {
 var (
 	FailedToken = &FailureClass{Name: "token", Message: "the token was rejected", General: true,
 		Advice: "check that token is valid and belongs to the operation on server"}
-	FailedQuota = &FailureClass{Name: "quota", Message: "the operation's daily quota of API calls is spent", General: true,
+	FailedQuota = &FailureClass{Name: "quota", Message: "the operation's daily quota of API calls is used up", General: true,
 		Advice: "the missing hours are read after the quota resets; " +
 			"if this happens often, set a longer interval, or find out which other clients use the operation's tokens"}
 	FailedBusy = &FailureClass{Name: "busy", Message: "another client is using the token at the same time", General: true,
@@ -42,18 +42,18 @@ var (
 	FailedServer = &FailureClass{Name: "server", Message: "the server failed",
 		Advice: "the missing hours are read later"}
 	FailedResponse = &FailureClass{Name: "response", Message: "the response is not a report",
-		Advice: "check url and any proxy in between; if they are right, wait: the missing hours are read later"}
+		Advice: "check url and any proxy in between; if both are right, wait: the missing hours are read later"}
 	FailedPHP = &FailureClass{Name: "php", Message: "the server wrote a PHP notice into its response",
-		Advice: "this is a fault in wolkvox's server; the missing hours are read later; if it persists, report it to wolkvox's support"}
+		Advice: "this is a fault in wolkvox's server; the missing hours are read later; if it persists, report it to wolkvox support"}
 	// FailedConnection means that no connection was established. A connection that ends without a response is FailedServer, because it may
 	// depend on the request.
 	FailedConnection = &FailureClass{Name: "connection", Message: "the server can't be reached", General: true,
-		Advice: "check the network, proxy settings, and that this machine's public address is registered in the operation's firewall at wolkvox"}
+		Advice: "check the network and the proxy settings, and that this machine's public IP address is registered in the operation's firewall at wolkvox"}
 	FailedTimeout = &FailureClass{Name: "timeout", Message: "no complete response in time",
-		Advice: "check that this machine's public address is registered in the operation's firewall at wolkvox; the missing hours are read later"}
+		Advice: "check that this machine's public IP address is registered in the operation's firewall at wolkvox; the missing hours are read later"}
 	FailedTLS = &FailureClass{Name: "tls", Message: "no trusted connection to the server", General: true,
 		Advice: "check this machine's clock and its certificates, tls_ca, and any proxy in between"}
-	FailedRedirect = &FailureClass{Name: "redirect", Message: "the server redirects; redirects are not followed", General: true,
+	FailedRedirect = &FailureClass{Name: "redirect", Message: "the server sent a redirect, and redirects are not followed", General: true,
 		Advice: "check url"}
 
 	// FailureClasses lists all classes.

@@ -16,7 +16,7 @@ type Form struct {
 	parts   string // notation of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
 }
 
-// String returns the form for messages, such as "key date, YYYY-MM-DD-HH, figures as strings, minutes with a decimal point".
+// String returns the form for messages, such as "hour in date as YYYY-MM-DD-HH, figures as strings, minutes with a decimal point".
 func (f Form) String() string {
 	figures := fmt.Sprintf("calls as %s, minutes as %s", f.calls, f.minutes)
 	if f.calls == f.minutes {
@@ -25,7 +25,7 @@ func (f Form) String() string {
 	if f.parts != "" {
 		figures += ", minutes " + f.parts
 	}
-	return fmt.Sprintf("key %s, %s, %s", f.key, f.layout, figures)
+	return fmt.Sprintf("hour in %s as %s, %s", f.key, f.layout, figures)
 }
 
 // Or returns the form, with missing parts taken from the other one.

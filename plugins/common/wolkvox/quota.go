@@ -25,7 +25,7 @@ type Quota struct {
 
 // String returns the quota for messages.
 func (q Quota) String() string {
-	return fmt.Sprintf("%d requests per day, %d used today (%d with this token), %d left", q.Limit, q.Used, q.ByToken, q.Available)
+	return fmt.Sprintf("quota of %d requests per day: %d used today (%d with this token), %d left", q.Limit, q.Used, q.ByToken, q.Available)
 }
 
 // FindQuota searches the body for the keys of a quota at any level, because no sample response has been published.

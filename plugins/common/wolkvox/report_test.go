@@ -292,7 +292,7 @@ func TestHourWithoutDate(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "2026-01-01 08:00", report.Rows[0].Hour.String())
 		require.Len(t, report.Rows, 2-report.Strays)
-		require.Equal(t, "key hour, H, figures as numbers", report.Form.String())
+		require.Equal(t, "hour in hour as H, figures as numbers", report.Form.String())
 	}
 	for _, w := range []hours.Window{{From: from, To: from + 25}, {From: from - 1, To: from + 1}, {From: from, To: from + 48}} {
 		_, err := c.Parse(r, w)
@@ -303,7 +303,7 @@ func TestHourWithoutDate(t *testing.T) {
 	report, err := c.Parse(r, hours.Window{From: from, To: from + 48})
 	require.NoError(t, err)
 	require.Equal(t, "2026-01-02 08:00", report.Rows[0].Hour.String())
-	require.Equal(t, "key date and hour, YYYY-MM-DD HH:MM, figures as numbers", report.Form.String())
+	require.Equal(t, "hour in date and hour as YYYY-MM-DD HH:MM, figures as numbers", report.Form.String())
 
 	r = respond(200, `{"data": [{"hour": "8", "calls": 1, "ivr_minutes": 2}]}`)
 	require.False(t, r.HasRows(), "a request for a single day may have some")
@@ -374,10 +374,10 @@ func TestForm(t *testing.T) {
 	t.Parallel()
 	report, err := parseRows(`{"day": "2026/01/01 00:30", "calls": 1, "ivr_minutes": "-"}, {"day": "2026010101", "calls": "1", "ivr_minutes": "2,5"}`)
 	require.NoError(t, err)
-	require.Equal(t, "key day, YYYY/MM/DD HH:MM, calls as numbers, minutes as strings, minutes with a decimal comma", report.Form.String())
+	require.Equal(t, "hour in day as YYYY/MM/DD HH:MM, calls as numbers, minutes as strings, minutes with a decimal comma", report.Form.String())
 	other, err := parseRows(`{"date": "2026010100", "hour": "00", "calls": "1", "ivr_minutes": ""}`)
 	require.NoError(t, err)
-	require.Equal(t, "key date, YYYYMMDDHH, calls as strings, minutes as , minutes with a decimal comma",
+	require.Equal(t, "hour in date as YYYYMMDDHH, calls as strings, minutes as , minutes with a decimal comma",
 		other.Form.Or(Form{key: "day", parts: report.Form.parts}).String())
 }
 

@@ -153,7 +153,7 @@ func (w *WolkvoxIVR) fail(q hours.Request, failure *wolkvox.Failure, now time.Ti
 	err := w.pauseAfter(now, failure)
 	w.mu.Unlock()
 	w.setBacklog(now)
-	err = fmt.Errorf("requesting %s, hours %s, failed: %w", w.name(), q.Window, err)
+	err = fmt.Errorf("request to %s for hours %s failed: %w", w.name(), q.Window, err)
 	if q.IsProbe() && !failure.Class.General {
 		w.Log.Debugf("%v", err)
 		w.log.probeFailure = failure
@@ -195,7 +195,7 @@ func (w *WolkvoxIVR) record(acc telegraf.Accumulator, q hours.Request, report *w
 	if q.IsLive() {
 		w.logLive(result, now)
 		if text := w.outage.end(now); text != "" {
-			w.Log.Infof("%s; %d hour(s) to catch up", text, w.stats.backlog.Get())
+			w.Log.Infof("%s; %d hour(s) to catch up on", text, w.stats.backlog.Get())
 		}
 	}
 	w.logHistory(q, now)

@@ -345,8 +345,8 @@ func TestQuotaPauses(t *testing.T) {
 	api.respond = always(http.StatusForbidden, `{"code": "403", "error": "TOKEN LIMIT EXCEEDED"}`)
 	plugin := api.plugin(nil)
 	_, err := api.gather(plugin)
-	require.EqualError(t, err, `requesting wv0001.wolkvox.com, hours 2026-11-22 00:00 to 2026-11-22 23:00, failed: the operation's daily quota of API `+
-		`calls is spent (HTTP status 403, "TOKEN LIMIT EXCEEDED"): the missing hours are read after the quota resets; `+
+	require.EqualError(t, err, `request to wv0001.wolkvox.com for hours 2026-11-22 00:00 to 2026-11-22 23:00 failed: the operation's daily quota of API `+
+		`calls is used up (HTTP status 403, "TOKEN LIMIT EXCEEDED"): the missing hours are read after the quota resets; `+
 		`if this happens often, set a longer interval, or find out which other clients use the operation's tokens; pausing until 2026-11-23T00:00:00-05:00`)
 	for n := range 24 {
 		if n == 12 { // a restart doesn't end the pause
@@ -497,7 +497,7 @@ func TestLastingFailureIsLoggedAtIncreasingIntervals(t *testing.T) {
 	plugin := api.plugin(nil)
 	_, errs := api.run(plugin, 24*time.Hour)
 	require.Len(t, errs, 7, "0 h, 0.5 h, 1 h, 2 h, 4 h, 8 h, 16 h")
-	require.Contains(t, errs[6], "failing for 16h0m0s, 193 gathers so far: ")
+	require.Contains(t, errs[6], "failing for 16h0m0s (193 gathers so far): ")
 	require.Zero(t, api.logged(levelWarn, ""))
 
 	api.respond = nil
@@ -592,7 +592,7 @@ func TestSetStateRefuses(t *testing.T) {
 	good := string(saved(t, plugin))
 	require.NoError(t, setState(t, plugin, []byte(good)))
 	for change, expected := range map[[2]string]string{
-		{`"version":4`, `"version":2`}:          "state has version 2, this program reads version 4",
+		{`"version":4`, `"version":2`}:          "state has version 2, but this program reads version 4",
 		{`"width":744`, `"width":0`}:            "state has a width of 0 or 744 hours, which must be 1 to 744",
 		{`"good_width":744`, `"good_width":-1`}: "state has a width of 744 or -1 hours, which must be 1 to 744",
 		{`"newest":"2026`, `"newest":"2025`}:    "state has hours out of order",
@@ -621,7 +621,7 @@ func TestStateFromTheFuture(t *testing.T) {
 	lines, err := api.gather(plugin)
 	require.NoError(t, err)
 	require.NotEmpty(t, lines)
-	require.ErrorContains(t, plugin.RejectedState(), "the state has times ahead of 2026-10-24T")
+	require.ErrorContains(t, plugin.RejectedState(), "the state contains times later than 2026-10-24T")
 	require.NoError(t, plugin.RejectedState(), "only once")
 	require.Len(t, api.log.Errors(), 1)
 
@@ -692,7 +692,7 @@ func TestReread(t *testing.T) {
 	require.Contains(t, metrics, "11-21 23")
 	require.NotContains(t, metrics, "11-14 23")
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: reading hours 2026-11-15 00:00 to 2026-11-21 23:00 again"))
-	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: days from 2026-11-22 on follow once their hours are before the watermark"))
+	require.Equal(t, 1, api.logged(testutil.LevelInfo, "reread: days from 2026-11-22 on will be read once their hours are before the watermark"))
 
 	plugin.Stop()
 	plugin = api.plugin(saved(t, plugin), withBackfill(240*time.Hour), func(w *WolkvoxIVR) { w.Reread = "2026-11-15/2026-11-23" })
@@ -812,7 +812,7 @@ func TestCallsAheadOfNowAreLogged(t *testing.T) {
 	plugin := api.plugin(nil, func(w *WolkvoxIVR) { w.Timezone = "America/Tijuana" })
 	api.run(plugin, 2*time.Hour)
 	require.Equal(t, 1, api.logged(levelWarn,
-		`the report shows calls in hour 2026-11-22 14:00, which is in the future: it is 11:20 in timezone = "America/Tijuana"`))
+		`the report shows calls in hour 2026-11-22 14:00, which is in the future: the time is now 11:20 in timezone = "America/Tijuana"`))
 	require.Equal(t, 1, api.logged(levelWarn, ""))
 }
 
@@ -831,8 +831,8 @@ func TestPostponedHoursAreLogged(t *testing.T) {
 	require.Contains(t, metrics, "11-12 09")
 	require.Contains(t, metrics, "11-12 11")
 	require.NotContains(t, metrics, "11-12 10")
-	require.Equal(t, 1, api.logged(levelWarn, `hours 2026-11-12 10:00 to 2026-11-12 10:00 are postponed: requests for a single hour fail (the server failed `+
-		`(HTTP status 500, "CORRUPT")). They are retried at increasing intervals of up to a day`))
+	require.Equal(t, 1, api.logged(levelWarn, `hour 2026-11-12 10:00 is postponed: requests for a single hour fail (the server failed `+
+		`(HTTP status 500, "CORRUPT")). The plugin retries at increasing intervals of up to a day`))
 	require.Equal(t, 1, api.logged(levelWarn, ""))
 	require.EqualValues(t, 1, plugin.stats.postponed.Get())
 	require.Zero(t, plugin.stats.backlog.Get())
@@ -892,7 +892,7 @@ func TestIntervalWarning(t *testing.T) {
 		0:               nil,
 		5 * time.Minute: nil,
 		// A day has 12342.9 intervals of 7 seconds.
-		7 * time.Second: {"W! [wolkvox_ivr] interval is shorter than wolkvox's minimum of 5m0s: 12342 requests per day take the quota " +
+		7 * time.Second: {"W! [wolkvox_ivr] interval is shorter than wolkvox's minimum of 5m0s: 12342 requests per day require the quota " +
 			"of 13 licence(s). Each licence has 1000 requests per day, shared by all tokens of the operation"},
 	} {
 		api := newFakeAPI(t)

@@ -41,7 +41,7 @@ func (w *WolkvoxIVR) logShortInterval() {
 		return
 	}
 	requests := int(24 * time.Hour / time.Duration(w.Interval))
-	w.Log.Warnf("interval is shorter than wolkvox's minimum of %s: %d requests per day take the quota of %d licence(s). Each licence has %d requests "+
+	w.Log.Warnf("interval is shorter than wolkvox's minimum of %s: %d requests per day require the quota of %d licence(s). Each licence has %d requests "+
 		"per day, shared by all tokens of the operation",
 		wolkvox.MinInterval, requests, (requests+wolkvox.QuotaPerLicence-1)/wolkvox.QuotaPerLicence, wolkvox.QuotaPerLicence)
 }
@@ -52,7 +52,7 @@ func (w *WolkvoxIVR) logReread(reread hours.Window) {
 	}
 	if w.planner.PendingReread != nil && !w.log.isRereading {
 		w.log.isRereading = true
-		w.Log.Infof("%s: reread: days from %s on follow once their hours are before the watermark", w.name(),
+		w.Log.Infof("%s: reread: days from %s on will be read once their hours are before the watermark", w.name(),
 			w.planner.PendingReread.From.Format(time.DateOnly))
 	}
 }
@@ -88,7 +88,7 @@ func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report,
 		w.Log.Debugf("%d row(s) for hours %s: %s", len(report.Rows), report.Window, report.Form)
 	}
 	if report.Strays > 0 {
-		w.Log.Debugf("Ignored %d row(s) of hours that were not requested", report.Strays)
+		w.Log.Debugf("Ignored %d row(s) for hours that were not requested", report.Strays)
 	}
 
 	w.log.lastBadRows, w.log.badRows = w.log.badRows, make(map[string]bool)
@@ -105,7 +105,7 @@ func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report,
 	}
 	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.time.isUnconfirmed && !w.log.isAhead {
 		w.log.isAhead = true
-		w.Log.Warnf("%s: the report shows calls in hour %s, which is in the future: it is %s in timezone = %q. Find the right time zone with --check",
+		w.Log.Warnf("%s: the report shows calls in hour %s, which is in the future: the time is now %s in timezone = %q. Find the right time zone with --check",
 			w.name(), newest, now.In(w.options.Calendar.Location).Format("15:04"), w.Timezone)
 	}
 }
@@ -135,7 +135,8 @@ func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.
 			w.Log.Warnf("%s: hour %s has %d calls but no minutes: sending 0 minutes", w.name(), row.Hour, row.Calls)
 		case starts[row.Hour] == 1 && row.Hour < running && row.Hour > w.log.repeated && len(w.options.Calendar.Starts(row.Hour)) == 2:
 			w.log.repeated = row.Hour
-			w.Log.Infof("%s: hour %s occurs twice because clocks are set back, but the report lists it once: sent as the first of the two", w.name(), row.Hour)
+			w.Log.Infof("%s: hour %s occurs twice because clocks were set back, but the report lists it once: it is sent as the first of the two",
+				w.name(), row.Hour)
 		}
 	}
 }
@@ -153,8 +154,8 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	switch {
 	case l.hidingResponses >= minHidingResponses && !l.isHiding:
 		l.isHiding = true
-		w.Log.Warnf("%s: the report no longer shows %d hour(s) that had calls before. Their figures are kept, and other hours stay open "+
-			"until the report shows them again", w.name(), result.Hidden)
+		w.Log.Warnf("%s: the report no longer shows %d hour(s) that had calls before. Their figures are kept. Until the report shows these hours "+
+			"again, other hours stay open", w.name(), result.Hidden)
 	case l.isHiding && l.hidingResponses == 0 && now.Sub(l.lastHiddenAt) >= hiddenOverAfter:
 		l.isHiding = false
 		w.Log.Infof("%s: the report shows all known calls again", w.name())
@@ -226,6 +227,10 @@ func (w *WolkvoxIVR) logPostponed(now time.Time) {
 		if w.planner.Oldest != 0 && r.To <= w.planner.Oldest && !r.Failing {
 			reason = "the report shows no calls before " + w.planner.Oldest.String() + ": the operation may be newer, or wolkvox may not keep older reports"
 		}
-		w.Log.Warnf("%s: hours %s are postponed: %s. They are retried at increasing intervals of up to a day", w.name(), r.Window, reason)
+		which := fmt.Sprintf("hours %s are", r.Window)
+		if r.Hours() == 1 {
+			which = fmt.Sprintf("hour %s is", r.From)
+		}
+		w.Log.Warnf("%s: %s postponed: %s. The plugin retries at increasing intervals of up to a day", w.name(), which, reason)
 	}
 }

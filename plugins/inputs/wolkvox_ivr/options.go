@@ -72,7 +72,7 @@ func serverName(option string) (string, error) {
 	case digits.MatchString(name) && len(name) < 4:
 		return "", fmt.Errorf("server = %q has fewer than four digits: unquoted numbers lose their leading zeros, so write server = \"%04s\"", option, name)
 	case !digits.MatchString(name): // not quoted, because it may be the token
-		return "", errors.New(`server has no digits: use those of wvNNNN in the address that the browser shows after login at ` +
+		return "", errors.New(`server has no digits: use those of wvNNNN in the address that your browser shows after you log in at ` +
 			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`)
 	}
 	return name, nil

@@ -34,7 +34,7 @@ func TestInitFail(t *testing.T) {
 			`or "Etc/GMT+5" for five hours behind UTC`
 		noBlank  = "the token has spaces or characters that are never part of a token: copy it again"
 		noPlain  = ` would send the token over the network unencrypted: use https (plain http is allowed for loopback addresses only)`
-		noServer = `server has no digits: use those of wvNNNN in the address that the browser shows after login at ` +
+		noServer = `server has no digits: use those of wvNNNN in the address that your browser shows after you log in at ` +
 			`manager.wolkvox.com, e.g. "0001" for https://wv0001.wolkvox.com`
 		unset = " is not set: set it in Telegraf's environment"
 	)

@@ -32,7 +32,7 @@ func (o *outage) fail(now time.Time, err error) error {
 	o.failures++
 	lasting := now.Sub(o.since)
 	if o.failures > 1 {
-		err = fmt.Errorf("failing for %s, %d gathers so far: %w", lasting.Round(time.Minute), o.failures, err)
+		err = fmt.Errorf("has been failing for %s (%d gathers so far): %w", lasting.Round(time.Minute), o.failures, err)
 	}
 	switch {
 	case !o.logged[class]:

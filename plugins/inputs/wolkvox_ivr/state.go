@@ -68,7 +68,7 @@ func (w *WolkvoxIVR) SetState(saved interface{}) error {
 		return err
 	}
 	if before, now := s.Timezone, w.options.Calendar.Location.String(); before != now {
-		w.Log.Warnf("%s: timezone has changed from %q to %q: all hours are read and sent again. Rows sent before have other values of the tag \"hour\", "+
+		w.Log.Warnf("%s: timezone has changed from %q to %q: all hours are read and sent again. Rows sent earlier have different values of the \"hour\" tag, "+
 			"so databases keep both, and sums count calls twice: delete the old rows, and set reread to their days, as described under \"Correcting the "+
 			"time zone\" in the destinations guide", w.name(), before, now)
 	}
@@ -92,7 +92,7 @@ func (w *WolkvoxIVR) verifyState(date time.Time) {
 	}
 	now := w.time.now()
 	if (date.IsZero() || w.restored.IsAhead(date)) && w.restored.IsAhead(now) {
-		w.rejected = fmt.Errorf("the state has times ahead of %s", now.Format(time.RFC3339))
+		w.rejected = fmt.Errorf("the state contains times later than %s", now.Format(time.RFC3339))
 		w.Log.Errorf("%s: %v, so it is invalid: starting without it", w.name(), w.rejected)
 		w.planner = hours.New(w.options)
 		w.planner.Start(now)

@@ -151,7 +151,7 @@ func TestAlertsFile(t *testing.T) {
 		uids[rule.UID] = true
 		require.Contains(t, []string{"OK", "Alerting"}, rule.NoDataState, rule.Title)
 		require.Equal(t, "Error", rule.ExecErrState, rule.Title)
-		require.Equal(t, map[bool]string{true: "0s", false: "15m"}[rule.Title == "Quota spent"], rule.For, rule.Title)
+		require.Equal(t, map[bool]string{true: "0s", false: "15m"}[rule.Title == "Quota used up"], rule.For, rule.Title)
 		for _, label := range rule.Labels {
 			require.NotContains(t, label, "$", "Grafana would take it for a variable of its environment")
 		}

@@ -215,8 +215,8 @@ func TestAlerts(t *testing.T) {
 			"No data":                    {"dead-for-200-days", "dead-for-8-days", "fallen-silent", "renamed old", "silent-till-now"},
 			"Far from usual":             {"half", "just-enough", "less-than-half-the-mean-alone", "twice"},
 			"Contracted minutes used up": nil,
-			"Quota spent":                {"restarted-and-spent", "spent sales"},
-			"Quota nearly spent":         {"greedy", "greedy sales"},
+			"Quota used up":              {"restarted-and-spent", "spent sales"},
+			"Quota nearly used up":       {"greedy", "greedy sales"},
 			"Clocks differ":              {"clock-ahead", "clock-behind sales"},
 		}
 		fired, texts := make(map[string][]string), make(map[string][]string)
@@ -232,7 +232,7 @@ func TestAlerts(t *testing.T) {
 			"No calls in opening hours": "idle: no calls in the last whole hour, which is an opening hour.",
 			"No data":                   "renamed (old): no data for the last three whole hours.",
 			"Far from usual":            "half: 147 calls in the last three whole hours. The usual on this weekday is 300.",
-			"Quota nearly spent":        "greedy (sales): 900 API requests in 24 hours.",
+			"Quota nearly used up":      "greedy (sales): 900 API requests in 24 hours.",
 		} {
 			require.Contains(t, texts[title], text)
 		}
@@ -296,7 +296,7 @@ func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
 	db := testbed.StartInfluxDB(t)
 	tg := testbed.NewRecipe(t, "influxdb.conf", "[agent]\nround_interval = false\n"+ // at whole seconds, the first two could have the same time
 		w.Table(testbed.Near)+"[[inputs.internal]]\ninterval = \"1s\"\n", "INFLUX_URL="+db.URL())
-	rule := ruleOf(t, "Quota spent")
+	rule := ruleOf(t, "Quota used up")
 	tg.Start()
 	tg.Await("the alert", func() bool {
 		return slices.Equal(series(rule.firingBy(t, db, "now()")), []string{"wv0001.wolkvox.com"})

@@ -27,12 +27,15 @@ var promises = []promise{
 	{"once", "`hours = \"final\"` sends each hour once, even across restarts. An hour sent before the watermark passed it is sent again if it changes."},
 	{"silence", "No 0 is sent for an hour that has calls or whose silence is inconclusive. A 0 never overwrites calls."},
 	{"modes", "`lookback`, `hours` and `empty_hours` determine which hours are sent and when, and hours without minutes have their own rule."},
-	{"metric", "An hour is one row of `wolkvox_ivr` timestamped with the start of the hour, in one of 24 series per operation. No text from a response becomes a tag."},
+	{"metric", "An hour is one row of `wolkvox_ivr` timestamped with the start of the hour, in one of 24 series per operation. No " +
+		"text from a response becomes a tag."},
 	{"late", "No hour is lost if the report fails, stalls, is late or hides calls, and the plugin logs the problem."},
-	{"postponed", "Rejected windows are narrowed, and hours that can't become final are postponed. Both are retried at increasing intervals and block nothing."},
+	{"postponed", "Rejected windows are narrowed, and hours that can't become final are postponed. Both are retried at increasing " +
+		"intervals and block nothing."},
 	{"requests", "A gather makes one request: 288 per day by default, whatever fails. Requests are 5 minutes apart, even across restarts."},
 	{"quota", "A spent daily quota or a `Retry-After` pauses requests, even across restarts. The plugin warns if `interval` is less than 5 minutes."},
-	{"backfill", "A year of `backfill` takes at most 28 requests. They alternate with requests for the live window or, if gathers are infrequent, are made between them, 5 minutes apart."},
+	{"backfill", "A year of `backfill` takes at most 28 requests. They alternate with requests for the live window or, if gathers " +
+		"are infrequent, are made between them, 5 minutes apart."},
 	{"reread", "`reread` sends days again each time its value changes, including rows that a database rejected."},
 	{"dst", "When clocks go forward or back, each hour keeps its correct timestamp, and a repeated hour becomes two rows."},
 	{"timezone", "After `timezone` is corrected, every hour is sent again at the right time. Once the old rows are deleted, sums are right."},
@@ -42,14 +45,16 @@ var promises = []promise{
 	{"killed", "Whenever the plugin or Telegraf is killed, the database ends up with every final hour."},
 	{"state", "The state file is replaced atomically and covers only rows that were written. The plugin resumes from it, and warns if there is none."},
 	{"state-damaged", "A state that can't be right is set aside and logged, and its table starts afresh. Other tables lose nothing."},
-	{"state-safe", "Another user's link, a FIFO or a device is never opened as a state file. Files of other kinds are not changed. Only the owner can read the state."},
+	{"state-safe", "Another user's link, a FIFO or a device is never opened as a state file. Files of other kinds are not changed. " +
+		"Only the owner can read the state."},
 	{"state-user", "An error about another user's files names the owner and the command that fixes it."},
 
 	{"", "API client"},
 	{"https", "The token goes only to the configured host, in a header, over verified TLS. No redirect is followed. Plain http works only for " +
 		"loopback addresses, even to load configurations."},
 	{"leaks", "The token, and the credentials and query strings in URLs, appear in no log and no error, whatever form a server returns them in."},
-	{"simultaneous", "A process makes one request at a time per token. Waiting for a token is not a failure, and requests with other tokens don't wait."},
+	{"simultaneous", "A process makes one request at a time per token. Waiting for a token is not a failure, and requests with other " +
+		"tokens don't wait."},
 	{"rotation", "A token that changes in its store is used from the next request, without a restart."},
 	{"forms", "Every response format that appears in the vendor's documentation or in public clients can be read."},
 	{"unreadable", "Unreadable data is logged with position and field, never guessed at. Its hour stays open, and the other rows are sent."},
@@ -68,7 +73,8 @@ var promises = []promise{
 	{"tables", "Each table has its own name, tags, filters, precision and state. Two tables that would write the same series are rejected."},
 	{"mistakes", "A mistake in the configuration ends the program with a one-line error that gives the file, the fix and, if known, the line number."},
 	{"environment", "`${VAR}`, secret stores, `[global_tags]` and the `host` tag work as in Telegraf. An unset variable is rejected."},
-	{"protection", "Tokens are kept encrypted in locked memory, and the configuration's text is discarded after loading. Too little lockable memory is reported in one line."},
+	{"protection", "Tokens are kept encrypted in locked memory, and the configuration's text is discarded after loading. Too little " +
+		"lockable memory is reported in one line."},
 	{"log", "Log lines keep their level and their table's name, and obey `--debug`, `debug`, `quiet` and `log_level`. Suppressed lines cost nothing."},
 	{"schedule", "A table gathers at once, then at its own interval and jitter, or for each line on stdin, but never runs two gathers at a time."},
 	{"trials", "`--test`, `--once` and a manual start show metrics and leave the state alone."},
@@ -83,7 +89,8 @@ var promises = []promise{
 	{"", "Fleets and cost"},
 	{"fleet", "One process gathers many operations, from one file or a folder, each with its token from a store."},
 	{"standby", "Several hosts can gather or stand by for an operation without wrong or missing figures."},
-	{"footprint", "With one operation, the program starts within a second and uses at most 30 MiB. With a thousand, it gathers within 3 seconds and 150 MiB. Nothing grows over time."},
+	{"footprint", "With one operation, the program starts within a second and uses at most 30 MiB. With a thousand, it gathers " +
+		"within 3 seconds and 150 MiB. Nothing grows over time."},
 	{"cost", "The number of allocations to read a report doesn't grow with its rows."},
 
 	{"", "Destinations"},
@@ -97,11 +104,13 @@ var promises = []promise{
 	{"alerts", "Each alert rule fires for exactly the operations it should."},
 
 	{"", "Packages, image and release"},
-	{"packages", "Packages and archives install what the guide lists, with the file modes it gives. Upgrading keeps edited files, and removal keeps the state."},
+	{"packages", "Packages and archives install what the guide lists, with the file modes it gives. Upgrading keeps edited files, " +
+		"and removal keeps the state."},
 	{"scripts", "The packages' scripts follow no links in folders owned by the telegraf user, and purge succeeds whatever is there."},
 	{"image", "The image runs as its own user, with server and token from the environment or Kubernetes, and works with the compose file."},
 	{"reproducible", "The same commit builds the same bytes, with checksums, an SBOM and the licences of everything compiled in."},
-	{"release", "Version numbers increase from commit to commit. A release is made only if everything is ready, and the publishing job runs no code from the repository."},
+	{"release", "Version numbers increase from commit to commit. A release is made only if everything is ready, and the publishing " +
+		"job runs no code from the repository."},
 	{"newcomer", "The commands of the ten-minute page lead from a clean Debian to rows in InfluxDB."},
 
 	{"", "Trying it out, and the guides"},

@@ -45,7 +45,7 @@ func TestOldestTelegraf(t *testing.T) {
 
 	// It logs at the level of the line, and not as an error that quotes the line.
 	require.Positive(t, tg.Count("I! [inputs.execd] [inputs.wolkvox_ivr] "))
-	require.Positive(t, tg.Count("E! [inputs.execd] [inputs.wolkvox_ivr::refused] Error in plugin: requesting wv0003.wolkvox.com"))
+	require.Positive(t, tg.Count("E! [inputs.execd] [inputs.wolkvox_ivr::refused] Error in plugin: request to wv0003.wolkvox.com"))
 	require.NotContains(t, tg.Log(), "stderr: ")
 	tg.RequireNoProblems("interval is shorter", "longer than expected", "[inputs.wolkvox_ivr::refused]")
 

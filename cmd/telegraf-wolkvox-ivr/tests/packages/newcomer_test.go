@@ -52,7 +52,7 @@ func TestNewcomer(t *testing.T) {
 		case strings.HasSuffix(command, " --check"):
 			output := m.run(command)
 			require.NotContains(t, output, "FAIL")
-			require.Contains(t, output, "ok    state          "+testbed.StateFile+" is writable for the user who runs this check")
+			require.Contains(t, output, "ok    state          "+testbed.StateFile+" is writable by the user running this check")
 		case strings.HasSuffix(command, " --status"):
 			require.Contains(t, m.run(command), "(server "+m.server+")")
 		default:

@@ -85,7 +85,7 @@ var comparisons = []comparison{
 	{name: "precision", conf: "TABLE\nprecision = '2h'"},
 	{name: "precision of all", conf: "[agent]\nprecision = '2h'\nTABLE"},
 	{name: "schedule", conf: "[agent]\ninterval = '10m'\ncollection_jitter = '1s'\nTABLE\ninterval = '1h'\ncollection_jitter = '0s'\ncollection_offset = '1m'"},
-	{name: "interval of none", conf: "TABLE\ninterval = ''", want: `FILE:6: invalid "interval" in [[inputs.wolkvox_ivr]]: want a duration such as "5m"`},
+	{name: "interval of none", conf: "TABLE\ninterval = ''", want: `FILE:6: invalid "interval" in [[inputs.wolkvox_ivr]]: expected a duration such as "5m"`},
 	{name: "interval without unit", conf: "TABLE\ninterval = '300'", want: `FILE:6: invalid "interval"`},
 	{name: "interval in days", conf: "TABLE\ninterval = '1d'", want: `FILE:6: invalid "interval"`},
 	{name: "interval as a number", conf: "TABLE\ninterval = 300", want: `FILE:6: invalid "interval"`, differs: ignores},
@@ -167,7 +167,7 @@ var comparisons = []comparison{
 	{name: "option without a table", conf: "interval = '1m'\nTABLE", want: `FILE:1: option "interval" is outside any table`},
 	{name: "unknown table", conf: "[[things]]\nTABLE", want: `FILE:1: unknown table "things"`},
 	{name: "unknown input", conf: "[[inputs.wolkvox]]\nTABLE", want: `FILE:1: unknown input plugin "wolkvox"`},
-	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", want: "FILE:6: [[outputs.file]] belongs in Telegraf's own configuration", differs: notHere},
+	{name: "output", conf: "TABLE\n[[outputs.file]]\nfiles = ['more.out']", want: "FILE:6: [[outputs.file]] belongs in Telegraf's", differs: notHere},
 	{name: "processor", conf: "TABLE\n[[processors.dedup]]", want: "FILE:6: [[processors.dedup]] belongs in Telegraf's own configuration", differs: notHere},
 	{name: "nothing", conf: "", want: "FILE: no input"},
 }

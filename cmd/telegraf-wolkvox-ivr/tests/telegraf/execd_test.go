@@ -374,7 +374,7 @@ func TestLogLevels(t *testing.T) {
 		// When a later gather makes its request, the first one is over and has logged everything.
 		tg.Await("requests of "+c.name, func() bool { return len(w.RequestsWith(operations[2*i].Token)) >= 4 })
 		prefix := " [inputs.execd] [inputs.wolkvox_ivr::" + c.name
-		tg.AwaitLog("E!" + prefix + "-bad] Error in plugin: requesting wv" + operations[2*i+1].Server + ".wolkvox.com")
+		tg.AwaitLog("E!" + prefix + "-bad] Error in plugin: request to wv" + operations[2*i+1].Server + ".wolkvox.com")
 		for _, level := range c.want {
 			tg.AwaitLog(string(level) + "!" + prefix + "] ")
 		}

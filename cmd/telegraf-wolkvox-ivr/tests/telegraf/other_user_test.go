@@ -43,7 +43,7 @@ func TestCheckOfAnotherUsersState(t *testing.T) {
 	result := check()
 	require.Equal(t, 1, result.Code)
 	require.Contains(t, result.Stdout, "FAIL  state          "+state+" can't be used: open "+state+": permission denied: "+state+" belongs to root, "+
-		"because root has run this program before, and this process runs as nobody. If that is Telegraf's user: sudo chown -h nobody "+state+"\n")
+		"who has run this program before, but this process runs as nobody. If that is Telegraf's user: sudo chown -h nobody "+state+"\n")
 	testbed.Execute(t, "", "sh", "-c", "chown -h nobody "+state)
 	require.NotContains(t, check().Stdout, "FAIL")
 }
