@@ -16,7 +16,7 @@ export GOFLAGS     := $(strip $(shell go env GOFLAGS) -trimpath -buildvcs=false)
 TELEGRAF_LDFLAGS = -s -w -X $(TELEGRAF)/internal.Version=$(patsubst v%,%,$(shell go list -m -f '{{.Version}}' $(TELEGRAF)))
 LDFLAGS          = $(TELEGRAF_LDFLAGS) -X main.version=$(VERSION)
 TOOL             = go tool -modfile='$(CURDIR)/.ci/tools/go.mod'
-# Shows tests like `go test`, then which were skipped and why. .ci/run reads the times from bin/*.json.
+# Reports like go test, then lists the skipped tests with the reason. make slowest reads the times from bin/*.json.
 GO_TEST          = $(TOOL) gotestsum --format standard-quiet --jsonfile '$(CURDIR)/bin/$@.json' -- -vet=off
 TESTS           := ./cmd/telegraf-wolkvox-ivr/tests
 

@@ -65,13 +65,13 @@ func main() {
 		debug.SetGCPercent(50)
 	}
 	status := run(os.Args[1:], os.Stdout, os.Stderr)
-	host.Leave()
+	host.CloseOutput()
 	os.Exit(status)
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	wolkvox_ivr.Version = version
-	opts := host.Options{Memory: 56 << 20, MemoryPerTable: 64 << 10} // more than well-behaved servers need, so it costs nothing with them
+	opts := host.Options{Memory: 56 << 20, MemoryPerTable: 64 << 10} // never reached with well-behaved servers, so the limit costs nothing there
 	var checkOnly, statusOnly, asJSON, sampleConfig, showVersion bool
 	flags := flag.NewFlagSet("telegraf-wolkvox-ivr", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

@@ -42,7 +42,7 @@ type tableStatus struct {
 	Final        []hourRange `json:"final"`
 	Open         []openRange `json:"open"`
 
-	pausedFor string
+	pauseReason string
 }
 
 // hourRange is a range of hours, by the starts of the first and of the last one.
@@ -127,7 +127,7 @@ func readStates(path string) (map[string][]byte, error) {
 }
 
 // tableStatusOf returns the status of a table according to the states.
-func tableStatusOf(input *host.Inspected, plugin *wolkvox_ivr.WolkvoxIVR, states map[string][]byte) *tableStatus {
+func tableStatusOf(input *host.InspectedInput, plugin *wolkvox_ivr.WolkvoxIVR, states map[string][]byte) *tableStatus {
 	secrets := secretsOf(plugin)
 	t := &tableStatus{
 		At: input.At, Server: secrets.Redact(string(plugin.Server)), Operation: secrets.Redact(plugin.Operation),
@@ -180,7 +180,7 @@ func (t *tableStatus) fill(status *wolkvox_ivr.Status) {
 	t.Timezone = status.Calendar.Location.String()
 	t.LastRequest, t.PausedUntil = at(status.Requested), at(status.PausedUntil)
 	if status.PausedBy != nil {
-		t.PausedBy, t.pausedFor = status.PausedBy.Name, status.PausedBy.Message
+		t.PausedBy, t.pauseReason = status.PausedBy.Name, status.PausedBy.Message
 	}
 	t.NewestCalls, t.Watermark, t.CompleteUpTo = start(status.Newest), start(status.Watermark), start(status.Complete)
 	for _, w := range status.Final {
@@ -213,8 +213,8 @@ func (s *fileStatus) print(out *bytes.Buffer) {
 	}
 }
 
-// minute is the layout of printed times.
-const minute = "2006-01-02 15:04"
+// timeLayout is the layout of printed times.
+const timeLayout = "2006-01-02 15:04"
 
 func (t *tableStatus) print(out *bytes.Buffer) {
 	line := func(name, text string) { fmt.Fprintf(out, "  %-14s %s\n", name, printable(text)) }
@@ -222,7 +222,7 @@ func (t *tableStatus) print(out *bytes.Buffer) {
 		if at.IsZero() {
 			return "none yet"
 		}
-		return at.Format(minute)
+		return at.Format(timeLayout)
 	}
 	name := "server " + t.Server
 	if t.Operation != "" {
@@ -239,7 +239,7 @@ func (t *tableStatus) print(out *bytes.Buffer) {
 	}
 	line("last request", moment(t.LastRequest))
 	if !t.PausedUntil.IsZero() {
-		line("paused until", moment(t.PausedUntil)+": "+t.pausedFor)
+		line("paused until", moment(t.PausedUntil)+": "+t.pauseReason)
 	}
 	line("newest calls", moment(t.NewestCalls))
 	line("watermark", moment(t.Watermark))
@@ -266,7 +266,7 @@ func (t *tableStatus) print(out *bytes.Buffer) {
 
 // String returns the range, such as "2026-03-31 11:00 to 14:00".
 func (r hourRange) String() string {
-	first, last := r.First.Format(minute), r.Last.Format(minute)
+	first, last := r.First.Format(timeLayout), r.Last.Format(timeLayout)
 	switch {
 	case first == last:
 		return first
@@ -280,12 +280,12 @@ func (r hourRange) String() string {
 func (r *openRange) reason() string {
 	text := r.Why
 	if !r.Since.IsZero() {
-		text += " (since " + r.Since.Format(minute) + ")"
+		text += " (since " + r.Since.Format(timeLayout) + ")"
 	}
 	if r.NextTry.IsZero() {
 		return text + "; will be read soon"
 	}
-	return text + "; next retry " + r.NextTry.Format(minute)
+	return text + "; next retry " + r.NextTry.Format(timeLayout)
 }
 
 // printable replaces characters that can't be printed. File names and options may contain terminal sequences.

@@ -247,7 +247,7 @@ func TestStatus(t *testing.T) {
   open           2026-03-31 11:00 to 14:00  not before the watermark: waiting for newer calls (since 2026-03-31 14:05); will be read soon
 `},
 		{name: "hours that an output may not have stored are final", change: func(s *savedState) {
-			s.Unacknowledged = []hours.Sending{{Window: hours.Window{From: march(31, 8), To: march(31, 11)}, At: ago(2 * time.Minute)}}
+			s.Unacknowledged = []hours.SentWindow{{Window: hours.Window{From: march(31, 8), To: march(31, 11)}, At: ago(2 * time.Minute)}}
 		}, want: `
   timezone       America/Bogota
   last request   2026-03-31 14:05

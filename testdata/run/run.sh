@@ -20,7 +20,8 @@ stop() {
 trap stop EXIT
 trap 'exit 0' HUP INT TERM
 
-# A closing terminal may signal only make, which then waits for this script. A killed make can't signal anyone.
+# Stop this script if make is gone or the terminal has closed: a closing terminal may signal only make, which then waits for this
+# script, and a killed make signals nobody.
 if [ -t 1 ]; then terminal=true; else terminal=false; fi
 {
 	while kill -0 "$PPID" && { ! $terminal || [ -t 1 ]; }; do sleep 0.5; done

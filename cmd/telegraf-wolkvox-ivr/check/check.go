@@ -24,7 +24,7 @@ import (
 // maxChecks is how many tables are checked at a time. A fleet has hundreds, and each may have to wait for its timeout.
 const maxChecks = 16
 
-// status is the outcome of a step. One failure fails the check.
+// status says whether a step passed. A single fail fails the whole check.
 type status string
 
 const (
@@ -33,7 +33,7 @@ const (
 	fail status = "fail"
 )
 
-// finding is the outcome of a step, with advice if something is wrong.
+// finding is the result of one step: its status and a text, with advice if something is wrong.
 type finding struct {
 	Step   string `json:"step"`
 	Status status `json:"status"`
@@ -88,16 +88,16 @@ func Run(opts host.Options, asJSON bool, out io.Writer) int {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		c.failed = encoder.Encode(c.result)
+		c.printErr = encoder.Encode(c.result)
 	}
-	if c.failed != nil || !c.result.OK {
+	if c.printErr != nil || !c.result.OK {
 		return 1
 	}
 	return 0
 }
 
-// start starts the checks of the tables, and runs up to maxChecks at a time. It closes found of a table whose check has
-// ended.
+// start starts the checks of the tables, and runs up to maxChecks at a time. It closes a table's found channel once its
+// check has ended.
 func start(ctx context.Context, tables []*table) {
 	free := make(chan struct{}, maxChecks)
 	for _, t := range tables {
@@ -114,10 +114,10 @@ func start(ctx context.Context, tables []*table) {
 
 // check is a running check.
 type check struct {
-	out     io.Writer
-	failed  error // the last error of printing
-	secrets *redact.Secrets
-	result  result
+	out      io.Writer
+	printErr error // the last error while printing
+	secrets  *redact.Secrets
+	result   result
 }
 
 // redacted returns a text without the tables' secrets, and without logins and queries of URLs.
@@ -140,14 +140,14 @@ func (c *check) show(f finding) finding {
 		c.result.OK = false
 	}
 	if _, err := fmt.Fprintf(c.out, "%s  %-13s  %s\n", mark, f.Step, printable(f.Text)); err != nil {
-		c.failed = err
+		c.printErr = err
 	}
 	return f
 }
 
 func (c *check) print(line string) {
 	if _, err := fmt.Fprintln(c.out, printable(line)); err != nil {
-		c.failed = err
+		c.printErr = err
 	}
 }
 
@@ -170,7 +170,7 @@ func (c *check) addConfiguration(conf *host.Inspection) {
 	for _, warning := range conf.Warnings {
 		c.add("configuration", warn, warning)
 	}
-	for _, file := range openSecrets(conf) {
+	for _, file := range exposedFiles(conf) {
 		c.add("configuration", warn, fmt.Sprintf("%s contains a secret, and every user on this machine can read the file: "+
 			"run sudo chgrp telegraf %s && sudo chmod 640 %s", file, file, file))
 	}

@@ -177,14 +177,14 @@ func TestCheck(t *testing.T) {
 		{name: "server_hangs", handler: hang, options: `timeout = "100ms"`},
 		{name: "server_redirects", handler: always(http.RedirectHandler("https://login.example.org/", http.StatusFound))},
 		{name: "server_speaks_plain_http", options: `url = "https://ADDRESS"`},
-		{name: "tls_ok", tls: certificates.Server(t, true, "127.0.0.1"), options: `tls_ca = "ca.pem"`},
-		{name: "tls_expired", tls: certificates.Server(t, false, "127.0.0.1"), options: `tls_ca = "ca.pem"`},
-		{name: "tls_other_name", tls: certificates.Server(t, true, "wv0002.wolkvox.com"), options: `tls_ca = "ca.pem"`},
-		{name: "tls_unknown_authority", tls: certificates.Server(t, true, "127.0.0.1")},
-		{name: "tls_not_verified", tls: certificates.Server(t, true, "127.0.0.1"), options: `insecure_skip_verify = true`},
-		{name: "proxy_ok", tls: certificates.Server(t, true, "wv0001.wolkvox.com"),
+		{name: "tls_ok", tls: certificates.ServerConfig(t, true, "127.0.0.1"), options: `tls_ca = "ca.pem"`},
+		{name: "tls_expired", tls: certificates.ServerConfig(t, false, "127.0.0.1"), options: `tls_ca = "ca.pem"`},
+		{name: "tls_other_name", tls: certificates.ServerConfig(t, true, "wv0002.wolkvox.com"), options: `tls_ca = "ca.pem"`},
+		{name: "tls_unknown_authority", tls: certificates.ServerConfig(t, true, "127.0.0.1")},
+		{name: "tls_not_verified", tls: certificates.ServerConfig(t, true, "127.0.0.1"), options: `insecure_skip_verify = true`},
+		{name: "proxy_ok", tls: certificates.ServerConfig(t, true, "wv0001.wolkvox.com"),
 			options: "tls_ca = \"ca.pem\"\nurl = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://operator:invented@PROXY\""},
-		{name: "proxy_opens_tls", tls: certificates.Server(t, true, "wv0001.wolkvox.com"),
+		{name: "proxy_opens_tls", tls: certificates.ServerConfig(t, true, "wv0001.wolkvox.com"),
 			options: "url = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://PROXY\""},
 		{name: "proxy_refuses", options: "url = \"https://forbidden.example.org\"\nhttp_proxy_url = \"http://PROXY\""},
 		{name: "proxy_not_there", options: "url = \"https://wv{server}.wolkvox.com\"\nhttp_proxy_url = \"http://127.0.0.1:1\""},
@@ -344,7 +344,7 @@ func (c *checkCase) run(t *testing.T, certificates *testbed.Authority) {
 	}
 	address := regexp.MustCompile(`^https?://`).ReplaceAllString(url, "")
 	conf = strings.NewReplacer("URL", url, "ADDRESS", address, "PROXY", strings.TrimPrefix(proxy.URL, "http://")).Replace(conf)
-	require.NoError(t, os.WriteFile("ca.pem", certificates.Pem, 0o600))
+	require.NoError(t, os.WriteFile("ca.pem", certificates.PEM, 0o600))
 	if c.config != "-" {
 		require.NoError(t, os.WriteFile("wolkvox_ivr.conf", []byte(conf), 0o600))
 	}

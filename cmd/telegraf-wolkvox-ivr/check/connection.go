@@ -130,8 +130,8 @@ func namesOf(certificate *x509.Certificate) string {
 	return text
 }
 
-// register is advice for when nothing responds: the API does not respond to unregistered addresses (seen by clients).
-const register = "register this machine's public IP address in the operation's firewall at wolkvox, which responds only to registered " +
+// registerAdvice is advice for when nothing responds: the API does not respond to unregistered addresses (seen by clients).
+const registerAdvice = "register this machine's public IP address in the operation's firewall at wolkvox, which responds only to registered " +
 	"addresses, and allow the connection in your own firewall"
 
 // explain describes why there is no response, with advice.
@@ -164,21 +164,21 @@ func (t *table) explain(c connection, err error) string {
 	case errors.As(err, &record):
 		return fmt.Sprintf("%s does not speak TLS at %s: check url and its port", to, c.dialed)
 	case isTimeout && !c.connected:
-		return fmt.Sprintf("no connection to %s at %s within %s: %s", to, c.dialed, t.client.Timeout, register)
+		return fmt.Sprintf("no connection to %s at %s within %s: %s", to, c.dialed, t.client.Timeout, registerAdvice)
 	case isTimeout:
-		return fmt.Sprintf("%s accepts connections at %s, but does not respond within %s: %s", to, c.dialed, t.client.Timeout, register)
+		return fmt.Sprintf("%s accepts connections at %s, but does not respond within %s: %s", to, c.dialed, t.client.Timeout, registerAdvice)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "no connection can be made from this machine's address: check local_address"
 	case !c.connected && c.dialed == "":
 		return fmt.Sprintf("no connection to %s was attempted: check the proxy in http_proxy_url, HTTPS_PROXY and NO_PROXY", to)
 	case !c.connected:
-		return fmt.Sprintf("no connection to %s at %s (%s): check server and url; %s", to, c.dialed, reasonOf(err), register)
+		return fmt.Sprintf("no connection to %s at %s (%s): check server and url; %s", to, c.dialed, reasonOf(err), registerAdvice)
 	case c.isTLS && c.tls == nil:
 		return fmt.Sprintf("no trusted connection to %s (%s): check url, the tls_ options, and any proxy in between", to, reasonOf(err))
 	case failure.Class == wolkvox.FailedResponse:
 		return fmt.Sprintf("%s responds at %s, but not with valid HTTP (%s): check url, its port, and any proxy in between", to, c.dialed, reasonOf(err))
 	}
-	return fmt.Sprintf("%s closes the connection without a response (%s): run the check again; if the error persists, %s", to, reasonOf(err), register)
+	return fmt.Sprintf("%s closes the connection without a response (%s): run the check again; if the error persists, %s", to, reasonOf(err), registerAdvice)
 }
 
 // explainCertificate describes what is wrong with the server's certificate, or returns "".

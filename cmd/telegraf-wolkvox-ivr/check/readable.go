@@ -8,8 +8,8 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/host"
 )
 
-// openSecrets returns the configuration files that contain a secret and that every user of this machine can read.
-func openSecrets(conf *host.Inspection) (files []string) {
+// exposedFiles returns the configuration files that contain a secret and that every user of this machine can read.
+func exposedFiles(conf *host.Inspection) (files []string) {
 	for _, file := range conf.Files {
 		hasSecret := false
 		for _, input := range conf.Inputs {
@@ -23,7 +23,7 @@ func openSecrets(conf *host.Inspection) (files []string) {
 }
 
 // holdsSecret reports whether a secret of the table is in its file.
-func holdsSecret(input *host.Inspected) bool {
+func holdsSecret(input *host.InspectedInput) bool {
 	plugin, isOperation := operationOf(input)
 	if !isOperation {
 		return false

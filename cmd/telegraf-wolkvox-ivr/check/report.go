@@ -15,14 +15,14 @@ import (
 const checkedDays = 7
 
 // windows returns the windows to request, in order, until a response has rows: today and the days before, today up to
-// the running hour, and the past 24 whole hours. It is not known which windows the API accepts.
+// the current hour, and the past 24 whole hours. It is not known which windows the API accepts.
 func (t *table) windows() []hours.Window {
-	running := t.client.Calendar.HourAt(t.now)
-	today := running - hours.Hour(running.OfDay())
+	current := t.client.Calendar.HourAt(t.now)
+	today := current - hours.Hour(current.OfDay())
 	return []hours.Window{
 		{From: today - checkedDays*hours.Day, To: today + hours.Day},
-		{From: today, To: running + 1},
-		{From: running - hours.Day, To: running},
+		{From: today, To: current + 1},
+		{From: current - hours.Day, To: current},
 	}
 }
 
@@ -121,7 +121,7 @@ func (t *table) checkRows(a, failed, empty *attempt) {
 	if len(r.Rows) > 0 {
 		text += ": " + r.Form.String()
 	}
-	if first, newest := callsOf(r.Rows); newest != 0 {
+	if first, newest := firstAndNewestCalls(r.Rows); newest != 0 {
 		text += fmt.Sprintf("; calls from %s to %s", first, newest)
 	} else {
 		text += "; no calls"
@@ -158,8 +158,8 @@ func unavailable(failed, empty *attempt) string {
 	return text + ": " + failed.err.Error()
 }
 
-// callsOf returns the first and the newest hour with calls, 0 if there is none.
-func callsOf(rows []wolkvox.Row) (first, newest hours.Hour) {
+// firstAndNewestCalls returns the first and the newest hour with calls, 0 if there is none.
+func firstAndNewestCalls(rows []wolkvox.Row) (first, newest hours.Hour) {
 	for _, r := range rows {
 		if r.Calls == 0 {
 			continue

@@ -37,7 +37,7 @@ type table struct {
 
 	found chan finding // closed at the end of the check
 
-	input       *host.Inspected
+	input       *host.InspectedInput
 	plugin      *wolkvox_ivr.WolkvoxIVR
 	client      *wolkvox.Client
 	hasState    bool // the configuration has a statefile
@@ -46,11 +46,11 @@ type table struct {
 	isTimeKnown bool   // now is the API's time
 	token       string // last used, "" if it can't be read
 	responds    bool   // whether the server has responded, which is among the findings
-	twin        *table // the table of another operation with the same token, or nil
+	sameToken   *table // the table of another operation with the same token, or nil
 }
 
 // operationOf returns the input as a wolkvox_ivr input, if it is one.
-func operationOf(input *host.Inspected) (plugin *wolkvox_ivr.WolkvoxIVR, isOperation bool) {
+func operationOf(input *host.InspectedInput) (plugin *wolkvox_ivr.WolkvoxIVR, isOperation bool) {
 	plugin, isOperation = input.Input.(*wolkvox_ivr.WolkvoxIVR)
 	return plugin, isOperation
 }
@@ -80,7 +80,7 @@ func tablesOf(conf *host.Inspection) []*table {
 				t.perDay += other.gathersPerDay()
 			}
 			if t.token != "" && t.token == other.token && t.plugin.ID() != other.plugin.ID() {
-				t.twin = other
+				t.sameToken = other
 			}
 		}
 	}
@@ -177,24 +177,24 @@ func (t *table) checkToken() bool {
 		t.add("token", warn, "from %s: the token is in quotes (%s), which the API treats as part of it. Environment files for containers keep quotes: "+
 			"remove them there", origin.Name, quote)
 		return true
-	case origin.Replaced:
+	case origin.HasVariable:
 		t.add("token", warn, "from %s: Telegraf has replaced a part that begins with $ with the value of an environment variable. If the $ is part of "+
 			"the token, write it as $$", origin.Name)
 		return true
-	case t.twin != nil:
+	case t.sameToken != nil:
 		t.add("token", warn, "from %s: it is also the token of %s. wolkvox identifies operations by their tokens, so both get the same calls: "+
-			"give each its own token", origin.Name, t.twin.title())
+			"give each its own token", origin.Name, t.sameToken.title())
 		return true
 	case len(token) < shortToken:
-		t.add("token", warn, "from %s: %s, which looks too short for a token: copy it again", origin.Name, looks(token))
+		t.add("token", warn, "from %s: %s, which looks too short for a token: copy it again", origin.Name, describeToken(token))
 		return true
 	}
-	t.add("token", good, "from %s: %s", origin.Name, looks(token))
+	t.add("token", good, "from %s: %s", origin.Name, describeToken(token))
 	return true
 }
 
-// looks describes a token without revealing it.
-func looks(token string) string {
+// describeToken describes a token without revealing it.
+func describeToken(token string) string {
 	var classes []string
 	for _, class := range []struct {
 		name string

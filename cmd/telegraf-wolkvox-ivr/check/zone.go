@@ -20,16 +20,16 @@ type zoneEvidence struct {
 	newest   hours.Hour // the newest hour with calls
 }
 
-// checkZone checks the time zone by the newest calls. It fits if the running hour has calls, which a zone too far east
-// would hide, and if the next hour has none, although a zone too far west would show some by now.
+// checkZone checks the time zone by the newest calls. The zone fits if the current hour has calls (in a zone too far
+// east it would have none yet) and the next hour has none (in a zone too far west it would already have some).
 func (t *table) checkZone(r *wolkvox.Report) {
 	e := newZoneEvidence(t.client.Calendar, r, t.now)
 	tolerance := farOff
 	if t.isTimeKnown {
 		tolerance = slightlyOff
 	}
-	running := e.calendar.HourAt(t.now)
-	zone, ahead := e.calendar.Location, int(e.newest-running)
+	current := e.calendar.HourAt(t.now)
+	zone, ahead := e.calendar.Location, int(e.newest-current)
 	fitting, missed := fittingZone(zone, t.now, -ahead), e.usualSince(e.newest)
 	switch {
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)) && e.newest == e.window.To-1:
@@ -46,9 +46,9 @@ func (t *table) checkZone(r *wolkvox.Report) {
 			"usual since then. Compare the plugin's hours with today's report in wolkvox's own interface. If they agree, the report is late, and "+
 			"no action is needed. If they differ, %s",
 			zone, -ahead, missed, adviseZone(fitting))
-	case e.newest == running && e.usualAhead() >= significantCalls && !t.isTimeKnown:
+	case e.newest == current && e.usualAhead() >= significantCalls && !t.isTimeKnown:
 		t.add("time zone", warn, "timezone = %q fits if this machine's clock is right: the report shows calls in the current hour and none in the future", zone)
-	case e.newest == running && e.usualAhead() >= significantCalls:
+	case e.newest == current && e.usualAhead() >= significantCalls:
 		t.add("time zone", good, "timezone = %q fits: the report shows calls in the current hour and none in the future", zone)
 	default:
 		t.add("time zone", warn, "can't tell yet whether timezone = %q fits: %s", zone, e.whenToCheck())
@@ -60,7 +60,7 @@ func newZoneEvidence(calendar hours.Calendar, r *wolkvox.Report, now time.Time) 
 	for _, row := range r.Rows {
 		e.rows[row.Hour] += row.Calls
 	}
-	_, e.newest = callsOf(r.Rows)
+	_, e.newest = firstAndNewestCalls(r.Rows)
 	return e
 }
 
@@ -86,28 +86,29 @@ func (e *zoneEvidence) usualSince(newest hours.Hour) (calls float64) {
 	return calls
 }
 
-// usualAhead returns the expected number of calls in the next hour by now, if that were the running one.
+// usualAhead returns how many calls the report would usually show by now in the next hour's row if the zone were one
+// hour too far west.
 func (e *zoneEvidence) usualAhead() float64 {
-	running := e.calendar.HourAt(e.now)
-	starts := e.calendar.Starts(running)
-	if next := running + 1; len(starts) == 1 && e.window.Contains(next) {
+	current := e.calendar.HourAt(e.now)
+	starts := e.calendar.Starts(current)
+	if next := current + 1; len(starts) == 1 && e.window.Contains(next) {
 		return e.usual(next) * e.now.Add(-farOff).Sub(starts[0]).Hours()
 	}
 	return 0
 }
 
-// whenToCheck returns when a check can tell whether the time zone fits: within a day, late in an hour that has enough
-// calls, as has the next one.
+// whenToCheck returns when a check can tell whether the time zone fits: within a day, late in an hour that usually has
+// enough calls and is followed by another such hour.
 func (e *zoneEvidence) whenToCheck() string {
 	const late, part = 40 * time.Minute, 0.4 // part is the share of an hour's calls that have ended by late
-	running := e.calendar.HourAt(e.now)
-	if !e.window.Contains(running + 1) {
-		if running.OfDay() < 23 {
+	current := e.calendar.HourAt(e.now)
+	if !e.window.Contains(current + 1) {
+		if current.OfDay() < 23 {
 			return "the API shows no future hours. Compare today's hours with the report in wolkvox"
 		}
-		running++
+		current++
 	}
-	for h := running; h < running+hours.Day; h++ {
+	for h := current; h < current+hours.Day; h++ {
 		starts := e.calendar.Starts(h)
 		if len(starts) == 0 || h.OfDay() == 23 || part*e.usual(h) < significantCalls || part*e.usual(h+1) < significantCalls {
 			continue

@@ -2,7 +2,7 @@
 set -e
 [ "$1" = configure ] || exit 0
 
-# The same as Telegraf's own package, whichever is installed first.
+# Create the same user, group and folder as Telegraf's own package, because either package may be installed first.
 getent group telegraf >/dev/null || groupadd -r telegraf
 getent passwd telegraf >/dev/null || useradd -r -M -g telegraf -d /etc/telegraf -s /bin/false telegraf
 if [ ! -e /var/lib/telegraf ] && [ ! -L /var/lib/telegraf ]; then

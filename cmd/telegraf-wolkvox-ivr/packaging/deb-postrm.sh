@@ -5,7 +5,8 @@ file=/etc/telegraf/telegraf.d/wolkvox_ivr.conf
 state=/var/lib/telegraf/wolkvox_ivr.state
 case "$1 ${2:+again}" in
 remove* | "abort-install again")
-	# Telegraf doesn't start if a program in its configuration is missing. A folder isn't the package's. -T: don't move into a folder either.
+	# Telegraf doesn't start if a program in its configuration is missing. Leave a folder alone, because the package didn't install it.
+	# With -T, mv fails rather than move the file into a folder.
 	if [ -L $file ] || { [ -e $file ] && [ ! -d $file ]; }; then
 		mv -T $file $file.removed || echo "telegraf-wolkvox-ivr: Telegraf will not start until you move $file away."
 	fi

@@ -9,8 +9,8 @@ set -eu
 GIT_CEILING_DIRECTORIES=$(dirname "$PWD") GIT_OPTIONAL_LOCKS=0 TZ=UTC
 export GIT_CEILING_DIRECTORIES GIT_OPTIONAL_LOCKS TZ
 
-# forerunner VERSION prints the start of a version that sorts after this one and before the next.
-forerunner() {
+# prerelease_base VERSION prints the start of a version that sorts after this one and before the next.
+prerelease_base() {
 	case $1 in
 	*-*) echo "$1." ;;
 	*) echo "${1%.*}.$((${1##*.} + 1))-" ;;
@@ -21,7 +21,7 @@ released=$(sed -n 's/^## \[\([0-9][^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)
 [ ! -e .git ] || git rev-parse --git-dir >/dev/null # otherwise git reports why it can't read the history
 if ! hash=$(git rev-parse --short=10 HEAD 2>/dev/null); then
 	base=${released:-0.0.0}
-	sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -q '^[^#]' && base=$(forerunner "$base")unreleased
+	sed -n '/^## \[Unreleased\]/,/^## \[[0-9]/p' CHANGELOG.md | grep -q '^[^#]' && base=$(prerelease_base "$base")unreleased
 	echo "$base"
 	exit
 fi
@@ -43,4 +43,4 @@ if [ "$commits$dirty" = 0 ]; then
 fi
 # The latest date of all commits: clocks differ, and the date must not fall from one commit to the next.
 date=$(git log --format=%cd --date=format-local:%Y%m%d | sort | tail -n 1)
-echo "$(forerunner "$base")git$date.$commits.g$hash$dirty"
+echo "$(prerelease_base "$base")git$date.$commits.g$hash$dirty"

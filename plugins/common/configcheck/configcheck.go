@@ -102,10 +102,10 @@ func (*logLevel) UnmarshalText(name []byte) error {
 
 // File is a configuration file, parsed by Telegraf's own parser.
 type File struct {
-	Path     string
-	Content  []byte
-	Warnings []string // about harmless mistakes
-	Hostname bool     // whether [agent] asks for the tag host
+	Path         string
+	Content      []byte
+	Warnings     []string // about harmless mistakes
+	WantsHostTag bool     // whether [agent] asks for the tag host
 
 	tables   map[string][]*ast.Table // of inputs, by plugin, in the file's order
 	secrets  redact.Secrets          // values of secret options, redacted in errors
@@ -117,7 +117,7 @@ type problem struct {
 	text string
 }
 
-func (f *File) report(line int, format string, args ...any) {
+func (f *File) addProblem(line int, format string, args ...any) {
 	f.problems = append(f.problems, problem{line, f.secrets.Redact(fmt.Sprintf(format, args...))})
 }
 
@@ -142,9 +142,9 @@ func (f *File) Forget() {
 
 // Origin is where the value of an option comes from.
 type Origin struct {
-	Name     string // such as "the environment variable TOKEN"
-	InFile   bool   // the value, or a part of it, is in the file
-	Replaced bool   // a part of it comes from an environment variable
+	Name        string // such as "the environment variable TOKEN"
+	InFile      bool   // the value, or a part of it, is in the file
+	HasVariable bool   // part of the value comes from an environment variable
 }
 
 var (
@@ -152,8 +152,8 @@ var (
 	store    = regexp.MustCompile(`^@\{(\w+):\w+\}$`)
 )
 
-// Origin returns where the option gets its value in the plugin's table at the line. It contains neither the value,
-// which may be secret, nor any part of it that looks like the name of a variable.
+// Origin returns where the option gets its value in the plugin's table at the line. The result never quotes the value,
+// which may be secret, nor a part of a longer value that merely looks like a variable's name.
 func (f *File) Origin(plugin string, line int, option string) Origin {
 	origin := Origin{Name: "the configuration file", InFile: true}
 	for _, tbl := range f.tables[plugin] {
@@ -175,10 +175,10 @@ func (f *File) Origin(plugin string, line int, option string) Origin {
 		}
 		_, err := template.SubstituteWithOptions(text.Value, func(name string) (string, bool) {
 			value, isSet := os.LookupEnv(name)
-			origin.Replaced = origin.Replaced || isSet
+			origin.HasVariable = origin.HasVariable || isSet
 			return value, isSet
 		}, template.WithoutLogging)
-		origin.Replaced = origin.Replaced && err == nil
+		origin.HasVariable = origin.HasVariable && err == nil
 	}
 	return origin
 }
@@ -244,7 +244,7 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration failed: %w", err)
 	}
-	f := &File{Path: redact.URLs(path), Content: inUTF8(content), tables: make(map[string][]*ast.Table)}
+	f := &File{Path: redact.URLs(path), Content: toUTF8(content), tables: make(map[string][]*ast.Table)}
 	for n, line := range bytes.Split(f.Content, []byte("\n")) {
 		if !utf8.Valid(line) {
 			return nil, fmt.Errorf("%s: invalid UTF-8: save the file as UTF-8 text", f.At(1+n))
@@ -276,9 +276,9 @@ func checkEncrypted(u *url.URL) error {
 	return nil
 }
 
-// inUTF8 returns the content in UTF-8 without a byte order mark. Windows PowerShell 5.1 writes UTF-16 when its output
+// toUTF8 returns the content in UTF-8 without a byte order mark. Windows PowerShell 5.1 writes UTF-16 when its output
 // is redirected to a file.
-func inUTF8(content []byte) []byte {
+func toUTF8(content []byte) []byte {
 	var order binary.ByteOrder = binary.LittleEndian
 	switch {
 	case bytes.HasPrefix(content, []byte("\xff\xfe")):
@@ -325,20 +325,20 @@ func (f *File) checkTopLevel(name string, node any) {
 		}
 	case "outputs", "processors", "aggregators":
 		for plugin, node := range tbl.Fields {
-			f.report(lineOf(node), "[[%s.%s]] belongs in Telegraf's own configuration, beside [[inputs.execd]]", name, plugin)
+			f.addProblem(lineOf(node), "[[%s.%s]] belongs in Telegraf's own configuration, beside [[inputs.execd]]", name, plugin)
 		}
 	default:
 		switch _, isInput := inputs.Inputs[name]; {
 		case isInput && isTable:
 			f.checkInputs(name, node) // the old form without "inputs.", which Telegraf still accepts
 		case isInput:
-			f.report(lineOf(node), "unknown table %q: did you mean [[inputs.%s]]?", name, name)
+			f.addProblem(lineOf(node), "unknown table %q: did you mean [[inputs.%s]]?", name, name)
 		case len(tablesOf(node)) == 0 && slices.Contains(agentOptions, name) && !slices.Contains(optionNames(&inputOptions{}), name):
-			f.report(lineOf(node), "option %q is outside any table: move it below [agent]", name)
+			f.addProblem(lineOf(node), "option %q is outside any table: move it below [agent]", name)
 		case len(tablesOf(node)) == 0:
-			f.report(lineOf(node), "option %q is outside any table: move it below [agent] or an [[inputs.NAME]]", name)
+			f.addProblem(lineOf(node), "option %q is outside any table: move it below [agent] or an [[inputs.NAME]]", name)
 		default:
-			f.report(lineOf(node), "unknown table %q%s", name, nearest(name, []string{"agent", "global_tags", "inputs", "secretstores"}))
+			f.addProblem(lineOf(node), "unknown table %q%s", name, nearest(name, []string{"agent", "global_tags", "inputs", "secretstores"}))
 		}
 	}
 }
@@ -358,13 +358,13 @@ func (f *File) checkAgent(tbl *ast.Table) {
 	f.checkOptions("[agent]", tbl, &config.AgentConfig{})
 	_, named := tbl.Fields["hostname"]
 	_, omitted := tbl.Fields["omit_hostname"]
-	f.Hostname = named && !omitted
+	f.WantsHostTag = named && !omitted
 }
 
 func (f *File) checkInputs(name string, node any) {
 	create, known := inputs.Inputs[name]
 	if !known {
-		f.report(lineOf(node), "unknown input plugin %q%s", name, nearest(name, slices.Sorted(maps.Keys(inputs.Inputs))))
+		f.addProblem(lineOf(node), "unknown input plugin %q%s", name, nearest(name, slices.Sorted(maps.Keys(inputs.Inputs))))
 		return
 	}
 	f.tables[name] = append(f.tables[name], tablesOf(node)...)
@@ -381,7 +381,7 @@ func (f *File) checkInputs(name string, node any) {
 func (f *File) checkStores(name string, node any) {
 	create, known := secretstores.SecretStores[name]
 	if !known {
-		f.report(lineOf(node), "unknown secret store %q%s", name, nearest(name, slices.Sorted(maps.Keys(secretstores.SecretStores))))
+		f.addProblem(lineOf(node), "unknown secret store %q%s", name, nearest(name, slices.Sorted(maps.Keys(secretstores.SecretStores))))
 		return
 	}
 	for _, tbl := range tablesOf(node) {
@@ -401,22 +401,22 @@ func (f *File) checkOptions(title string, tbl *ast.Table, targets ...any) {
 				if strings.Contains(err.Error(), " in duration ") {
 					advice = `: write it as "90m", "12h" or "365d"`
 				}
-				f.report(lineOf(node), "invalid %q in %s: %v%s", key, title, err, advice)
+				f.addProblem(lineOf(node), "invalid %q in %s: %v%s", key, title, err, advice)
 			}
 			if !slices.Contains(missing, key) {
 				unknown = missing
 			}
 		}
 		if slices.Contains(unknown, key) && slices.Contains(agentOptions, key) {
-			f.report(lineOf(node), "unknown option %q in %s: it belongs in the table [agent]", key, title)
+			f.addProblem(lineOf(node), "unknown option %q in %s: it belongs in the table [agent]", key, title)
 		} else if slices.Contains(unknown, key) {
 			advice := nearest(key, optionNames(targets...))
 			if owner := inputWith(key); advice == "" && owner != "" {
 				advice = fmt.Sprintf(": it belongs in a table [[inputs.%s]]", owner)
 			}
-			f.report(lineOf(node), "unknown option %q in %s%s", key, title, advice)
+			f.addProblem(lineOf(node), "unknown option %q in %s%s", key, title, advice)
 		} else if len(unknown) > 0 {
-			f.report(lineOf(node), "unknown option %q in %q of %s", slices.Min(unknown), key, title)
+			f.addProblem(lineOf(node), "unknown option %q in %q of %s", slices.Min(unknown), key, title)
 		}
 	}
 }
@@ -475,16 +475,16 @@ func (f *File) checkStrings(root *ast.Table) {
 		result, err := template.SubstituteWithOptions(s.Value, lookup, template.WithoutLogging)
 		var missing *template.MissingRequiredError
 		if errors.As(err, &missing) {
-			f.report(f.lineOfString(s), "%s", strings.TrimSuffix("environment variable "+missing.Variable+" is not set: "+missing.Reason, ": "))
+			f.addProblem(f.lineOfString(s), "%s", strings.TrimSuffix("environment variable "+missing.Variable+" is not set: "+missing.Reason, ": "))
 			return
 		}
 		for _, match := range unset.FindAllStringSubmatch(result, -1) {
 			switch {
 			case !strings.Contains(s.Value, "${"+match[1]+"}"): // a "$" with another meaning, or "${NAME:+…}"
 			case isSecret && !variable.MatchString(s.Value): // the apparent name may be a part of the secret
-				f.report(f.lineOfString(s), "an environment variable in %q is not set: write $$ for a literal $", key)
+				f.addProblem(f.lineOfString(s), "an environment variable in %q is not set: write $$ for a literal $", key)
 			default:
-				f.report(f.lineOfString(s), "environment variable %s is not set", match[1])
+				f.addProblem(f.lineOfString(s), "environment variable %s is not set", match[1])
 			}
 		}
 	})

@@ -39,7 +39,7 @@ func load(opts *Options, logs *logWriter) (*config.Config, []*instance, error) {
 	cfg.Agent.OmitHostname = true // the Telegraf that receives the metrics adds its own
 	instances := make([]*instance, 0, len(files))
 	for _, f := range files {
-		if f.Hostname {
+		if f.WantsHostTag {
 			cfg.Agent.OmitHostname = false
 		}
 		log.Infof("Loading config: %s", f.Path)
@@ -93,9 +93,9 @@ func configPaths(given []string) ([]string, error) {
 	return paths, nil
 }
 
-// readAll reads and checks the files, and counts their secrets. Checking decodes the configuration, so logging is muted
-// because the loader will log the same, and secrets are unprotected because there may not be enough memory to protect
-// them.
+// readAll reads and checks the files, and counts their secrets. Because checking decodes the configuration before the
+// loader does, logging is muted (the loader logs the same) and secrets are unprotected (memory to protect them may not
+// suffice yet).
 func readAll(paths []string, logs *logWriter) (files []*configcheck.File, secrets uint64, err error) {
 	unmute := logs.mute()
 	defer unmute()
@@ -121,7 +121,7 @@ func checkLockable(secrets uint64) error {
 	}
 	// Three pages for the key, and two for each secret while it is in use.
 	size := (3 + 2*int(secrets)) * os.Getpagesize()
-	if err := lockMemory(size); err != nil {
+	if err := tryLockMemory(size); err != nil {
 		return fmt.Errorf("protecting %d secret(s) takes %d KiB of locked memory, more than this process may lock (%w): raise the limit "+
 			"(LimitMEMLOCK= in the systemd unit, ulimit -l in a shell), or run with --unprotected", secrets, size/1024, err)
 	}
@@ -161,14 +161,14 @@ func identify(instances []*instance) error {
 func (i *instance) series() string {
 	c := i.Config
 	naming := fmt.Sprintf("%s override=%q prefix=%q suffix=%q tags=%q", c.Name, c.NameOverride, c.MeasurementPrefix, c.MeasurementSuffix, c.Tags)
-	if filters := options(c.Filter); filters != options(models.Filter{}) {
+	if filters := filterJSON(c.Filter); filters != filterJSON(models.Filter{}) {
 		naming += " filters=" + filters
 	}
 	return naming
 }
 
-// options returns a filter's options as JSON, without what Telegraf has compiled from them.
-func options(f models.Filter) string {
+// filterJSON returns a filter's options as JSON, without what Telegraf has compiled from them.
+func filterJSON(f models.Filter) string {
 	text, _ := json.Marshal(f) //nolint:errcheck // strings can always be marshaled
 	return string(text)
 }

@@ -245,7 +245,7 @@ func TestMetrics(t *testing.T) {
 			for _, line := range gatherOnce(t, instances[0]) {
 				got = append(got, withoutTime(line))
 			}
-			require.False(t, instances[0].failed.Load())
+			require.False(t, instances[0].hasFailed.Load())
 			require.Equal(t, tt.want, strings.Join(got, "\n"))
 		})
 	}

@@ -82,12 +82,12 @@ func run(opts *Options, logs *logWriter) error {
 	}
 	debug.FreeOSMemory() // frees what loading left behind, which may contain secrets
 	h := newHost(instances)
-	h.polling = !opts.PollIntervalDisabled
+	h.isPolling = !opts.PollIntervalDisabled
 	path := cfg.Agent.Statefile
 	flag, err := trial()
 	switch {
 	case opts.Test:
-		h.once, path = true, ""
+		h.gathersOnce, path = true, ""
 		h.stdin = strings.NewReader("") // there may be nobody to close stdin
 	case isatty.IsTerminal(os.Stdin.Fd()):
 		log.Warn("Started by hand: Telegraf normally starts this program through inputs.execd. It gathers and prints metrics until Ctrl-C, and does " +
@@ -97,11 +97,11 @@ func run(opts *Options, logs *logWriter) error {
 		log.Debugf("Cannot tell whether Telegraf runs with --test or --once: %v", err)
 	case flag != "":
 		log.Infof("Telegraf runs with %s: gathering once, without changing the state", flag)
-		h.once, path = true, ""
+		h.gathersOnce, path = true, ""
 	default:
-		h.service = true
+		h.isService = true
 	}
-	if h.service && path == "" && isStateful(instances) {
+	if h.isService && path == "" && isStateful(instances) {
 		log.Warn("No statefile in [agent]: hours missed while this program is down are not read later, and backfill is read again at each start")
 	}
 	if h.states, err = openStateFile(path); err != nil {
@@ -112,7 +112,7 @@ func run(opts *Options, logs *logWriter) error {
 	if err := h.run(); err != nil {
 		return err
 	}
-	if n := h.failed(); opts.Test && n > 0 {
+	if n := h.countFailed(); opts.Test && n > 0 {
 		return fmt.Errorf("gathering failed for %d of %d inputs", n, len(instances))
 	}
 	return nil
@@ -149,15 +149,15 @@ func (i *instance) initialize(agent *config.AgentConfig) error {
 
 // host runs the instances.
 type host struct {
-	instances []*instance
-	running   []*instance // instances that have started
-	states    *stateFile
-	stdin     io.Reader
-	stdout    io.Writer
-	polling   bool
-	once      bool // gather once and exit
-	service   bool // known to run as a service, not in a trial such as --test
-	exit      func(status int)
+	instances   []*instance
+	running     []*instance // instances that have started
+	states      *stateFile
+	stdin       io.Reader
+	stdout      io.Writer
+	isPolling   bool
+	gathersOnce bool // gather once and exit
+	isService   bool // known to run as a service, not in a trial such as --test
+	exit        func(status int)
 
 	ctx     context.Context // canceled when the host stops
 	cancel  context.CancelFunc
@@ -169,7 +169,7 @@ type host struct {
 }
 
 func newHost(instances []*instance) *host {
-	h := &host{instances: instances, stdin: os.Stdin, stdout: os.Stdout, polling: true, exit: os.Exit,
+	h := &host{instances: instances, stdin: os.Stdin, stdout: os.Stdout, isPolling: true, exit: os.Exit,
 		queue: make(chan telegraf.Metric, 100), written: make(chan error, 1)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
@@ -184,13 +184,13 @@ func (h *host) run() error {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		<-signals
-		h.end()
+		h.beginStop()
 	}()
 	if err := h.start(); err != nil {
 		h.cancel()
 		stopped := make(chan struct{})
 		go func() {
-			_ = h.stop() // the error of the start matters more
+			_ = h.finishStop() // the error of the start matters more
 			close(stopped)
 		}()
 		select {
@@ -201,11 +201,11 @@ func (h *host) run() error {
 	}
 	go h.readPrompts()
 	<-h.ctx.Done()
-	return h.stop()
+	return h.finishStop()
 }
 
 // start starts all instances and then their schedules. It returns the error of an instance that fails to start, unless
-// its startup_error_behavior allows for that. With once, the error is only logged.
+// its startup_error_behavior allows for that. With gathersOnce, the error is only logged.
 func (h *host) start() error {
 	go h.write()
 	go h.states.saveChanges(h.ctx)
@@ -215,10 +215,10 @@ func (h *host) start() error {
 		// As in Telegraf, metrics of a service are rounded only if its table sets a precision.
 		startAcc := i.accumulator()
 		startAcc.SetPrecision(precision(i.Config.Precision, 0))
-		i.busy.Add(1)
+		i.activeCalls.Add(1)
 		err := i.RunningInput.Start(startAcc)
-		i.busy.Add(-1)
-		if err != nil && h.once {
+		i.activeCalls.Add(-1)
+		if err != nil && h.gathersOnce {
 			startAcc.AddError(fmt.Errorf("starting failed: %w", err))
 			continue
 		}
@@ -258,10 +258,10 @@ func (h *host) readPrompts() {
 	for lines := bufio.NewScanner(h.stdin); lines.Scan(); {
 		h.prompt()
 	}
-	if h.once {
+	if h.gathersOnce {
 		h.gathers.Wait()
 	}
-	h.end()
+	h.beginStop()
 }
 
 func (h *host) prompt() {
@@ -273,15 +273,15 @@ func (h *host) prompt() {
 	}
 }
 
-// stop waits for the gathers, stops the inputs, writes all rows and saves the states. It returns the error that ended
-// writing, or nil.
-func (h *host) stop() error {
+// finishStop waits for the gathers, stops the inputs, writes all rows and saves the states. It returns the error that
+// ended writing, or nil.
+func (h *host) finishStop() error {
 	h.gathers.Wait()
 	var stops sync.WaitGroup
 	for _, i := range h.running {
 		stops.Go(func() {
-			i.busy.Add(1)
-			defer i.busy.Add(-1)
+			i.activeCalls.Add(1)
+			defer i.activeCalls.Add(-1)
 			i.Stop()
 		})
 	}
@@ -291,11 +291,11 @@ func (h *host) stop() error {
 	// A crash of Telegraf closes stdin as a clean stop does, but it also closes stdout a moment later and loses the
 	// rows in memory. Rows that Telegraf has not read when this process exits are lost as well. In both cases, or if
 	// neither can be ruled out, the states of the last gathers are saved instead of the states after the stop.
-	if err == nil && h.service {
+	if err == nil && h.isService {
 		time.Sleep(crashTime)
 		if drain() && hasReader(os.Stdout) {
 			for _, i := range h.running {
-				i.snapshot()()
+				i.captureState()()
 			}
 		}
 	}
@@ -304,8 +304,8 @@ func (h *host) stop() error {
 	return err
 }
 
-// end cancels running gathers, and makes sure that the process exits within a second even if something hangs.
-func (h *host) end() {
+// beginStop cancels running gathers, and makes sure that the process exits within a second even if something hangs.
+func (h *host) beginStop() {
 	h.ending.Do(func() {
 		h.cancel()
 		for _, i := range h.instances {
@@ -320,7 +320,7 @@ func (h *host) end() {
 			h.abort(func() {
 				var busy []string
 				for _, i := range h.instances {
-					if i.busy.Load() > 0 {
+					if i.activeCalls.Load() > 0 {
 						busy = append(busy, fmt.Sprintf("[%s] %s", i.LogName(), i.at))
 					}
 				}
@@ -333,10 +333,10 @@ func (h *host) end() {
 	})
 }
 
-// failed returns how many instances have reported errors.
-func (h *host) failed() (n int) {
+// countFailed returns how many instances have reported errors.
+func (h *host) countFailed() (n int) {
 	for _, i := range h.instances {
-		if i.failed.Load() {
+		if i.hasFailed.Load() {
 			n++
 		}
 	}

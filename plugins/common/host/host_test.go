@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		status := Run(opts)
-		Leave()
+		CloseOutput()
 		os.Exit(status)
 	}
 	os.Exit(m.Run())
@@ -343,10 +343,10 @@ func (c *child) end() (status int, rows, logged []string) {
 func gatherOnce(t *testing.T, i *instance) []string {
 	t.Helper()
 	h, stub := newHost([]*instance{i}), &stdoutStub{}
-	h.states, h.stdout, h.once, h.exit = &stateFile{}, stub, true, func(int) {}
+	h.states, h.stdout, h.gathersOnce, h.exit = &stateFile{}, stub, true, func(int) {}
 	defer h.cancel()
 	require.NoError(t, h.start())
-	require.NoError(t, h.stop())
+	require.NoError(t, h.finishStop())
 	return stub.lines
 }
 

@@ -18,11 +18,11 @@ type Inspection struct {
 	Files     []string // in the order in which they were loaded
 	Warnings  []string // about harmless mistakes
 	Statefile string   // empty if none is set
-	Inputs    []*Inspected
+	Inputs    []*InspectedInput
 }
 
-// Inspected is the table of an input.
-type Inspected struct {
+// InspectedInput is the table of an input.
+type InspectedInput struct {
 	telegraf.Input
 	At       string        // file and line
 	Interval time.Duration // from the table, [agent] or the command line
@@ -32,18 +32,18 @@ type Inspected struct {
 }
 
 // Origin returns where the value of an option comes from.
-func (i *Inspected) Origin(option string) configcheck.Origin {
+func (i *InspectedInput) Origin(option string) configcheck.Origin {
 	return i.instance.file.Origin(i.instance.Config.Name, i.instance.line, option)
 }
 
 // File returns the path of the file with the table.
-func (i *Inspected) File() string { return i.instance.file.Path }
+func (i *InspectedInput) File() string { return i.instance.file.Path }
 
 // StateID returns the ID of the table's state. It is empty if Err is set.
-func (i *Inspected) StateID() string { return i.instance.stateID }
+func (i *InspectedInput) StateID() string { return i.instance.stateID }
 
 // Inspect loads the configuration as Run does, and initializes its inputs. It returns the errors that would keep Run
-// from starting, except errors of single inputs, which are in Inspected.Err.
+// from starting, except errors of single inputs, which are in InspectedInput.Err.
 func Inspect(opts Options) (*Inspection, error) {
 	var logged strings.Builder
 	logs, stopLogging, err := startLogging(&logged, opts.Debug)
@@ -65,7 +65,7 @@ func Inspect(opts Options) (*Inspection, error) {
 		if err == nil {
 			whole = append(whole, i)
 		}
-		c.Inputs = append(c.Inputs, &Inspected{Input: i.Input, At: i.at, Interval: i.schedule.interval, Err: err, instance: i})
+		c.Inputs = append(c.Inputs, &InspectedInput{Input: i.Input, At: i.at, Interval: i.schedule.interval, Err: err, instance: i})
 	}
 	c.Warnings = warningsIn(logged.String())
 	return c, identify(whole)

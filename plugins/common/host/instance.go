@@ -22,17 +22,17 @@ import (
 // instance is a running [[inputs.x]] table.
 type instance struct {
 	*models.RunningInput
-	host      *host
-	file      *configcheck.File
-	at        string // file and line of the table
-	line      int
-	stateID   string
-	schedule  schedule
-	precision time.Duration
-	timer     *time.Timer
-	prompts   chan struct{} // holds a prompt that arrives during a gather
-	busy      atomic.Int32  // gathering or stopping
-	failed    atomic.Bool   // has reported an error
+	host        *host
+	file        *configcheck.File
+	at          string // file and line of the table
+	line        int
+	stateID     string
+	schedule    schedule
+	precision   time.Duration
+	timer       *time.Timer
+	prompts     chan struct{} // holds a prompt that arrives during a gather
+	activeCalls atomic.Int32  // number of Start, Gather and Stop calls in progress
+	hasFailed   atomic.Bool   // has reported an error
 }
 
 // configure checks the table's options, and takes those that it does not set from [agent], as Telegraf's agent does.
@@ -88,11 +88,11 @@ func (i *instance) run() {
 	acc.SetPrecision(i.precision)
 	i.timer = time.NewTimer(math.MaxInt64)
 	defer i.timer.Stop()
-	if i.host.polling || i.host.once {
+	if i.host.isPolling || i.host.gathersOnce {
 		i.timer.Reset(i.schedule.start(time.Now()))
 		i.gather(acc)
 	}
-	for !i.host.once {
+	for !i.host.gathersOnce {
 		select {
 		case <-i.host.ctx.Done():
 			return
@@ -112,11 +112,11 @@ func (i *instance) gather(acc telegraf.Accumulator) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		i.busy.Add(1)
-		defer i.busy.Add(-1)
-		defer i.endOnPanic()
+		i.activeCalls.Add(1)
+		defer i.activeCalls.Add(-1)
+		defer i.abortOnPanic()
 		acc.AddError(i.Gather(acc))
-		i.host.afterwards(i.snapshot())
+		i.host.afterwards(i.captureState())
 	}()
 
 	slow := time.NewTicker(i.schedule.interval)
@@ -135,17 +135,18 @@ func (i *instance) gather(acc telegraf.Accumulator) {
 	}
 }
 
-// endOnPanic aborts the process if the input panics, as Telegraf does.
-func (i *instance) endOnPanic() {
+// abortOnPanic aborts the process if the input panics, as Telegraf does.
+func (i *instance) abortOnPanic() {
 	if reason := recover(); reason != nil { //nolint:revive // this is the deferred function
 		stack := debug.Stack()
 		i.host.abort(func() { i.Log().Errorf("FATAL: panicked: %v, Stack:\n%s", reason, stack) })
 	}
 }
 
-// snapshot returns a function that keeps the current state. It is called after the rows are written, because a state
-// ahead of its rows would lose them.
-func (i *instance) snapshot() (keep func()) {
+// captureState serializes the input's state and returns a function that stores it. Call that only once the rows are
+// written, because a state ahead of its rows would lose them. If the input has rejected its restored state, that is
+// dropped from the state file first.
+func (i *instance) captureState() (store func()) {
 	// An input may discover only during a gather that its restored state is unusable.
 	if plugin, ok := i.Input.(interface{ RejectedState() error }); ok {
 		if err := plugin.RejectedState(); err != nil {
@@ -161,7 +162,7 @@ func (i *instance) snapshot() (keep func()) {
 		i.Log().Errorf("The state can't be saved: %v", err)
 		return func() {}
 	}
-	return func() { i.host.states.keep(i.stateID, state) }
+	return func() { i.host.states.set(i.stateID, state) }
 }
 
 // accumulator returns a new accumulator for the instance's rows and errors.
@@ -181,7 +182,7 @@ func (a *accumulator) AddError(err error) {
 	if err == nil {
 		return
 	}
-	a.instance.failed.Store(true)
+	a.instance.hasFailed.Store(true)
 	var marked interface{ Repeated() bool }
 	if errors.As(err, &marked) && marked.Repeated() {
 		a.instance.Log().Error(repeated{err})

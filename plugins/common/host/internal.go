@@ -14,8 +14,8 @@ import (
 	"github.com/influxdata/telegraf/selfstat"
 )
 
-// internalInput is Telegraf's [[inputs.internal]], which can't be imported, for this process. It leaves out the agent's
-// and its own statistics. The tag process keeps its series apart from Telegraf's.
+// internalInput reimplements Telegraf's [[inputs.internal]], which can't be imported, for this process. It leaves out
+// the agent's and its own statistics. The tag process keeps its series apart from Telegraf's.
 type internalInput struct {
 	CollectMemstats bool `toml:"collect_memstats"`
 	CollectGostats  bool `toml:"collect_gostats"`

@@ -28,7 +28,7 @@ func TestInternal(t *testing.T) {
 		require.NoError(t, i.configure(&agentDefaults))
 		require.NoError(t, input.Init())
 		gatherOnce(t, i)
-		require.True(t, i.failed.Load())
+		require.True(t, i.hasFailed.Load())
 		// The same input without an alias, twice. Only the ID differs.
 		models.NewRunningInput(&plain{}, &models.InputConfig{Name: name, ID: alias}).MetricsGathered.Incr(10)
 	}

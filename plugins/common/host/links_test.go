@@ -16,8 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A user who may write to the folder of a state file replaces one of its files by a link to another file, which root
-// could write to.
+// A link that another user has put in place of one of the state's files is never followed, even by root.
 //
 //promise:state-safe
 func TestStateFilesThatAreLinks(t *testing.T) {
@@ -46,7 +45,7 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 			case tempSuffix:
 				require.NoError(t, err)
 				require.NoError(t, openErr)
-				f.keep("inputs.probe a", []byte("1"))
+				f.set("inputs.probe a", []byte("1"))
 				f.save()
 				f.close()
 				content, err := os.ReadFile(path)
@@ -67,8 +66,8 @@ func TestStateFilesThatAreLinks(t *testing.T) {
 	}
 }
 
-// While root opens the state file, another user keeps swapping it with a link, and keeps making a link where the next
-// state is written.
+// No link is followed even if another user keeps swapping the state file with a link while root opens it, and keeps
+// creating one at the temporary file's path.
 //
 //promise:state-safe
 func TestLinksThatAreSwapped(t *testing.T) {
@@ -147,7 +146,7 @@ func TestUmask(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state")
 		before := unix.Umask(umask)
 		f := openStates(t, path)
-		f.keep("a", []byte("1"))
+		f.set("a", []byte("1"))
 		f.save()
 		unix.Umask(before)
 		info, err := os.Stat(path)
@@ -223,7 +222,7 @@ func TestFullDisk(t *testing.T) {
 	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0600), unix.ENOSPC)
 	f := openStates(t, path)
 	t.Cleanup(f.close) // before the unmount
-	f.keep("a", []byte("1"))
+	f.set("a", []byte("1"))
 	f.save()
 	require.Equal(t, "E! Saving the state failed: write "+path+".tmp: no space left on device\n", out.String())
 	content, err := os.ReadFile(path)

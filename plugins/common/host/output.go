@@ -30,7 +30,7 @@ func (h *host) write() {
 			continue
 		}
 		if err = h.writeMetric(&serializer, m); err != nil {
-			h.end()
+			h.beginStop()
 		}
 	}
 	h.written <- err

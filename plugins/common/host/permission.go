@@ -91,8 +91,8 @@ func LeftByRoot(path string) string {
 	if os.Getuid() != 0 || ownedByRoot(folderOf(path)) {
 		return ""
 	}
-	const anybody = -1
-	return quoted(slices.DeleteFunc(filesOfOthers(path, anybody), func(file string) bool {
+	const noUser = -1 // owns no file, so filesOfOthers returns all files
+	return quoted(slices.DeleteFunc(filesOfOthers(path, noUser), func(file string) bool {
 		owner, _ := ownerOf(file)
 		return owner != 0
 	})...)

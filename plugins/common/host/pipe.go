@@ -10,9 +10,10 @@ const (
 	leaveTime = 100 * time.Millisecond // for Telegraf to see the end of stdout and stderr
 )
 
-// Leave lets Telegraf read everything and closes stdout and stderr. It is for when the process is about to exit: if it
-// exited while Telegraf was still reading, the last lines could be lost, and execd would log errors about its pipes.
-func Leave() {
+// CloseOutput waits until Telegraf has read everything, and closes stdout and stderr. Call it just before the process
+// exits: if it exited while Telegraf was still reading, the last lines could be lost, and execd would log errors about
+// its pipes.
+func CloseOutput() {
 	drain()
 	os.Stdout.Close()
 	os.Stderr.Close()

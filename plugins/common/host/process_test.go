@@ -201,7 +201,7 @@ func TestStop(t *testing.T) {
 // The state after Stop is saved only if all rows have been read, by a Telegraf that keeps running.
 //
 //promise:killed
-func TestUncleanStop(t *testing.T) {
+func TestStopIsNotCleanIfRowsAreUnread(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(c *child, path string){
 		"Telegraf dies": func(c *child, _ string) {

@@ -12,7 +12,7 @@ type schedule struct {
 	interval, jitter, offset time.Duration
 	aligned                  bool
 
-	slot time.Time // the last tick, without jitter
+	slot time.Time // the tick that next last returned, without jitter
 }
 
 // start starts the schedule at now, and returns how long to wait for the first tick. The caller does the gather at the

@@ -120,8 +120,8 @@ func startHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) 
 // stopHost stops a host and expects no error.
 func stopHost(t *testing.T, h *host) {
 	t.Helper()
-	h.end()
-	require.NoError(t, h.stop())
+	h.beginStop()
+	require.NoError(t, h.finishStop())
 }
 
 func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe) (*host, *stdoutStub) {
@@ -139,7 +139,7 @@ func prepareHost(t *testing.T, polling bool, states *stateFile, probes ...*probe
 		states = &stateFile{wake: make(chan struct{})}
 	}
 	h, stub := newHost(instances), &stdoutStub{}
-	h.states, h.stdout, h.polling, h.service = states, stub, polling, true
+	h.states, h.stdout, h.isPolling, h.isService = states, stub, polling, true
 	h.exit = func(int) {}
 	return h, stub
 }
@@ -234,8 +234,8 @@ func TestSlowGathers(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 2, gathers.Load())
 		go func() {
-			h.end()
-			assert.NoError(t, h.stop())
+			h.beginStop()
+			assert.NoError(t, h.finishStop())
 		}()
 		time.Sleep(time.Hour)
 	})
@@ -277,7 +277,7 @@ func TestStateIsKeptOnceTheRowsAreWritten(t *testing.T) {
 		require.JSONEq(t, `{"gathers":6}`, kept(), "a row has not been written")
 		require.Error(t, h.ctx.Err(), "the host goes on without a stdout")
 		h.prompt()
-		require.ErrorContains(t, h.stop(), "stdout is broken, and the latest rows were not written: broken")
+		require.ErrorContains(t, h.finishStop(), "stdout is broken, and the latest rows were not written: broken")
 		require.JSONEq(t, `{"gathers":6}`, kept())
 	})
 }
@@ -289,7 +289,7 @@ func TestStopOfAPossibleTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &stateFile{path: t.TempDir() + "/state", wake: make(chan struct{}, 1), states: make(map[string][]byte)}
 		h, _ := startHost(t, false, states, &probe{Does: "count stop"})
-		h.service = false
+		h.isService = false
 		stopHost(t, h)
 		require.Empty(t, states.states)
 	})
@@ -347,7 +347,7 @@ func TestNoGatherBeginsAfterTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &probe{Rows: 1}
 		h, stub := prepareHost(t, true, nil, p)
-		h.end()
+		h.beginStop()
 		require.NoError(t, h.start())
 		stopHost(t, h)
 		require.Zero(t, p.state.Gathers)
@@ -389,7 +389,7 @@ func TestRepeatedErrors(t *testing.T) {
 		stopHost(t, h)
 		require.EqualValues(t, 3, gatherErrs.Get()-gatherErrsBefore)
 		require.EqualValues(t, 3, errs.Get()-before)
-		require.Equal(t, 1, h.failed())
+		require.Equal(t, 1, h.countFailed())
 	})
 	const line = "[inputs.probe::0] Error in plugin: gathering failed: no response\n"
 	require.Equal(t, "E! "+line+"D! "+line+"D! "+line, regexp.MustCompile(`(?m)^D! .* initialising\n`).ReplaceAllString(out.String(), ""))

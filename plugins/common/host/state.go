@@ -23,18 +23,18 @@ import (
 // input can move between this host and Telegraf. Unlike Telegraf, it saves each change, and replaces the file in one
 // step: a crash leaves the old file or the new one. Without a path it stores nothing.
 type stateFile struct {
-	path    string
-	lock    *flock.Flock // held while the file is in use
-	existed bool         // whether the file had content when it was opened
-	wake    chan struct{}
+	path       string
+	lock       *flock.Flock // held while the file is in use
+	hadContent bool         // whether the file had content when it was opened
+	wake       chan struct{}
 
-	mu      sync.Mutex
-	states  map[string][]byte // JSON by ID, including the states of inputs that are not configured
-	changed bool
-	aside   string // where the original file is now, if it was set aside
+	mu           sync.Mutex
+	states       map[string][]byte // JSON by ID, including the states of inputs that are not configured
+	changed      bool
+	originalFate string // for the log: the original file's new path, or why it will be overwritten; "" until it is set aside
 
-	saving sync.Mutex
-	failed bool // whether the last save failed, which has been logged
+	saving    sync.Mutex
+	hasFailed bool // whether the last save failed, which has been logged
 }
 
 // lockTimeout is how long to wait for an earlier process to release the state file.
@@ -89,7 +89,7 @@ func openStateFile(path string) (*stateFile, error) {
 		f.close()
 		return nil, err
 	}
-	if err := f.read(); err != nil {
+	if err := f.load(); err != nil {
 		f.close()
 		return nil, err
 	}
@@ -115,13 +115,14 @@ func followLinks(path string) (string, error) {
 	return "", fmt.Errorf("%s is a link to itself", path)
 }
 
-// newLock returns the lock of a state file, not yet held. It does not follow a link or wait for a FIFO in its place.
+// newLock returns the lock of a state file, not yet held. Locking neither follows a link nor blocks on a FIFO that is
+// in the lock file's place.
 func newLock(path string, flags int) *flock.Flock {
-	return flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY|noFollow|flags), flock.SetPermissions(0600))
+	return flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY|openSafely|flags), flock.SetPermissions(0600))
 }
 
-// explainLock explains err, the error of locking a state file, if the lock is not a regular file. Otherwise it returns
-// err.
+// explainLock returns an error if the lock of the state file is not a regular file, even if locking succeeded, and err
+// otherwise.
 func explainLock(path string, err error) error {
 	if info, statErr := os.Lstat(lockPath(path)); statErr == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file: remove it", lockPath(path))
@@ -132,7 +133,7 @@ func explainLock(path string, err error) error {
 // readRegular reads a state file. It returns an error for a link, a FIFO and other special files, and errNotStateFile
 // for a file above maxStateFile.
 func readRegular(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|openSafely, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,8 @@ func readRegular(path string) ([]byte, error) {
 	return content, err
 }
 
-func (f *stateFile) read() error {
+// load reads the states, sets a damaged file aside, and checks that the file can be replaced by replacing it.
+func (f *stateFile) load() error {
 	content, err := readRegular(f.path)
 	if errors.Is(err, os.ErrNotExist) {
 		temp, err := f.createTemp()
@@ -159,7 +161,7 @@ func (f *stateFile) read() error {
 	if err != nil {
 		return err
 	}
-	f.existed = len(bytes.TrimSpace(content)) > 0
+	f.hadContent = len(bytes.TrimSpace(content)) > 0
 	if f.states, err = parseStates(content); errors.Is(err, ErrDamaged) {
 		f.states = make(map[string][]byte)
 		f.setAside(err)
@@ -237,7 +239,7 @@ func (f *stateFile) restore(instances []*instance) {
 	switch {
 	case len(refused) > 0:
 		f.setAside(errors.Join(refused...))
-	case !f.existed || len(missing) == 0:
+	case !f.hadContent || len(missing) == 0:
 	case restored == 0:
 		log.Warnf("State file %s has no state for any input in this configuration, so they all start fresh. If another program also writes it, such as "+
 			"a Telegraf whose own [agent] names the same statefile, give each its own file", f.path)
@@ -246,7 +248,7 @@ func (f *stateFile) restore(instances []*instance) {
 	}
 }
 
-// reject drops a state that its input accepted but has since found to be unusable. The other states are saved at once.
+// reject drops a state that its input accepted but has since found to be unusable. The other states are saved soon.
 func (f *stateFile) reject(id string, reason error) {
 	f.saving.Lock()
 	defer f.saving.Unlock()
@@ -262,19 +264,19 @@ func (f *stateFile) reject(id string, reason error) {
 
 // setAside renames the original file. It does so once, because that file has the states of all inputs.
 func (f *stateFile) setAside(reason error) {
-	if f.aside == "" {
-		f.aside = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
-		if err := os.Rename(f.path, f.aside); err != nil {
-			f.aside = fmt.Sprintf("to be overwritten, because it could not be renamed (%v)", err)
+	if f.originalFate == "" {
+		f.originalFate = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
+		if err := os.Rename(f.path, f.originalFate); err != nil {
+			f.originalFate = fmt.Sprintf("to be overwritten, because it could not be renamed (%v)", err)
 		}
 	}
-	log.Warnf("State file %s can't be used, starting without it; it is now %s: %v", f.path, f.aside, reason)
-	f.existed = false
+	log.Warnf("State file %s can't be used, starting without it; it is now %s: %v", f.path, f.originalFate, reason)
+	f.hadContent = false
 	f.changed = len(f.states) > 0
 }
 
-// keep saves the state of id soon, if it has changed.
-func (f *stateFile) keep(id string, state []byte) {
+// set stores the state of id, to be saved soon if it has changed.
+func (f *stateFile) set(id string, state []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.path == "" || bytes.Equal(f.states[id], state) {
@@ -323,16 +325,16 @@ func (f *stateFile) save() {
 		err = f.write(content)
 	}
 	if err == nil {
-		f.failed = false
+		f.hasFailed = false
 		return
 	}
 	f.mu.Lock()
 	f.changed = true
 	f.mu.Unlock()
-	if !f.failed {
+	if !f.hasFailed {
 		log.Errorf("Saving the state failed: %v", err)
 	}
-	f.failed = true
+	f.hasFailed = true
 }
 
 // write replaces the file in one step, after the new content is on the disk.

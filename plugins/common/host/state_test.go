@@ -51,7 +51,7 @@ func TestStateFileIsCompatibleWithTelegraf(t *testing.T) {
 	f := openStates(t, path)
 	f.restore(inputsByID("a", a)) // b is not configured any more
 	require.Equal(t, probeState{Gathers: 7}, a.state)
-	f.keep("a", []byte(`{"gathers":8}`))
+	f.set("a", []byte(`{"gathers":8}`))
 	f.save()
 	f.close()
 
@@ -170,7 +170,7 @@ func TestWithoutStateFile(t *testing.T) {
 	out, _ := captureLog(t, false)
 	f := openStates(t, "")
 	f.reject("a", errors.New("gathers of tomorrow"))
-	f.keep("b", []byte("1"))
+	f.set("b", []byte("1"))
 	f.save()
 	require.Empty(t, out.String())
 	require.NoFileExists(t, ".tmp")
@@ -187,7 +187,7 @@ func TestEmptyStateFile(t *testing.T) {
 	f := openStates(t, path)
 	f.restore(inputsByID("a", &probe{}))
 	require.Empty(t, out.String())
-	f.keep("a", []byte("1"))
+	f.set("a", []byte("1"))
 	f.save()
 	states, err := ReadStates(path)
 	require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestReadStates(t *testing.T) {
 	require.NoError(t, os.Remove("damaged"))
 
 	f := openStates(t, "state") // holds the lock
-	f.keep("a", []byte("1"))
+	f.set("a", []byte("1"))
 	f.save()
 	require.NoError(t, os.Symlink("state", "link"))
 	for _, path := range []string{"state", "link"} {
@@ -308,7 +308,7 @@ func TestStateFileBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink(target, middle))
 	for n, want := range []string{`{"a":"MA=="}`, `{"a":"MQ=="}`} { // the target does not exist at first
 		f := openStates(t, link)
-		f.keep("a", fmt.Append(nil, n))
+		f.set("a", fmt.Append(nil, n))
 		f.save()
 		f.close()
 		content, err := os.ReadFile(target)
@@ -327,12 +327,12 @@ func TestStateFileBehindALink(t *testing.T) {
 func TestStateFileIsReplacedInOneStep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	f := openStates(t, path)
-	f.keep("a", bytes.Repeat([]byte("1"), 1<<20))
+	f.set("a", bytes.Repeat([]byte("1"), 1<<20))
 	f.save()
 	old, err := os.Open(path)
 	require.NoError(t, err)
 	defer old.Close()
-	f.keep("a", []byte("2"))
+	f.set("a", []byte("2"))
 	f.save()
 
 	before, err := old.Stat()
@@ -345,7 +345,7 @@ func TestStateFileIsReplacedInOneStep(t *testing.T) {
 	require.NoFileExists(t, path+".tmp")
 
 	require.NoError(t, os.Remove(path))
-	f.keep("a", []byte("2"))
+	f.set("a", []byte("2"))
 	f.save()
 	require.NoFileExists(t, path, "written without a change")
 }
@@ -358,7 +358,7 @@ func TestFailedSavesAreLoggedOnceAndRetried(t *testing.T) {
 	f := openStates(t, filepath.Join(dir, "state"))
 	require.NoError(t, os.RemoveAll(dir))
 	for n := range 3 {
-		f.keep("a", fmt.Append(nil, n))
+		f.set("a", fmt.Append(nil, n))
 		f.save()
 	}
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
@@ -370,7 +370,7 @@ func TestFailedSavesAreLoggedOnceAndRetried(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"a":"Mg=="}`, string(content))
 	require.NoError(t, os.RemoveAll(dir))
-	f.keep("a", []byte("9"))
+	f.set("a", []byte("9"))
 	f.save()
 	require.Equal(t, 2, strings.Count(out.String(), "\n"))
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noFollow opens a file without following a link or waiting for the other end of a FIFO.
-const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+// openSafely are open flags: don't follow a link, and don't wait for the other end of a FIFO.
+const openSafely = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // ownerOf returns the owner of a file or link, if it is known.
 func ownerOf(path string) (uid int, known bool) {
@@ -36,9 +36,9 @@ func statOf(path string) (stat *syscall.Stat_t, known bool) {
 	return stat, known
 }
 
-// lockMemory returns an error if size bytes of memory can't be locked. It has to try, because limits depend on the
+// tryLockMemory returns an error if size bytes of memory can't be locked. It has to try, because limits depend on the
 // user, its capabilities and the container.
-func lockMemory(size int) error {
+func tryLockMemory(size int) error {
 	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@
 //  2. The watermark is the newest hour in which the report has shown calls, minus lookback. Only hours below it can become final. The live
 //     window runs from the day of the watermark to the end of today. If it spans more than one day, every second live request covers just
 //     one of its days, because the API may not show all of them: today, then one day further back each time until newer calls appear.
-//  3. An hour below the watermark is final when two consecutive readings agree.
+//  3. An hour below the watermark is final when two consecutive readings agree, or when the report has hidden it alone for 24 hours.
 //  4. Silence (no row, or a row of zeros) counts as a reading only if it is credible: the hour has never shown calls, the response hides no
 //     known calls, the hour is between two hours with calls or in a window no wider than the widest run so far (from the first to the last
 //     hour with calls of one response), and the hour comes after the earliest known calls. After a response that hides all known calls, a

@@ -25,7 +25,7 @@ func (h *history) openHours(to Hour, now time.Time) Set {
 		pause, oldest = longestPause, h.Calendar.HourAt(now)-7*Day
 	}
 	var recent Set // covered by a recent response
-	for hour := max(h.watermark(now), h.begin()); hour < to; hour++ {
+	for hour := max(h.watermark(now), h.firstWanted()); hour < to; hour++ {
 		if readAt := h.readAt[hour]; now.Sub(readAt).Abs() < pause || hour < oldest && !readAt.IsZero() {
 			recent.extend(hour)
 		}
@@ -41,36 +41,36 @@ func (h *history) next(to, end Hour, now time.Time) (Request, bool) {
 }
 
 func (h *history) choose(to, end Hour, now time.Time) (Request, bool) {
-	for _, d := range h.Postponed {
-		if d.From < d.FailingFrom {
-			middle := (d.From + d.FailingFrom) / 2
-			return Request{Window: Window{middle, middle + 1}, purpose: bisect, postponed: d}, true
+	for _, p := range h.Postponed {
+		if p.From < p.FailingFrom {
+			middle := (p.From + p.FailingFrom) / 2
+			return Request{Window: Window{middle, middle + 1}, purpose: bisect, postponed: p}, true
 		}
 	}
 	open := h.openHours(to, now)
-	for _, d := range h.Postponed {
-		if d.isDue(now) && (!h.lastWasRetry || len(open) == 0) {
-			w := d.retryWindow(h.WidestRun)
-			if d.Reason == Inconclusive && d.Tries%2 == 0 {
+	for _, p := range h.Postponed {
+		if p.isDue(now) && (!h.lastWasRetry || len(open) == 0) {
+			w := p.retryWindow(h.WidestRun)
+			if p.Reason == Inconclusive && p.Tries%2 == 0 {
 				w = h.window(w, end, now) // can prove silence or a dropped hour, but may contain failing hours
 			}
-			return Request{Window: w, purpose: retry, postponed: d}, true
+			return Request{Window: w, purpose: retry, postponed: p}, true
 		}
 	}
 	if len(open) == 0 {
 		return Request{}, false
 	}
 	newest := open[len(open)-1]
-	for _, d := range h.Postponed {
-		if d.Reason == Failing && d.From == newest.To {
-			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, postponed: d}, true
+	for _, p := range h.Postponed {
+		if p.Reason == Failing && p.From == newest.To {
+			return Request{Window: Window{newest.To - 1, newest.To}, purpose: extend, postponed: p}, true
 		}
 	}
 	if width := h.width(now); width > Day { // include older open hours, down to the next failing ones
 		from := newest.To - Hour(width)
-		for _, d := range h.Postponed {
-			if d.Reason == Failing && d.To <= newest.From {
-				from = max(from, d.To)
+		for _, p := range h.Postponed {
+			if p.Reason == Failing && p.To <= newest.From {
+				from = max(from, p.To)
 			}
 		}
 		newest.From = open.Within(Window{from, newest.To})[0].From
@@ -107,8 +107,8 @@ func (h *history) window(open Window, end Hour, now time.Time) Window {
 	return w
 }
 
-// succeeded adapts the width after a response, and postpones the hours that it leaves inconclusive.
-func (h *history) succeeded(q Request, r *Result, now time.Time) {
+// recordSuccess adapts the width after a response, and postpones the hours that it leaves inconclusive.
+func (h *history) recordSuccess(q Request, r *Result, now time.Time) {
 	h.lastWasRetry = q.purpose == retry
 	switch q.purpose {
 	case bisect:
@@ -135,8 +135,8 @@ func (h *history) succeeded(q Request, r *Result, now time.Time) {
 	}
 }
 
-// failed halves the width after a failed request, or postpones the hour if the request was for a single one.
-func (h *history) failed(q Request, now time.Time) {
+// recordFailure halves the width after a failed request, or postpones the hour if the request was for a single one.
+func (h *history) recordFailure(q Request, now time.Time) {
 	h.lastWasRetry = q.purpose == retry
 	switch {
 	case q.purpose == bisect:
@@ -176,16 +176,16 @@ func (h *history) widen(now time.Time) {
 }
 
 // finishRetry removes postponed hours after a retry. Unless they are resolved, those still open are postponed again for twice as long.
-func (h *history) finishRetry(d *Postponed, isResolved bool, now time.Time) {
-	h.Postponed = slices.DeleteFunc(h.Postponed, func(other *Postponed) bool { return other == d })
-	left := h.wanted().Within(d.window()).Without(h.Final)
+func (h *history) finishRetry(p *Postponed, isResolved bool, now time.Time) {
+	h.Postponed = slices.DeleteFunc(h.Postponed, func(other *Postponed) bool { return other == p })
+	left := h.wanted().Within(p.window()).Without(h.Final)
 	if isResolved || len(left) == 0 {
 		return
 	}
-	next := *d
+	next := *p
 	next.From, next.To = left[0].From, left[len(left)-1].To
 	next.FailingFrom = next.From
-	next.Pause = min(2*d.Pause, longestPause)
+	next.Pause = min(2*p.Pause, longestPause)
 	next.Due = now.Add(next.Pause)
 	next.Tries++
 	h.Postponed = append(h.Postponed, &next)
@@ -199,13 +199,13 @@ func (h *history) postpone(hours []Hour, now time.Time) {
 	}
 	for _, w := range runs {
 		next := newPostponed(w, Inconclusive, now)
-		h.Postponed = slices.DeleteFunc(h.Postponed, func(d *Postponed) bool {
-			if d.Reason != Inconclusive || d.From > next.To || next.From > d.To {
+		h.Postponed = slices.DeleteFunc(h.Postponed, func(p *Postponed) bool {
+			if p.Reason != Inconclusive || p.From > next.To || next.From > p.To {
 				return false
 			}
-			next.From, next.To = min(next.From, d.From), max(next.To, d.To)
-			if d.Since.Before(next.Since) {
-				next.Since = d.Since
+			next.From, next.To = min(next.From, p.From), max(next.To, p.To)
+			if p.Since.Before(next.Since) {
+				next.Since = p.Since
 			}
 			return true
 		})

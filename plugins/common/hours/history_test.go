@@ -92,14 +92,14 @@ func TestOpenHoursInOneRequest(t *testing.T) {
 	require.Equal(t, "2026-11-15 00:00 to 2026-11-15 00:00", request())
 }
 
-// While the live window is the running hour alone, history requests today separately, because the API may store it elsewhere.
+// While the live window is the current hour alone, history requests today separately, because the API may store it elsewhere.
 //
 //promise:postponed
 func TestTodayAsHistory(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 5 * Day * time.Hour })
 	late := start.Add(9 * time.Hour)
 	p.Start(late)
-	p.form = runningHour
+	p.form = currentHour
 	q, found := p.NextHistory(late)
 	require.True(t, found)
 	require.Equal(t, "2026-11-22 00:00 to 2026-11-22 23:00", q.Window.String())
@@ -122,18 +122,18 @@ func TestRetries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlanner(func(o *Options) { o.Backfill = 20 * Day * time.Hour })
 			p.Start(start)
-			d := newPostponed(Window{p.begin() + 10, p.begin() + 20}, tt.reason, start)
-			other := newPostponed(Window{p.begin(), p.begin() + 1}, tt.reason, start)
-			p.Postponed = []*Postponed{d, other}
-			p.Final = Set{{p.begin() + 10, p.begin() + 12}}
-			due := d.Due
-			p.succeeded(Request{Window: Window{p.begin() + 19, p.begin() + 20}, purpose: retry, postponed: d}, &tt.result, due)
+			r := newPostponed(Window{p.firstWanted() + 10, p.firstWanted() + 20}, tt.reason, start)
+			other := newPostponed(Window{p.firstWanted(), p.firstWanted() + 1}, tt.reason, start)
+			p.Postponed = []*Postponed{r, other}
+			p.Final = Set{{p.firstWanted() + 10, p.firstWanted() + 12}}
+			due := r.Due
+			p.recordSuccess(Request{Window: Window{p.firstWanted() + 19, p.firstWanted() + 20}, purpose: retry, postponed: r}, &tt.result, due)
 			require.Contains(t, p.Postponed, other)
 			require.Len(t, p.Postponed, map[bool]int{true: 2, false: 1}[tt.isPostponed])
 			if tt.isPostponed {
 				require.Equal(t, &Postponed{
-					From: p.begin() + 12, To: p.begin() + 20, Reason: tt.reason, Since: start,
-					Due: due.Add(2 * time.Hour), Pause: 2 * time.Hour, Tries: 1, FailingFrom: p.begin() + 12,
+					From: p.firstWanted() + 12, To: p.firstWanted() + 20, Reason: tt.reason, Since: start,
+					Due: due.Add(2 * time.Hour), Pause: 2 * time.Hour, Tries: 1, FailingFrom: p.firstWanted() + 12,
 				}, p.Postponed[1])
 			}
 		})
@@ -155,9 +155,9 @@ func TestAdjacentPostponedHours(t *testing.T) {
 	p.postpone([]Hour{h + 22}, later)
 	p.postpone([]Hour{h + 21}, later.Add(time.Hour))
 	windows := make(map[string]time.Time)
-	for _, d := range p.Postponed {
-		windows[string(d.Reason)+" "+d.window().String()] = d.Since
-		require.Equal(t, d.From, d.FailingFrom)
+	for _, r := range p.Postponed {
+		windows[string(r.Reason)+" "+r.window().String()] = r.Since
+		require.Equal(t, r.From, r.FailingFrom)
 	}
 	require.Equal(t, map[string]time.Time{
 		"failing 2026-11-01 05:00 to 2026-11-01 05:00":      start,
@@ -173,15 +173,15 @@ func TestAdjacentPostponedHours(t *testing.T) {
 //promise:postponed
 func TestRetryWindow(t *testing.T) {
 	for _, widestRun := range []int{0, 5, 1000} {
-		d := newPostponed(Window{1000, 1030}, Inconclusive, start)
+		r := newPostponed(Window{1000, 1030}, Inconclusive, start)
 		var tried Set
-		for ; d.Tries < 200; d.Tries++ {
-			w := d.retryWindow(widestRun)
-			require.Equal(t, w, w.intersect(d.window()))
-			require.Equal(t, max(min(widestRun, 30)>>d.Tries, 1), w.Hours())
+		for ; r.Tries < 200; r.Tries++ {
+			w := r.retryWindow(widestRun)
+			require.Equal(t, w, w.intersect(r.window()))
+			require.Equal(t, max(min(widestRun, 30)>>r.Tries, 1), w.Hours())
 			tried = tried.Add(w)
 		}
-		require.Equal(t, Set{d.window()}, tried)
+		require.Equal(t, Set{r.window()}, tried)
 	}
 }
 
@@ -189,14 +189,14 @@ func TestRetryWindow(t *testing.T) {
 //
 //promise:postponed
 func TestSkippedHours(t *testing.T) {
-	d := newPostponed(Window{1000, 1001}, Failing, start)
-	d.extend(Set{{900, 2000}})
-	require.Equal(t, []Hour{997, 999}, []Hour{d.From, d.FailingFrom}, "999 fails too, so two are skipped")
-	require.False(t, d.IsBounded())
-	d.FailingFrom = d.From
-	require.True(t, d.IsBounded())
-	d.extend(Set{{995, 2000}})
-	require.Equal(t, []Hour{995, 996}, []Hour{d.From, d.FailingFrom})
+	r := newPostponed(Window{1000, 1001}, Failing, start)
+	r.extend(Set{{900, 2000}})
+	require.Equal(t, []Hour{997, 999}, []Hour{r.From, r.FailingFrom}, "999 fails too, so two are skipped")
+	require.False(t, r.IsFullyTested())
+	r.FailingFrom = r.From
+	require.True(t, r.IsFullyTested())
+	r.extend(Set{{995, 2000}})
+	require.Equal(t, []Hour{995, 996}, []Hour{r.From, r.FailingFrom})
 }
 
 // A window of up to a day counts its own hours; a wider one counts the days that it touches.
@@ -227,7 +227,7 @@ func TestRetriesAlternate(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 20 * Day * time.Hour })
 	now := runGathers(p, start, 1)
 	for i := range Hour(30) {
-		p.Postponed = append(p.Postponed, newPostponed(Window{p.begin() + 10*i, p.begin() + 10*i + 1}, Failing, start.Add(-time.Hour)))
+		p.Postponed = append(p.Postponed, newPostponed(Window{p.firstWanted() + 10*i, p.firstWanted() + 10*i + 1}, Failing, start.Add(-time.Hour)))
 	}
 	var purposes []purpose
 	for range 6 {
@@ -261,7 +261,7 @@ func TestHoursOfAnOperationWithoutCalls(t *testing.T) {
 	p.Width = 3
 	today := p.Calendar.HourAt(start).startOfDay()
 	all := read(start)
-	require.Equal(t, Set{{p.begin().startOfDay(), today}}, all)
+	require.Equal(t, Set{{p.firstWanted().startOfDay(), today}}, all)
 	require.Equal(t, Day, p.Width)
 	require.Empty(t, read(start.Add(23*time.Hour)).Within(Window{0, today}))
 	reread := read(start.Add(48 * time.Hour))

@@ -23,7 +23,8 @@ type ledger struct {
 	readAt      map[Hour]time.Time // when a response last covered an hour that isn't final
 	recordedAt  time.Time          // when the last response was recorded
 	failedWidth int                // hours in the last request if it failed and spanned more than a day, else 0
-	// hidesCalls reports, by IsLive, whether such responses currently show none of the known calls. Narrow windows then prove no silence.
+	// hidesCalls says, for live requests (true) and history (false), whether the latest response that had or hid calls showed none. While
+	// it is true for either, narrow windows prove no silence.
 	hidesCalls map[bool]bool
 }
 
@@ -39,12 +40,12 @@ func newLedger(options *Options) ledger {
 	}
 }
 
-// begin returns the first hour that is wanted by the options alone.
-func (l *ledger) begin() Hour {
+// firstWanted returns the first hour that is wanted by the options alone.
+func (l *ledger) firstWanted() Hour {
 	return l.Calendar.HourAt(l.Started.Add(-max(l.Lookback, l.Backfill)))
 }
 
-func (l *ledger) wanted() Set { return l.ToReread.Add(Window{l.begin(), maxHour}) }
+func (l *ledger) wanted() Set { return l.ToReread.Add(Window{l.firstWanted(), maxHour}) }
 
 // watermark returns the hour below which hours can become final: `lookback` before the newest hour that has shown calls, or before now if
 // that hour is in the future. Before there are any calls, it precedes all supported hours.
@@ -61,7 +62,7 @@ type recorder struct {
 	*ledger
 	response    *Response
 	now         time.Time
-	running     Hour
+	current     Hour
 	watermark   Hour
 	first, last Hour // with calls in the response; last < first if there are none
 	isNarrow    bool // the window is no wider than the widest run of rows
@@ -73,7 +74,7 @@ type recorder struct {
 func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 	calls := response.calls()
 	hidden := l.Shown.Within(response.Window).Without(calls)
-	r := recorder{ledger: l, response: response, now: now, running: l.Calendar.HourAt(now), isNarrow: response.Window.Hours() <= l.WidestRun, first: maxHour}
+	r := recorder{ledger: l, response: response, now: now, current: l.Calendar.HourAt(now), isNarrow: response.Window.Hours() <= l.WidestRun, first: maxHour}
 	for _, w := range hidden {
 		for h := w.From; h < w.To; h++ {
 			if !response.At(h).Unreadable {
@@ -98,7 +99,7 @@ func (l *ledger) record(response *Response, now time.Time, isLive bool) Result {
 		}
 	}
 	l.markFinal(r.finals)
-	l.Acknowledge(now)
+	l.MarkRunning(now)
 	l.forget()
 	l.recordedAt = now
 	return r.Result
@@ -157,8 +158,8 @@ func (r *recorder) isCredible(h Hour) bool {
 
 // sendSilence sends zeros for an hour that can't be final yet, except in mode Final. Its silence doesn't count as a reading.
 func (r *recorder) sendSilence(h Hour) {
-	canSend := h < r.running && h > r.Oldest && !r.response.Undated && r.isCredible(h)
-	if r.Mode != Final && canSend && r.isSentAsZero(h) {
+	canSend := h < r.current && h > r.Oldest && !r.response.Undated && r.isCredible(h)
+	if r.Mode != Final && canSend && r.sendsZero(h) {
 		r.send(h, Reading{}, false)
 	}
 }
@@ -190,7 +191,7 @@ func (r *recorder) addReading(h Hour, reading Reading) {
 			r.sendOnce(h, o)
 		}
 	case !reading.hasCalls(): // sent once final
-	case h > r.running, h == r.running && r.Mode == Ended:
+	case h > r.current, h == r.current && r.Mode == Ended:
 	default:
 		o.isSent, o.sent, o.sentAt = true, reading, r.now
 		r.send(h, reading, false)
@@ -205,15 +206,15 @@ func (r *recorder) isFinalByClock(h Hour) bool {
 // finalize makes the last reading of an hour final.
 func (r *recorder) finalize(h Hour, o *openHour) {
 	r.finals.extend(h)
-	if o.reading.hasCalls() || r.isSentAsZero(h) {
+	if o.reading.hasCalls() || r.sendsZero(h) {
 		r.sendOnce(h, o)
 	}
 }
 
-// isSentAsZero reports whether to send zeros for a silent hour: with Zeros always, otherwise if the report lists the hour. Reopened hours
+// sendsZero reports whether to send zeros for a silent hour: with SendZeros always, otherwise if the report lists the hour. Reopened hours
 // get none, because zeros would overwrite calls that the report may have dropped since.
-func (r *recorder) isSentAsZero(h Hour) bool {
-	return (r.Zeros || r.response.At(h).Rows > 0) && !r.Reopened.Contains(h)
+func (r *recorder) sendsZero(h Hour) bool {
+	return (r.SendZeros || r.response.At(h).Rows > 0) && !r.Reopened.Contains(h)
 }
 
 // sendOnce sends the last reading as final, unless the same reading was already sent.
@@ -251,7 +252,8 @@ func (l *ledger) markFinal(finals Set) {
 	}
 }
 
-// addUnacknowledged records when the last hour of a final window was sent. Adjacent hours sent at the same time share an entry.
+// addUnacknowledged records when the last hour of a final window was sent. Hours of the window sent at the same time share an entry, which
+// also covers unsent hours between them.
 func (l *ledger) addUnacknowledged(w Window, sentAt time.Time) {
 	if n := len(l.Unacknowledged); n > 0 {
 		if last := &l.Unacknowledged[n-1]; last.Window.To >= w.From && last.Window.To < w.To && last.At.Equal(sentAt) {
@@ -259,13 +261,14 @@ func (l *ledger) addUnacknowledged(w Window, sentAt time.Time) {
 			return
 		}
 	}
-	l.Unacknowledged = append(l.Unacknowledged, Sending{Window{w.To - 1, w.To}, sentAt})
+	l.Unacknowledged = append(l.Unacknowledged, SentWindow{Window{w.To - 1, w.To}, sentAt})
 }
 
-// Acknowledge records that the program was running at now, and forgets hours that were sent so long ago that outputs must have stored them.
-func (l *ledger) Acknowledge(now time.Time) {
+// MarkRunning records that the program was running at now. It also drops the unacknowledged hours that were sent so long ago that outputs
+// must have stored them.
+func (l *ledger) MarkRunning(now time.Time) {
 	l.Time = now
-	l.Unacknowledged = slices.DeleteFunc(l.Unacknowledged, func(s Sending) bool { return now.Sub(s.At) > l.margin() })
+	l.Unacknowledged = slices.DeleteFunc(l.Unacknowledged, func(s SentWindow) bool { return now.Sub(s.At) > l.margin() })
 }
 
 // shiftLastResponse shifts the times that the last response set, once the clock turns out to be wrong.
@@ -284,7 +287,7 @@ func (l *ledger) shiftLastResponse(by time.Duration) {
 	}
 }
 
-// forget drops final, acknowledged hours from ToReread, and days that requests no longer cover from Shown.
+// forget removes final, acknowledged hours from ToReread, and removes from Shown the days that no request can cover any more.
 func (l *ledger) forget() {
 	sent := unacknowledged(l.Unacknowledged)
 	l.ToReread = l.ToReread.Without(l.Final.Without(sent))
@@ -302,5 +305,5 @@ func (l *ledger) reopen(w Window) {
 	l.ToReread, l.Reopened = l.ToReread.Add(w), l.Reopened.Union(l.Final.Within(w))
 	l.Final = l.Final.Remove(w)
 	maps.DeleteFunc(l.Open, func(h Hour, _ *openHour) bool { return w.Contains(h) })
-	l.Postponed = slices.DeleteFunc(l.Postponed, func(d *Postponed) bool { return !d.window().intersect(w).IsEmpty() })
+	l.Postponed = slices.DeleteFunc(l.Postponed, func(p *Postponed) bool { return !p.window().intersect(w).IsEmpty() })
 }

@@ -71,7 +71,7 @@ func TestSeveralHiddenHours(t *testing.T) {
 //promise:silence
 //promise:reread
 func TestSilenceOfReopenedHours(t *testing.T) {
-	set := func(o *Options) { o.Zeros, o.Backfill = true, 72*time.Hour }
+	set := func(o *Options) { o.SendZeros, o.Backfill = true, 72*time.Hour }
 	p := newPlanner(set)
 	now := runGathers(p, start, 12*12)
 	day := Window{HourOf(2026, 11, 20, 0), HourOf(2026, 11, 21, 0)}
@@ -107,7 +107,7 @@ func TestSilenceOfReopenedHours(t *testing.T) {
 //promise:once
 func TestFinalByTheClock(t *testing.T) {
 	for lookback, expected := range map[time.Duration]time.Duration{3 * time.Hour: 12 * time.Hour, 20 * time.Hour: 20*time.Hour + 40*time.Minute} {
-		p := newPlanner(func(o *Options) { o.Mode, o.Zeros, o.Lookback = Final, true, lookback })
+		p := newPlanner(func(o *Options) { o.Mode, o.SendZeros, o.Lookback = Final, true, lookback })
 		p.Start(start)
 		newest := p.Calendar.HourAt(start)
 		day := Window{newest.startOfDay(), newest.endOfDay()}
@@ -135,13 +135,13 @@ func TestCallsAheadOfNow(t *testing.T) {
 	for _, mode := range []Mode{All, Ended} {
 		p := newPlanner(func(o *Options) { o.Mode = mode })
 		p.Start(start)
-		running := p.Calendar.HourAt(start)
-		day := Window{running.startOfDay(), running.endOfDay()}
-		shown := map[Hour]Shown{running: calls, running + 2: calls}
+		current := p.Calendar.HourAt(start)
+		day := Window{current.startOfDay(), current.endOfDay()}
+		shown := map[Hour]Shown{current: calls, current + 2: calls}
 		require.Len(t, show(p, day, start, shown).Rows, map[Mode]int{All: 1, Ended: 0}[mode])
-		shown[running+9] = calls
-		require.Contains(t, rowsOf(show(p, day, start.Add(9*time.Hour), shown)), running+2)
-		require.True(t, p.Final.Contains(running+2))
+		shown[current+9] = calls
+		require.Contains(t, rowsOf(show(p, day, start.Add(9*time.Hour), shown)), current+2)
+		require.True(t, p.Final.Contains(current+2))
 	}
 }
 
@@ -188,7 +188,7 @@ func TestUnreadableRows(t *testing.T) {
 		"unreadable": func(r *Response, h Hour) { r.At(h).Unreadable = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlanner(func(o *Options) { o.Zeros = true })
+			p := newPlanner(func(o *Options) { o.SendZeros = true })
 			now := runGathers(p, start, 3)
 			quiet := p.Calendar.HourAt(start) + 1
 			for range 12 * 36 {
@@ -246,7 +246,7 @@ func TestUnreadableRowHidesNothing(t *testing.T) {
 func TestZerosAboveTheWatermark(t *testing.T) {
 	today := HourOf(2026, 11, 22, 0)
 	day := Window{today, today + Day}
-	set := func(o *Options) { o.Lookback, o.Zeros = 48*time.Hour, true }
+	set := func(o *Options) { o.Lookback, o.SendZeros = 48*time.Hour, true }
 
 	p := newPlanner(set)
 	p.Start(start)
@@ -287,11 +287,11 @@ func TestUnacknowledgedHours(t *testing.T) {
 	finish(Window{h + 5, h + 7}, early)
 	finish(Window{h + 7, h + 8}, early)
 	finish(Window{h + 8, h + 9}, late)
-	require.Equal(t, []Sending{
+	require.Equal(t, []SentWindow{
 		{Window{h + 10, h + 13}, early}, {Window{h + 14, h + 15}, early}, {Window{h + 5, h + 8}, early}, {Window{h + 8, h + 9}, late},
 	}, p.Unacknowledged)
-	p.Acknowledge(early.Add(p.margin() + 1))
-	require.Equal(t, []Sending{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
+	p.MarkRunning(early.Add(p.margin() + 1))
+	require.Equal(t, []SentWindow{{Window{h + 8, h + 9}, late}}, p.Unacknowledged)
 }
 
 // If the clock was behind, only the times that the last response set are corrected.
@@ -303,7 +303,7 @@ func TestTimesOfTheLastResponseAreCorrected(t *testing.T) {
 	before := start.Add(-time.Hour)
 	h := p.Calendar.HourAt(start)
 	p.Open[h-1].sentAt = before
-	p.Unacknowledged = []Sending{{Window{h - 5, h - 4}, before}, {Window{h - 4, h - 3}, start}}
+	p.Unacknowledged = []SentWindow{{Window{h - 5, h - 4}, before}, {Window{h - 4, h - 3}, start}}
 	p.SyncClock(now, time.Minute)
 	require.Equal(t, start.Add(time.Minute), p.NewestAt)
 	require.Equal(t, start.Add(time.Minute), p.Open[h].sentAt)

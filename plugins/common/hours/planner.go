@@ -2,7 +2,8 @@ package hours
 
 import "time"
 
-// maxGeneralFailures is the number of general failures, which any request would have met, after which it is the live window's turn.
+// maxGeneralFailures is the number of general failures after which the live window has its turn again. A general failure is one that any
+// request would have run into, whatever its window.
 const maxGeneralFailures = 3
 
 // retryWholeAfter is how many live requests of another form must succeed before the whole window is retried: an hour's worth by default.
@@ -82,22 +83,22 @@ func (p *Planner) NextHistory(now time.Time) (Request, bool) {
 	if p.isDown {
 		return Request{}, false
 	}
-	running := p.Calendar.HourAt(now)
-	to, end := p.liveWindow(now).From, running+1
+	current := p.Calendar.HourAt(now)
+	to, end := p.liveWindow(now).From, current+1
 	switch p.form {
 	case whole:
-		end = running.endOfDay()
-	case runningHour:
-		to = running
+		end = current.endOfDay()
+	case currentHour:
+		to = current
 	case ended:
-		end = running
+		end = current
 	}
 	return p.history.next(to, end, now)
 }
 
 // Next returns the next request. It doesn't change the planner.
 func (p *Planner) Next(now time.Time) Request {
-	if p.isHistoryTurn && !p.Between {
+	if p.isHistoryTurn && !p.HistoryBetweenGathers {
 		if q, found := p.NextHistory(now); found {
 			return q
 		}
@@ -120,14 +121,14 @@ func (p *Planner) nextLive(now time.Time) Request {
 	if p.isTooWide(q.Window.Hours(), now) { // request only today instead
 		q.Window.From = q.Window.To - Day
 	}
-	running := p.Calendar.HourAt(now)
+	current := p.Calendar.HourAt(now)
 	switch q.form {
 	case untilNow:
-		q.Window.To = min(q.Window.To, running+1)
-	case runningHour:
-		q.Window = Window{running, running + 1}
+		q.Window.To = min(q.Window.To, current+1)
+	case currentHour:
+		q.Window = Window{current, current + 1}
 	case ended:
-		q.Window = Window{min(q.Window.From, (running - 1).startOfDay()), min(q.Window.To, running)}
+		q.Window = Window{min(q.Window.From, (current - 1).startOfDay()), min(q.Window.To, current)}
 	}
 	q.isWideProbe = q.isWideProbe || p.TooWide.Hours > 0 && spannedHours(q.Window) >= p.TooWide.Hours && !p.isDown
 	return q
@@ -149,7 +150,7 @@ func (p *Planner) liveWindow(now time.Time) Window {
 // Fail records that a request failed. After a first failure the next request repeats it, because the API may only have wanted a longer
 // pause; the second failure counts. A general failure, which any request would have met, doesn't count against the window.
 func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
-	p.Acknowledge(now)
+	p.MarkRunning(now)
 	if q.IsLive() && !q.isWideProbe {
 		p.isDown = true
 	}
@@ -161,19 +162,19 @@ func (p *Planner) Fail(q Request, now time.Time, isGeneral bool) {
 	isRepeated := p.failedOnce[q.IsLive()] || q.isWideProbe
 	p.failedOnce[q.IsLive()] = !isRepeated
 	if isRepeated {
-		p.widthFailed(q.Window)
+		p.recordWidthFailure(q.Window)
 	}
 	p.isHistoryTurn = q.IsLive() == isRepeated // repeat the same kind of request once, then switch
 	switch {
 	case !isRepeated:
 	case q.IsLive():
-		p.liveFailed(q)
+		p.tryNextForm(q)
 	default:
-		p.history.failed(q, now)
+		p.history.recordFailure(q, now)
 	}
 }
 
-func (p *Planner) liveFailed(q Request) {
+func (p *Planner) tryNextForm(q Request) {
 	p.isSingleDay = q.isSingleDay
 	p.formSuccesses = 0
 	if !q.isWideProbe || !p.formShowedCalls {
@@ -185,7 +186,7 @@ func (p *Planner) liveFailed(q Request) {
 func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 	delete(p.failedOnce, q.IsLive())
 	p.isHistoryTurn = q.IsLive()
-	p.widthSucceeded(q.Window, now)
+	p.recordWidthSuccess(q.Window, now)
 	newest := p.Newest
 	r := p.record(response, now, q.IsLive())
 	isHiding := r.Hidden > 0 && !r.HasCalls ||
@@ -200,14 +201,14 @@ func (p *Planner) Record(q Request, response *Response, now time.Time) Result {
 		p.isDown = isHiding // then responses for history can't be trusted either
 		// If calls stay absent, other forms of the window may show some.
 		if isHiding || q.isWideProbe && !r.HasCalls || p.Newest == 0 && now.Sub(p.Started) >= retryPause {
-			p.liveFailed(q)
+			p.tryNextForm(q)
 		} else {
 			p.isSingleDay, p.form = q.isSingleDay, q.form
 			p.formSuccesses++
 			p.formShowedCalls = p.formShowedCalls || r.HasCalls
 		}
 	} else {
-		p.history.succeeded(q, &r, now)
+		p.history.recordSuccess(q, &r, now)
 	}
 	return r
 }

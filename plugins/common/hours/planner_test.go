@@ -18,7 +18,7 @@ func newPlanner(change func(*Options)) *Planner {
 	return New(options)
 }
 
-// respond records a response with seven calls in each hour up to the running one for which `has` is true.
+// respond records a response with seven calls in each hour up to the current one for which `has` is true.
 func respond(p *Planner, q Request, now time.Time, has func(Hour) bool) Result {
 	response := NewResponse(q.Window)
 	for h := q.Window.From; h < q.Window.To && h <= p.Calendar.HourAt(now); h++ {
@@ -92,9 +92,9 @@ func TestFormsOfTheLiveWindow(t *testing.T) {
 //
 //promise:postponed
 func TestFormsAtLongIntervals(t *testing.T) {
-	for name, isRefused := range map[string]func(w Window, running Hour) bool{
-		"windows that end ahead of now":            func(w Window, running Hour) bool { return w.To > running+1 },
-		"windows that reach into the running hour": func(w Window, running Hour) bool { return w.To > running },
+	for name, isRefused := range map[string]func(w Window, current Hour) bool{
+		"windows that end ahead of now":            func(w Window, current Hour) bool { return w.To > current+1 },
+		"windows that reach into the current hour": func(w Window, current Hour) bool { return w.To > current },
 		"windows over 12 h":                        func(w Window, _ Hour) bool { return w.Hours() > 12 },
 		"windows over 24 h":                        func(w Window, _ Hour) bool { return w.Hours() > Day },
 	} {
@@ -198,7 +198,7 @@ func TestLiveWindowIsBounded(t *testing.T) {
 	require.Equal(t, "2026-12-23 00:00 to 2027-01-22 23:00", p.nextLive(now).Window.String())
 }
 
-// The live window contains the running hour even after the clock is set back.
+// The live window contains the current hour even after the clock is set back.
 //
 //promise:clock
 func TestLiveWindowWhenClockGoesBack(t *testing.T) {
@@ -208,21 +208,21 @@ func TestLiveWindowWhenClockGoesBack(t *testing.T) {
 	require.Equal(t, "2026-11-12 00:00 to 2026-11-12 23:00", p.nextLive(before).Window.String())
 }
 
-// A response that only lacks calls in the running hour hides nothing; a response that lacks known calls in an earlier hour does.
+// A response that only lacks calls in the current hour hides nothing; a response that lacks known calls in an earlier hour does.
 //
 //promise:late
 func TestNewestCallsAreHidden(t *testing.T) {
 	p := newPlanner(nil)
 	now := runGathers(p, start, 1)
-	running := p.Calendar.HourAt(now)
-	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
+	current := p.Calendar.HourAt(now)
+	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < current })
 	require.False(t, p.isDown)
 	respond(p, p.nextLive(now), now, func(Hour) bool { return false })
 	require.True(t, p.isDown, "the response is empty")
 	respond(p, p.nextLive(now), now, everyHour)
 	require.False(t, p.isDown)
 	now = now.Add(time.Hour)
-	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < running })
+	respond(p, p.nextLive(now), now, func(h Hour) bool { return h < current })
 	require.True(t, p.isDown)
 }
 
@@ -232,7 +232,8 @@ func TestNewestCallsAreHidden(t *testing.T) {
 func TestTimesFarAhead(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
 	now := runGathers(p, start, 12)
-	p.Postponed = []*Postponed{{From: p.begin(), To: p.begin() + 1, FailingFrom: p.begin(), Reason: Failing, Due: now.AddDate(1, 0, 0), Pause: time.Hour}}
+	first := p.firstWanted()
+	p.Postponed = []*Postponed{{From: first, To: first + 1, FailingFrom: first, Reason: Failing, Due: now.AddDate(1, 0, 0), Pause: time.Hour}}
 	q, found := p.NextHistory(now)
 	require.True(t, found)
 	require.Equal(t, retry, q.purpose)
@@ -325,7 +326,7 @@ func TestReopen(t *testing.T) {
 //promise:backfill
 func TestHistoryBetweenGathersOnly(t *testing.T) {
 	for _, between := range []bool{false, true} {
-		p := newPlanner(func(o *Options) { o.Between, o.Backfill = between, 48*time.Hour })
+		p := newPlanner(func(o *Options) { o.HistoryBetweenGathers, o.Backfill = between, 48*time.Hour })
 		now := runGathers(p, start, 1)
 		require.Equal(t, between, p.Next(now).IsLive())
 		_, found := p.NextHistory(now)

@@ -36,39 +36,39 @@ func newPostponed(w Window, reason Reason, now time.Time) *Postponed {
 	return &Postponed{From: w.From, To: w.To, Reason: reason, Since: now, Due: now.Add(retryPause), Pause: retryPause, FailingFrom: w.From}
 }
 
-func (d *Postponed) window() Window { return Window{d.From, d.To} }
+func (p *Postponed) window() Window { return Window{p.From, p.To} }
 
 // postponedHours returns the hours that are postponed.
 func (s *State) postponedHours() Set {
 	windows := make([]Window, 0, len(s.Postponed))
-	for _, d := range s.Postponed {
-		windows = append(windows, d.window())
+	for _, p := range s.Postponed {
+		windows = append(windows, p.window())
 	}
 	return setOf(windows)
 }
 
-// IsBounded reports whether all hours of the range are known to fail, with none skipped.
-func (d *Postponed) IsBounded() bool { return d.From >= d.FailingFrom }
+// IsFullyTested reports whether all hours of the range are known to fail, with none skipped.
+func (p *Postponed) IsFullyTested() bool { return p.From >= p.FailingFrom }
 
 // retryWindow returns the part to retry. It moves with each try (golden-ratio sequence) and shrinks, so every hour that works again is found.
-func (d *Postponed) retryWindow(widestRun int) Window {
-	hours := max(min(widestRun, d.window().Hours())>>d.Tries, 1)
-	_, part := math.Modf(float64(d.Tries) * (math.Phi - 1))
-	to := d.To - Hour(part*float64(d.window().Hours()-hours+1))
+func (p *Postponed) retryWindow(widestRun int) Window {
+	hours := max(min(widestRun, p.window().Hours())>>p.Tries, 1)
+	_, part := math.Modf(float64(p.Tries) * (math.Phi - 1))
+	to := p.To - Hour(part*float64(p.window().Hours()-hours+1))
 	return Window{to - Hour(hours), to}
 }
 
 // extend adds the preceding hour, which fails too, and skips as many open hours before it as are known to fail.
-func (d *Postponed) extend(open Set) {
-	d.From--
-	d.FailingFrom = d.From
-	for least := 2*d.From - d.To; d.From > least && open.Contains(d.From-1); {
-		d.From--
+func (p *Postponed) extend(open Set) {
+	p.From--
+	p.FailingFrom = p.From
+	for least := 2*p.From - p.To; p.From > least && open.Contains(p.From-1); {
+		p.From--
 	}
 }
 
 // isDue reports whether it is time to retry. A due time too far in the future comes from a clock that was ahead, and is ignored.
-func (d *Postponed) isDue(now time.Time) bool {
-	left := d.Due.Sub(now)
+func (p *Postponed) isDue(now time.Time) bool {
+	left := p.Due.Sub(now)
 	return left <= 0 || left > longestPause
 }

@@ -6,9 +6,9 @@ type form int
 
 const (
 	whole       form = iota // to the end of today
-	untilNow                // to the end of the running hour
-	runningHour             // the running hour alone
-	ended                   // everything but the running hour
+	untilNow                // to the end of the current hour
+	currentHour             // the current hour alone
+	ended                   // everything but the current hour
 	formCount
 )
 

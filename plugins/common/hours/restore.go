@@ -7,9 +7,9 @@ func (p *Planner) Save(stoppedCleanly bool) State {
 	return s
 }
 
-// Restore resumes from a saved state. Its error is that no planner can have saved the state. Hours that outputs may not have stored when the
-// program ended are reread and resent: after a crash, all hours sent within the margin; after a clean stop, the latest hours, which an
-// output may have held back, unless the mode is Final.
+// Restore resumes from a saved state. It returns an error if no planner can have saved the state. Hours that outputs may not have stored
+// when the program ended are reread and resent: after a crash, all hours sent within the margin; after a clean stop, the latest hours,
+// which an output may have held back, unless the mode is Final.
 func (p *Planner) Restore(s State) error {
 	if err := s.validate(); err != nil {
 		return err

@@ -22,10 +22,10 @@ var (
 
 // simAPI is a misbehaving API. Its times are hours on the local clock, or instants.
 type simAPI struct {
-	name     string
-	days     int    // of the simulation
-	often    string // why it needs a gather every 5 minutes, so the variant "seldom" is skipped
-	backfill int    // hours
+	name         string
+	days         int    // of the simulation
+	whyNotSeldom string // why it needs a gather every 5 minutes, so the variant "seldom" is skipped
+	backfill     int    // hours
 
 	calls    func(a *simAPI, h Hour) int64                                       // true total of an hour
 	shown    func(a *simAPI, h Hour, now time.Time) (calls int64, isListed bool) // what the report shows for it
@@ -311,8 +311,8 @@ func documented() []simAPI {
 		{name: "windows over 10 days fail", window: failsWider(240)},
 		{name: "windows over 10 days are empty", window: emptyWider(240), days: 6},
 		{name: "windows over a day fail", window: failsWider(24), backfill: 90 * Day, days: 8},
-		{name: "windows over 12 h fail", often: "it takes nearly all of them", window: failsWider(12), backfill: 30 * Day, days: 8},
-		{name: "windows over 2 h fail", often: "it takes nearly all of them", window: failsWider(2), backfill: 72, days: 8},
+		{name: "windows over 12 h fail", whyNotSeldom: "it takes nearly all of them", window: failsWider(12), backfill: 30 * Day, days: 8},
+		{name: "windows over 2 h fail", whyNotSeldom: "it takes nearly all of them", window: failsWider(2), backfill: 72, days: 8},
 		{name: "keeps 90 days, older fails", keeps: 90 * 24 * time.Hour, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
 			return !a.isKept(w.From, now), false
 		}},
@@ -377,7 +377,7 @@ func undocumented() []simAPI {
 			first := a.random.IntN(max(len(hours)-200, 0) + 1)
 			return hours[first:min(first+200, len(hours))]
 		}},
-		{name: "every second response knows 30 days", often: "else it is every second one for the same hours",
+		{name: "every second response knows 30 days", whyNotSeldom: "else it is every second one for the same hours",
 			shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
 				if now.Unix()/300%2 == 0 && h < a.at(now)-30*Day {
 					return 0, false
@@ -402,7 +402,7 @@ func undocumented() []simAPI {
 		{name: "windows with today and more are empty", days: 8, backfill: 90 * Day, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
 			return false, w.To > a.at(now).startOfDay() && w.From < a.at(now).startOfDay()
 		}},
-		{name: "no window may reach into the running hour", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
+		{name: "no window may reach into the current hour", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
 			return w.To > a.at(now), false
 		}},
 		{name: "windows that end in the future are empty", days: 6, window: func(a *simAPI, w Window, now time.Time) (bool, bool) {
@@ -434,12 +434,12 @@ func undocumented() []simAPI {
 			}
 			return a.grown(h, now), false
 		}},
-		{name: "the running hour has the label of the next", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
-			switch running := a.at(now); h {
-			case running:
+		{name: "the current hour has the label of the next", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+			switch current := a.at(now); h {
+			case current:
 				return 0, false
-			case running + 1:
-				return a.grown(running, now), false
+			case current + 1:
+				return a.grown(current, now), false
 			default:
 				return a.grown(h, now), false
 			}
@@ -457,7 +457,7 @@ func undocumented() []simAPI {
 			}
 			return a.grown(h, now), false
 		}},
-		{name: "every second response has zeros for the running hour", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
+		{name: "every second response has zeros for the current hour", calls: busy, shown: func(a *simAPI, h Hour, now time.Time) (int64, bool) {
 			if h == a.at(now) && now.Unix()/300%2 == 0 {
 				return 0, true
 			}
@@ -607,7 +607,7 @@ func (s *simulation) result() (text string, isWrong bool) {
 	var missing, wrong, zeros []Hour
 	from, to := s.at(s.begin.Add(-s.options.Backfill)), s.at(s.now)-40
 	if s.skew != nil {
-		from = s.planner.begin() // the local clock determines which hours are wanted
+		from = s.planner.firstWanted() // the local clock determines which hours are wanted
 	}
 	for h := from; h < to; h++ {
 		if !s.isKept(h, s.now) || s.isPoison != nil && s.isPoison(h) {
@@ -664,8 +664,8 @@ func newSimulation(api simAPI, mode, variant string) *simulation {
 		simAPI: &api, isSeldom: variant == "seldom",
 		database: make(map[Hour]int64), final: make(map[Hour][]int64), sentAt: make(map[Hour]time.Time),
 	}
-	s.options = Options{Calendar: api.calendar, Lookback: 3 * time.Hour, Backfill: time.Duration(api.backfill) * time.Hour, Zeros: mode == "zero"}
-	s.options.Between = s.isSeldom
+	s.options = Options{Calendar: api.calendar, Lookback: 3 * time.Hour, Backfill: time.Duration(api.backfill) * time.Hour, SendZeros: mode == "zero"}
+	s.options.HistoryBetweenGathers = s.isSeldom
 	if mode == "final" {
 		s.options.Mode = Final
 	}
@@ -703,7 +703,7 @@ func TestSimulations(t *testing.T) {
 	for i, api := range apis {
 		for j, mode := range []string{"all", "zero", "final"} {
 			for k, variant := range []string{"plain", "crash", "DST", "seldom"} {
-				if variant == "seldom" && api.often != "" {
+				if variant == "seldom" && api.whyNotSeldom != "" {
 					continue
 				}
 				isFirst := len(efforts[i]) == 0 && 4*j+k >= i%12

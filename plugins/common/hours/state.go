@@ -32,28 +32,28 @@ type State struct {
 	Shown          Set          `json:"shown,omitempty"`     // hours that have shown calls, on the days that a request may cover
 	Open           OpenHours    `json:"open,omitempty"`
 	Postponed      []*Postponed `json:"postponed,omitempty"`
-	Unacknowledged []Sending    `json:"unacknowledged,omitempty"`
+	Unacknowledged []SentWindow `json:"unacknowledged,omitempty"`
 	Reread         string       `json:"reread,omitempty"`         // option `reread`
 	PendingReread  *Window      `json:"pending_reread,omitempty"` // its days that weren't below the watermark yet
 
 	Width     int `json:"width"`      // hours per history request
 	GoodWidth int `json:"good_width"` // widest that has succeeded recently
 
-	TooWide TooWide `json:"too_wide,omitzero"` // live or history
+	TooWide TooWide `json:"too_wide,omitzero"` // of live and history requests alike
 
 	StoppedCleanly bool `json:"stopped_cleanly"`
 }
 
-// Sending is a window of final hours that were sent so recently that an output may not have stored them.
-type Sending struct {
+// SentWindow is a window of final hours that were sent so recently that an output may not have stored them.
+type SentWindow struct {
 	Window Window    `json:"window"`
 	At     time.Time `json:"at"`
 }
 
-// unacknowledged returns the hours of the sendings.
-func unacknowledged(sendings []Sending) Set {
-	windows := make([]Window, 0, len(sendings))
-	for _, s := range sendings {
+// unacknowledged returns the hours of the windows that were sent.
+func unacknowledged(sent []SentWindow) Set {
+	windows := make([]Window, 0, len(sent))
+	for _, s := range sent {
 		windows = append(windows, s.Window)
 	}
 	return setOf(windows)

@@ -133,7 +133,7 @@ func TestStateIsAhead(t *testing.T) {
 func TestSaveIsACopy(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
 	now := runGathers(p, start, 6)
-	p.Postponed = []*Postponed{newPostponed(Window{p.begin(), p.begin() + 1}, Failing, now)}
+	p.Postponed = []*Postponed{newPostponed(Window{p.firstWanted(), p.firstWanted() + 1}, Failing, now)}
 	saved := p.Save(true)
 	require.True(t, saved.StoppedCleanly)
 	before, err := json.Marshal(saved)
@@ -187,7 +187,7 @@ func TestLargestState(t *testing.T) {
 	s.Final, s.ToReread, s.Shown = everyOther(from, each).Union(s.Final), everyOther(from, each), everyOther(from, each).Union(s.Shown)
 	for i := range each {
 		h := from + Hour(2*i)
-		s.Unacknowledged = append(s.Unacknowledged, Sending{Window{h, h + 1}, start})
+		s.Unacknowledged = append(s.Unacknowledged, SentWindow{Window{h, h + 1}, start})
 		s.Postponed = append(s.Postponed, newPostponed(Window{h + 1, h + 2}, Inconclusive, start))
 	}
 	now := start.Add(24 * time.Hour)

@@ -50,11 +50,11 @@ func (p *Planner) Status(now time.Time) Status {
 	if p.Started.IsZero() {
 		return s
 	}
-	running, watermark := p.Calendar.HourAt(now), p.watermark(now)
+	current, watermark := p.Calendar.HourAt(now), p.watermark(now)
 	if p.Newest != 0 {
 		s.Watermark = watermark
 	}
-	open := p.wanted().Without(p.Final).Within(Window{-maxHour, running + 1})
+	open := p.wanted().Without(p.Final).Within(Window{-maxHour, current + 1})
 	for _, w := range open {
 		if first := max(w.From, p.Oldest); first < w.To { // hours before the oldest known calls are no gap
 			if p.Final.Contains(first - 1) {
@@ -64,9 +64,9 @@ func (p *Planner) Status(now time.Time) Status {
 		}
 	}
 	postponed := make(map[Hour]*Postponed)
-	for _, d := range p.Postponed {
-		for h := d.From; h < d.To; h++ {
-			postponed[h] = d
+	for _, r := range p.Postponed {
+		for h := r.From; h < r.To; h++ {
+			postponed[h] = r
 		}
 	}
 	for _, w := range open {
@@ -93,12 +93,12 @@ func (s *Status) add(h Hour, r OpenRange) {
 	s.Open = append(s.Open, r)
 }
 
-// openRange returns why an hour is open, and since when. d is the postponed range that contains the hour, or nil.
-func (p *Planner) openRange(h Hour, d *Postponed, watermark Hour, now time.Time) OpenRange {
-	if d != nil {
-		r := OpenRange{Reason: reasonInconclusive, Since: d.Since, Postponed: true, Failing: d.Reason == Failing}
-		if d.IsBounded() && !d.isDue(now) {
-			r.Due = d.Due
+// openRange returns why an hour is open, and since when. postponed is the postponed range that contains the hour, or nil.
+func (p *Planner) openRange(h Hour, postponed *Postponed, watermark Hour, now time.Time) OpenRange {
+	if postponed != nil {
+		r := OpenRange{Reason: reasonInconclusive, Since: postponed.Since, Postponed: true, Failing: postponed.Reason == Failing}
+		if postponed.IsFullyTested() && !postponed.isDue(now) {
+			r.Due = postponed.Due
 		}
 		switch {
 		case r.Failing:

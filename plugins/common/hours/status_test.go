@@ -17,7 +17,7 @@ func TestBacklog(t *testing.T) {
 	require.Zero(t, waiting+postponed)
 	require.NotContains(t, p.readAt, p.Calendar.HourAt(start)-5)
 
-	first := p.begin()
+	first := p.firstWanted()
 	p.Final = p.Final.Remove(Window{first, first + 5})
 	p.Postponed = []*Postponed{newPostponed(Window{first, first + 2}, Failing, now)}
 	waiting, postponed = p.Backlog(now)
@@ -117,14 +117,14 @@ func TestStatusNamesReasons(t *testing.T) {
 	p := newPlanner(func(o *Options) { o.Backfill = 48 * time.Hour })
 	now := runGathers(p, start, 12*6)
 	require.Len(t, p.Status(now).Open, 1, "hours at or above the watermark")
-	first := p.begin()
+	first := p.firstWanted()
 	p.Oldest = first + 5
 	later, past := now.Add(time.Hour), now.Add(-time.Hour)
 	postponed := func(from, hours Hour, reason Reason, since, due time.Time) *Postponed {
-		d := newPostponed(Window{first + from, first + from + hours}, reason, since)
-		d.Due = due
-		p.Postponed = append(p.Postponed, d)
-		return d
+		r := newPostponed(Window{first + from, first + from + hours}, reason, since)
+		r.Due = due
+		p.Postponed = append(p.Postponed, r)
+		return r
 	}
 	postponed(2, 1, Inconclusive, now, later)
 	postponed(5, 1, Inconclusive, now, later)

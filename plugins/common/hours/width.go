@@ -24,15 +24,15 @@ func (l *ledger) isTooWide(hours int, now time.Time) bool {
 	return hours >= l.TooWide.Hours && left > 0 && left <= l.TooWide.Pause // otherwise Until is from a clock that was ahead
 }
 
-// widthFailed records that a window failed. Its width is to blame if the next window succeeds and is narrower.
-func (l *ledger) widthFailed(w Window) {
+// recordWidthFailure records that a window failed. Its width is to blame if the next window succeeds and is narrower.
+func (l *ledger) recordWidthFailure(w Window) {
 	if l.failedWidth = spannedHours(w); l.failedWidth <= Day {
 		l.failedWidth = 0
 	}
 }
 
-// widthSucceeded records that a window didn't fail.
-func (l *ledger) widthSucceeded(w Window, now time.Time) {
+// recordWidthSuccess records that a window didn't fail.
+func (l *ledger) recordWidthSuccess(w Window, now time.Time) {
 	hours, t := spannedHours(w), &l.TooWide
 	switch {
 	case t.Hours > 0 && hours >= t.Hours:

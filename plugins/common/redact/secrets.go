@@ -57,7 +57,7 @@ func (s *Secrets) Add(secret string) {
 // URLs, JSON, Go strings or HTML.
 func (s *Secrets) Redact(text string) string { return s.RedactFirst(text, len(text)) }
 
-// RedactFirst redacts the first n bytes of the text like Redact does, and replaces the rest by "…". A secret across the cut is redacted too.
+// RedactFirst redacts the first n bytes of the text as Redact does, and replaces the rest by "…". A secret across the cut is redacted too.
 func (s *Secrets) RedactFirst(text string, n int) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -120,13 +120,13 @@ func levels(text string) iter.Seq[level] {
 			if len(places) == 0 {
 				return
 			}
-			l = l.without(places)
+			l = l.unescaped(places)
 		}
 	}
 }
 
-// without returns the text with these escapes replaced by the characters they stand for.
-func (l level) without(places [][]int) level {
+// unescaped returns the text with these escapes replaced by the characters they stand for.
+func (l level) unescaped(places [][]int) level {
 	plain, offsets := make([]byte, 0, len(l.plain)), make([]int, 0, len(l.offsets))
 	end := 0
 	for _, place := range places {

@@ -18,7 +18,7 @@ const (
 	callSpread   = 0.95
 )
 
-// Lengths are log-normal, with a mean of about 2.5 minutes.
+// logMedian is the logarithm of the median length. Lengths are log-normal, with a mean of about 2.5 minutes.
 var logMedian = math.Log(medianCall)
 
 // endOfTime is later than the end of any call.

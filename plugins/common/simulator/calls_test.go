@@ -10,7 +10,7 @@ import (
 )
 
 //promise:simulator
-func TestRunningHourGrowsUntilFinal(t *testing.T) {
+func TestCurrentHourGrowsUntilFinal(t *testing.T) {
 	t.Parallel()
 	s := newTest(t, time.Time{}, Operation{})
 	start := time.Date(2026, 1, 19, 10, 0, 0, 0, zone(t, defaultTimezone))
@@ -48,7 +48,7 @@ func TestFutureHasATruthButNoCallsYet(t *testing.T) {
 	require.NotZero(t, s.Truth(token, now.Add(time.Hour)))
 }
 
-// A window's total is the sum of its parts, wherever it is split, for final and for running hours.
+// A window's total is the sum of its parts, wherever it is split, for final and for current hours.
 //
 //promise:simulator
 func TestWindowsAddUp(t *testing.T) {

@@ -124,9 +124,9 @@ type failures struct {
 	faults []Fault
 }
 
-// SetFaults makes requests fail with the probability rate, from 0 to 1, each with one of the faults at random, or of
-// all faults if none are given. It applies to operations without their own rate, and panics if the rate or a fault is
-// invalid.
+// SetFaults makes each request fail with probability rate, from 0 to 1. The fault is chosen at random from those given,
+// or from all faults if none is given. It applies to operations without their own rate, and panics if the rate or a
+// fault is invalid.
 func (s *Simulator) SetFaults(rate float64, faults ...Fault) {
 	s.faultMu.Lock()
 	defer s.faultMu.Unlock()
@@ -164,10 +164,10 @@ func (s *Simulator) Script(token string, faults ...Fault) {
 
 // failuresOf returns an operation's own failures. A negative rate means that the common rate applies.
 func (s *Simulator) failuresOf(o *operation) *failures {
-	if s.perToken[o] == nil {
-		s.perToken[o] = &failures{rate: -1}
+	if s.failuresByOperation[o] == nil {
+		s.failuresByOperation[o] = &failures{rate: -1}
 	}
-	return s.perToken[o]
+	return s.failuresByOperation[o]
 }
 
 func (f *failures) setRate(rate float64, faults []Fault) {
@@ -193,7 +193,7 @@ func mustExist(fault Fault) {
 func (s *Simulator) nextFault(o *operation) Fault {
 	s.faultMu.Lock()
 	defer s.faultMu.Unlock()
-	own, all := s.perToken[o], &s.failures
+	own, all := s.failuresByOperation[o], &s.failures
 	for _, f := range []*failures{own, all} {
 		if f != nil && len(f.script) > 0 {
 			fault := f.script[0]

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Form is the form of an operation's responses. It covers all forms that the vendor documents or that public clients
-// have seen. The zero value is the first form in the documentation. Except for Layout and the bools, each field is one
-// of the words in its comment.
+// Form describes how an operation's responses are written. It covers all forms that the vendor documents or that public
+// clients have seen. The zero value is the first form in the documentation. Except for Layout and the bools, each field
+// is one of the words in its comment.
 type Form struct {
 	Code  string // "number" (default): 200; "string": "200"; "blank": ""
 	Error string // without an error: "null" (default): null; "empty": ""; "word": "null"

@@ -50,7 +50,7 @@ func (s *Simulator) ResetLedger() {
 	s.ledger.entries, s.ledger.oldest = nil, 0
 }
 
-// add adds a request. It may only be changed through note afterwards.
+// add adds a request. It may only be changed through update afterwards.
 func (l *ledger) add(r *Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,8 +62,8 @@ func (l *ledger) add(r *Request) {
 	l.oldest = (l.oldest + 1) % LedgerSize
 }
 
-// note changes an entry while holding the lock.
-func (l *ledger) note(change func()) {
+// update changes an entry while holding the lock.
+func (l *ledger) update(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change()

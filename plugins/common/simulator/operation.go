@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	defaultTimezone  = "America/Bogota"
-	defaultPeakCalls = 120
-	callsPerLicence  = 1000 // requests per day; source: vendor documentation
-	simultaneous     = 2    // requests per token; source: vendor documentation
+	defaultTimezone    = "America/Bogota"
+	defaultPeakCalls   = 120
+	requestsPerLicence = 1000 // requests per day; source: vendor documentation
+	maxSimultaneous    = 2    // requests per token; source: vendor documentation
 )
 
 // Operation is one customer's wolkvox operation.
@@ -100,7 +100,7 @@ func (o *operation) enter(now time.Time) (inFlight int, refusal error) {
 	}
 	o.used++ // whatever the response; source: vendor documentation
 	o.usedByToken++
-	if o.inFlight > simultaneous {
+	if o.inFlight > maxSimultaneous {
 		return o.inFlight, errSimultaneous
 	}
 	return o.inFlight, nil
@@ -119,7 +119,7 @@ func (o *operation) usage(now time.Time) (used, usedByToken int) {
 	return o.used, o.usedByToken
 }
 
-func (o *operation) quota() int { return callsPerLicence * o.Licences }
+func (o *operation) quota() int { return requestsPerLicence * o.Licences }
 
 // resetDaily resets the counts if the local day has changed.
 func (o *operation) resetDaily(now time.Time) {
@@ -128,7 +128,7 @@ func (o *operation) resetDaily(now time.Time) {
 	}
 }
 
-// refusal is an error response of the API, with status and text. source: vendor documentation, unless stated otherwise.
+// refusal is an error response of the API: its status and text. Source: vendor documentation, unless stated otherwise.
 type refusal struct {
 	status int
 	text   string

@@ -120,14 +120,14 @@ func (x *exchange) identify() error {
 	}
 	inFlight, err := x.operation.enter(x.now)
 	x.form = *x.operation.form.Load()
-	x.s.ledger.note(func() { x.entry.InFlight = inFlight })
+	x.s.ledger.update(func() { x.entry.InFlight = inFlight })
 	return err
 }
 
 // serve responds to a request that no rule has refused, normally or with a fault.
 func (x *exchange) serve(path string) {
 	fault := x.s.nextFault(x.operation)
-	x.s.ledger.note(func() { x.entry.Fault = fault })
+	x.s.ledger.update(func() { x.entry.Fault = fault })
 	if !x.wait(x.s.drawLatency()) {
 		return
 	}
@@ -166,7 +166,7 @@ func (x *exchange) report() (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	x.s.ledger.note(func() {
+	x.s.ledger.update(func() {
 		x.entry.From, x.entry.To = instantOf(w.first, x.operation.zone), instantOf(w.last, x.operation.zone)
 	})
 	var rows []string
@@ -285,7 +285,7 @@ func (x *exchange) leave(status int) {
 			x.operation.leave()
 		}
 		now := x.s.Now()
-		x.s.ledger.note(func() { x.entry.End, x.entry.SimEnd, x.entry.Status = time.Now(), now, status })
+		x.s.ledger.update(func() { x.entry.End, x.entry.SimEnd, x.entry.Status = time.Now(), now, status })
 	})
 }
 

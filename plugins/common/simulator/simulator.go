@@ -2,7 +2,7 @@
 // by time" (api=diagram_1_2) for any number of operations, enforces the API's rules, and fails on demand.
 //
 // Calls arrive at random from a seed. A call belongs to the hour of the operation's clock in which it began, and counts
-// once it has ended. So a running hour grows, and an hour is final LongestCall after its end. Figures depend only on
+// once it has ended. So the current hour grows, and an hour is final LongestCall after its end. Figures depend only on
 // the seed, the operation and the hour: any window of any year can be requested, nothing is stored, and Truth returns
 // the final figures of an hour.
 package simulator
@@ -40,23 +40,23 @@ type Simulator struct {
 	servers    map[string]bool
 	latency    [2]time.Duration
 
-	faultMu   sync.Mutex // guards the fields below
-	rng       *rand.Rand
-	failures  failures
-	perToken  map[*operation]*failures
-	dripPause time.Duration
+	faultMu             sync.Mutex // guards the fields below
+	rng                 *rand.Rand
+	failures            failures
+	failuresByOperation map[*operation]*failures
+	dripPause           time.Duration
 }
 
 // New returns a simulator with the given operations. It returns an error if Add does for one of them.
 func New(options Options) (*Simulator, error) {
 	s := &Simulator{
-		seed:       options.Seed,
-		now:        options.Now,
-		operations: make(map[string]*operation, len(options.Operations)),
-		servers:    make(map[string]bool),
-		rng:        rand.New(rand.NewPCG(splitMix64(options.Seed), 0)),
-		perToken:   make(map[*operation]*failures),
-		dripPause:  250 * time.Millisecond,
+		seed:                options.Seed,
+		now:                 options.Now,
+		operations:          make(map[string]*operation, len(options.Operations)),
+		servers:             make(map[string]bool),
+		rng:                 rand.New(rand.NewPCG(splitMix64(options.Seed), 0)),
+		failuresByOperation: make(map[*operation]*failures),
+		dripPause:           250 * time.Millisecond,
 	}
 	if s.now == nil {
 		s.now = time.Now

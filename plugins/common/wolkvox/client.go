@@ -1,6 +1,6 @@
 // Package wolkvox is a client for wolkvox's hourly IVR report, "1.2. IVR calls and minutes by time" in the vendor documentation. It makes
-// one request and returns the rows of the requested hours, or a Failure with advice. It never retries, and only remembers how the report
-// writes decimals.
+// one request and returns the rows of the requested hours, or a Failure with advice. It never retries. Between requests it remembers only
+// how the report writes decimals, and which tokens to redact.
 package wolkvox
 
 import (

@@ -21,12 +21,12 @@ const (
 	maxPerCall = 60
 )
 
-// add adds the minutes of a row, and its calls, 0 if they can't be read.
+// add takes note of the minutes of a row. calls are the row's calls, or 0 if they can't be read.
 func (c *commaEvidence) add(minutes string, calls int64) {
 	whole, fraction, hasComma := strings.Cut(minutes, ",")
 	c.hasCommas = c.hasCommas || hasComma || strings.Contains(minutes, ":")
 	switch {
-	case isPointOfThousands(minutes):
+	case mayHaveThousandsPoint(minutes):
 		c.hasPoints = true
 	case !hasComma:
 		c.isRefuted = c.isRefuted || strings.Contains(minutes, ".")
@@ -43,23 +43,24 @@ func (c *commaEvidence) add(minutes string, calls int64) {
 	}
 }
 
-// addCalls adds calls that can't be read: a comma in them separates thousands.
-func (c *commaEvidence) addCalls(calls string) {
+// addUnreadableCalls takes note of calls that can't be read: a comma in them separates thousands.
+func (c *commaEvidence) addUnreadableCalls(calls string) {
 	c.isRefuted = c.isRefuted || strings.Contains(calls, ",")
 }
 
-// refusesPoints reports whether a point before three digits is ambiguous. earlier is areDecimal of the earlier responses.
-func (c *commaEvidence) refusesPoints(earlier bool) bool {
-	return c.hasPoints && (c.hasCommas || earlier && !c.isRefuted)
+// arePointsAmbiguous reports whether a point before three digits is ambiguous. wereDecimal is the result of areCommasDecimal for earlier
+// responses.
+func (c *commaEvidence) arePointsAmbiguous(wereDecimal bool) bool {
+	return c.hasPoints && (c.hasCommas || wereDecimal && !c.isRefuted)
 }
 
-// areDecimal reports whether commas in ambiguous rows are decimal. earlier is the result for earlier responses.
-func (c *commaEvidence) areDecimal(earlier bool) bool {
+// areCommasDecimal reports whether commas in ambiguous rows are decimal. wereDecimal is the result for earlier responses.
+func (c *commaEvidence) areCommasDecimal(wereDecimal bool) bool {
 	switch {
 	case c.isRefuted, c.minutes/1000 < minPerCall*c.calls:
 		return false
 	case c.isDecimal:
 		return true
 	}
-	return earlier || c.minutes > maxPerCall*c.calls
+	return wereDecimal || c.minutes > maxPerCall*c.calls
 }

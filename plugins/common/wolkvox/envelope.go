@@ -186,8 +186,8 @@ const (
 )
 
 var (
-	// noRecords matches texts that mean a window without records. "Validate dates entered" means that even for valid dates (seen in live
-	// responses of a sibling report).
+	// noRecords matches texts that mean a window without records. The API sends "Validate dates entered" in this case even if the dates are
+	// valid (seen in live responses of a sibling report).
 	noRecords = regexp.MustCompile(`^(validate dates entered|(0|no|sin) ` + nouns + found + `?|se encontraron 0 ` + nouns +
 		`|no (existen?|hay|tiene|se (encontraron|encontró|encontro))( ` + nouns + `)?` + found + `?)` + dates + `$`)
 	// success matches texts that come with records. Counts in them are unreliable (seen in live responses of sibling reports).

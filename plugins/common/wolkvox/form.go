@@ -9,11 +9,11 @@ import (
 
 // Form is the format of a report's rows, as far as they reveal it. Forms are comparable.
 type Form struct {
-	key     string // names the hour: "date", "day", "hour", "date and hour" or "day and hour"
-	layout  string // format of the hour, such as YYYY-MM-DD-HH
-	calls   string // "strings" or "numbers"
-	minutes string // likewise
-	parts   string // notation of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
+	key      string // names the hour: "date", "day", "hour", "date and hour" or "day and hour"
+	layout   string // format of the hour, such as YYYY-MM-DD-HH
+	calls    string // "strings" or "numbers"
+	minutes  string // likewise
+	notation string // of the minutes: "with a decimal point", "with a decimal comma" or "as HH:MM:SS"
 }
 
 // String returns the form for messages, such as "hour in date as YYYY-MM-DD-HH, figures as strings, minutes with a decimal point".
@@ -22,8 +22,8 @@ func (f Form) String() string {
 	if f.calls == f.minutes {
 		figures = "figures as " + f.calls
 	}
-	if f.parts != "" {
-		figures += ", minutes " + f.parts
+	if f.notation != "" {
+		figures += ", minutes " + f.notation
 	}
 	return fmt.Sprintf("hour in %s as %s, %s", f.key, f.layout, figures)
 }
@@ -31,7 +31,7 @@ func (f Form) String() string {
 // Or returns the form, with missing parts taken from the other one.
 func (f Form) Or(other Form) Form {
 	for _, field := range []struct{ own, other *string }{
-		{&f.key, &other.key}, {&f.layout, &other.layout}, {&f.calls, &other.calls}, {&f.minutes, &other.minutes}, {&f.parts, &other.parts},
+		{&f.key, &other.key}, {&f.layout, &other.layout}, {&f.calls, &other.calls}, {&f.minutes, &other.minutes}, {&f.notation, &other.notation},
 	} {
 		if *field.own == "" {
 			*field.own = *field.other
@@ -51,14 +51,14 @@ func (f *Form) learn(l *label, raw *rawRow) {
 	if f.minutes == "" {
 		f.minutes = typeOf(raw.minutes)
 	}
-	if text, _ := textOf(raw.minutes); f.parts != "" {
+	if text, _ := textOf(raw.minutes); f.notation != "" {
 		return
 	} else if strings.Contains(text, ":") {
-		f.parts = "as HH:MM:SS"
+		f.notation = "as HH:MM:SS"
 	} else if strings.Contains(text, ",") {
-		f.parts = "with a decimal comma"
+		f.notation = "with a decimal comma"
 	} else if strings.Contains(text, ".") {
-		f.parts = "with a decimal point"
+		f.notation = "with a decimal point"
 	}
 }
 

@@ -52,15 +52,16 @@ const (
 	maxRows = 60_000
 )
 
-func (r *Report) problem(position int, reason string) {
+func (r *Report) addProblem(position int, reason string) {
 	r.Unreadable++
 	if len(r.Problems) < maxProblems {
 		r.Problems = append(r.Problems, Problem{position, reason})
 	}
 }
 
-// Parse parses a response as the report for the hours of w. The error is a *Failure: status, code or texts indicate one, the body isn't a
-// report, no row can be read, or all rows are for other hours.
+// Parse parses a response as the report for the hours of w. The error is a *Failure if status, code or texts indicate one, or if the body
+// isn't a report, has too many rows or none that can be read, has only rows for other hours, or has hours without a date for a window of
+// several days.
 func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	var e *envelope
 	err := r.BodyErr
@@ -76,7 +77,7 @@ func (c *Client) Parse(r *Response, w hours.Window) (*Report, error) {
 	}
 	isDecimal := c.decimalComma.Load()
 	b := c.build(r, e, w, isDecimal, false)
-	decided, refusesPoints := b.commas.areDecimal(isDecimal), b.commas.refusesPoints(isDecimal)
+	decided, refusesPoints := b.commas.areCommasDecimal(isDecimal), b.commas.arePointsAmbiguous(isDecimal)
 	c.decimalComma.Store(decided)
 	if decided != isDecimal && b.commas.hasAmbiguous || refusesPoints {
 		b = c.build(r, e, w, decided, refusesPoints)
@@ -112,17 +113,17 @@ func (c *Client) build(r *Response, e *envelope, w hours.Window, isDecimal, refu
 
 // reportBuilder builds a report from rows in any order.
 type reportBuilder struct {
-	report        *Report
-	calendar      hours.Calendar
-	changes       bool       // the clock changes in or near the window
-	byHour        []hourRows // one per hour of the window
-	stray         hours.Hour // hour of the last stray row
-	ignored       int        // rows of placeholders, and zeros for hours that the clock skips
-	lacksDates    bool       // some rows have an hour without a date, read as an hour of the window's first day
-	isDecimal     bool       // ambiguous commas in minutes are decimal
-	refusesPoints bool       // ambiguous points in minutes can't be read
-	commas        commaEvidence
-	compared      int // bytes of rows compared by columns
+	report         *Report
+	calendar       hours.Calendar
+	hasClockChange bool       // the clock changes in or near the window
+	byHour         []hourRows // one per hour of the window
+	stray          hours.Hour // hour of the last stray row
+	ignored        int        // rows of placeholders, and zeros for hours that the clock skips
+	lacksDates     bool       // some rows have an hour without a date, read as an hour of the window's first day
+	isDecimal      bool       // ambiguous commas in minutes are decimal
+	refusesPoints  bool       // ambiguous points in minutes can't be read
+	commas         commaEvidence
+	compared       int // bytes of rows compared by columns
 }
 
 // hourRows holds the rows of one hour.
@@ -144,13 +145,13 @@ func newReportBuilder(calendar hours.Calendar, report *Report) *reportBuilder {
 	// Two days exceed every UTC offset and every clock change.
 	const far = 48 * 60 * 60
 	_, change := time.Unix(int64(report.Window.From)*3600-far, 0).In(calendar.Location).ZoneBounds()
-	b.changes = !change.IsZero() && change.Unix() < int64(report.Window.To)*3600+far
+	b.hasClockChange = !change.IsZero() && change.Unix() < int64(report.Window.To)*3600+far
 	return b
 }
 
-// starts returns how often the hour occurs: once, except at clock changes.
-func (b *reportBuilder) starts(h hours.Hour) int {
-	if !b.changes {
+// occurrences returns how often the hour occurs: once, except at clock changes.
+func (b *reportBuilder) occurrences(h hours.Hour) int {
+	if !b.hasClockChange {
 		return 1
 	}
 	return len(b.calendar.Starts(h))
@@ -261,7 +262,7 @@ func (b *reportBuilder) add(content gjson.Result) {
 	r := b.report
 	if !content.IsObject() {
 		r.Undated = true
-		r.problem(r.Listed, "it is not an object")
+		r.addProblem(r.Listed, "it is not an object")
 		return
 	}
 	raw := readRow(content)
@@ -275,7 +276,7 @@ func (b *reportBuilder) add(content gjson.Result) {
 	hour, unreadable := b.hourOf(&l)
 	if unreadable != "" {
 		r.Undated = true
-		r.problem(r.Listed, unreadable)
+		r.addProblem(r.Listed, unreadable)
 		return
 	}
 	row.Hour = hour
@@ -295,21 +296,21 @@ func (b *reportBuilder) addToHour(row listedRow, reason string, isZero bool) {
 	s := &b.byHour[row.Hour-b.report.Window.From]
 	if reason != "" {
 		s.unreadable = true
-		b.report.problem(b.report.Listed, reason)
+		b.report.addProblem(b.report.Listed, reason)
 		return
 	}
-	occurrences := b.starts(row.Hour)
+	occurrences := b.occurrences(row.Hour)
 	switch {
 	case occurrences == 0 && isZero:
 		b.ignored++
 	case occurrences == 0:
-		b.report.problem(b.report.Listed, fmt.Sprintf("hour %s does not exist in %s: clocks were set forward", row.Hour, b.calendar.Location))
+		b.report.addProblem(b.report.Listed, fmt.Sprintf("hour %s does not exist in %s: clocks were set forward", row.Hour, b.calendar.Location))
 	case s.count < occurrences:
 		s.rows[s.count] = row
 		s.count++
 	case s.conflict || !b.areEqual(row, s.rows[occurrences-1]):
 		s.unreadable, s.conflict = true, true
-		b.report.problem(b.report.Listed, fmt.Sprintf("hour %s is listed more than once with different columns", row.Hour))
+		b.report.addProblem(b.report.Listed, fmt.Sprintf("hour %s is listed more than once with different columns", row.Hour))
 	}
 }
 
@@ -337,12 +338,12 @@ func (b *reportBuilder) figures(raw *rawRow) (row Row, reason string) {
 	text, isText := textOf(raw.minutes)
 	b.commas.add(text, row.Calls)
 	if !ok {
-		b.commas.addCalls(calls)
+		b.commas.addUnreadableCalls(calls)
 		return Row{}, b.describe("calls", raw.calls, "a whole number of calls")
 	}
 	if isText {
 		row.Minutes, isText = parseMinutes(text, b.isDecimal)
-		isText = isText && !(b.refusesPoints && isPointOfThousands(text))
+		isText = isText && !(b.refusesPoints && mayHaveThousandsPoint(text))
 	}
 	if !isText {
 		return Row{}, b.describe("ivr_minutes", raw.minutes, "a number of minutes or HH:MM:SS")

@@ -378,7 +378,7 @@ func TestForm(t *testing.T) {
 	other, err := parseRows(`{"date": "2026010100", "hour": "00", "calls": "1", "ivr_minutes": ""}`)
 	require.NoError(t, err)
 	require.Equal(t, "hour in date as YYYYMMDDHH, calls as strings, minutes as , minutes with a decimal comma",
-		other.Form.Or(Form{key: "day", parts: report.Form.parts}).String())
+		other.Form.Or(Form{key: "day", notation: report.Form.notation}).String())
 }
 
 //promise:forms

@@ -84,13 +84,13 @@ func acquireToken(ctx context.Context, token string) (release func(), err error)
 // secrets are the tokens of all operations in this process, because a gateway that they share may send back another operation's.
 var secrets redact.Secrets
 
-// HideToken removes the token from all texts of this package, for all clients.
+// HideToken makes all texts of this package, for all clients, leave out the token from now on.
 func HideToken(token string) { secrets.Add(token) }
 
 // Redact removes tokens, and the logins and queries of URLs, from a text.
 func Redact(text string) string { return redact.URLs(secrets.Redact(text)) }
 
-// maxRedacted exceeds the bytes that are quoted of any text.
+// maxRedacted is how many bytes of a foreign text are redacted. No message quotes that many.
 const maxRedacted = 1 << 10
 
 // redacted returns the first KiB of a foreign text, redacted like Redact does.

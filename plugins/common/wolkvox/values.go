@@ -128,8 +128,8 @@ func mayBeThousands(whole, fraction string) bool {
 	return len(fraction) == 3 && len(whole) <= 3 && whole[:min(len(whole), 1)] != "0"
 }
 
-// isPointOfThousands reports whether the text is a number whose point may separate thousands.
-func isPointOfThousands(text string) bool {
+// mayHaveThousandsPoint reports whether the text is a number whose point may separate thousands.
+func mayHaveThousandsPoint(text string) bool {
 	whole, fraction, _ := strings.Cut(text, ".")
 	return isDigits(whole) && isDigits(fraction) && mayBeThousands(whole, fraction)
 }

@@ -34,8 +34,8 @@ type apiTime struct {
 // now returns the API's time, without a monotonic reading, because hours follow the wall clock even if it is set.
 func (a *apiTime) now() time.Time { return a.clock.Now().Round(0).Add(a.offset) }
 
-// observe updates the offset with the time of a response, zero if it has none. It returns the time to use for the response (the earlier
-// candidate while a new difference is unconfirmed), and the change of the offset.
+// observe updates the offset with date, the time of a response. date is zero if the response has none. It returns the time to use for the
+// response (the earlier candidate while a new difference is unconfirmed), and the change of the offset.
 func (a *apiTime) observe(date time.Time) (now time.Time, by time.Duration) {
 	now = a.now()
 	if date.IsZero() {

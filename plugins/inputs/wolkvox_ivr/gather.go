@@ -19,7 +19,7 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// earliestNow precedes this plugin: an earlier clock belongs to a machine that has lost its time.
+// earliestNow is before this plugin existed: a clock that shows an earlier time was never set.
 var earliestNow = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // interval returns the interval of the table, or the vendor's minimum if it sets none.
@@ -30,11 +30,12 @@ func (w *WolkvoxIVR) interval() time.Duration {
 	return wolkvox.MinInterval
 }
 
-// Gather makes one request, alternating between the latest hours and history.
+// Gather makes at most one request, alternating between the latest hours and history. With a long interval, it starts further history
+// requests in the background.
 func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	w.requestMu.Lock()
 	defer w.requestMu.Unlock()
-	now := w.time.now()
+	now := w.apiTime.now()
 	switch {
 	case w.ctx.Err() != nil:
 		return nil
@@ -43,7 +44,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	case w.pause.isActive(now):
 		w.Log.Debugf("Pausing until %s", w.pause.until.Format(time.RFC3339))
 		w.mu.Lock()
-		w.planner.Acknowledge(now)
+		w.planner.MarkRunning(now)
 		w.mu.Unlock()
 		return w.outage.fail(now, w.pause.err)
 	case w.isTooEarly(now):
@@ -57,7 +58,7 @@ func (w *WolkvoxIVR) Gather(acc telegraf.Accumulator) error {
 	w.logReread(reread)
 	err := w.request(acc, q)
 	if err == nil && w.interval() > longInterval {
-		w.background.Go(func() { w.requestHistory(acc, now.Add(w.interval())) })
+		w.background.Go(func() { w.requestHistoryUntil(acc, now.Add(w.interval())) })
 	}
 	return err
 }
@@ -69,26 +70,26 @@ func (w *WolkvoxIVR) isTooEarly(now time.Time) bool {
 	return (w.Interval == 0 || !w.hasRequested) && passed >= 0 && passed < min(w.interval(), wolkvox.MinInterval)*9/10
 }
 
-// requestHistory makes history requests at the vendor's minimum interval until shortly before the next gather. It runs in the background
-// because Telegraf couldn't stop such a long Gather.
-func (w *WolkvoxIVR) requestHistory(acc telegraf.Accumulator, nextGather time.Time) {
-	for w.time.now().Add(2 * wolkvox.MinInterval).Before(nextGather) {
+// requestHistoryUntil makes history requests at the vendor's minimum interval until shortly before the next gather. It runs in the
+// background because Telegraf couldn't stop such a long Gather.
+func (w *WolkvoxIVR) requestHistoryUntil(acc telegraf.Accumulator, nextGather time.Time) {
+	for w.apiTime.now().Add(2 * wolkvox.MinInterval).Before(nextGather) {
 		select {
 		case <-w.Clock.After(wolkvox.MinInterval):
 		case <-w.ctx.Done():
 			return
 		}
-		if !w.requestOpenHistory(acc) {
+		if !w.requestHistoryOnce(acc) {
 			return
 		}
 	}
 }
 
-// requestOpenHistory makes a history request if one is due. It returns false if none is, or if it fails.
-func (w *WolkvoxIVR) requestOpenHistory(acc telegraf.Accumulator) bool {
+// requestHistoryOnce makes a history request if one is due. It returns false if none is, or if it fails.
+func (w *WolkvoxIVR) requestHistoryOnce(acc telegraf.Accumulator) bool {
 	w.requestMu.Lock()
 	defer w.requestMu.Unlock()
-	now := w.time.now()
+	now := w.apiTime.now()
 	if w.ctx.Err() != nil || w.pause.isActive(now) || w.isTooEarly(now) {
 		return false
 	}
@@ -108,7 +109,7 @@ func (w *WolkvoxIVR) requestOpenHistory(acc telegraf.Accumulator) bool {
 // request makes a request and sends the resulting rows. A failed probe is not an error.
 func (w *WolkvoxIVR) request(acc telegraf.Accumulator, q hours.Request) error {
 	w.mu.Lock()
-	w.requested, w.hasRequested = w.time.now(), true
+	w.requested, w.hasRequested = w.apiTime.now(), true
 	w.mu.Unlock()
 	report, err := w.client.Report(w.ctx, q.Window)
 	if w.ctx.Err() != nil {
@@ -118,24 +119,24 @@ func (w *WolkvoxIVR) request(acc telegraf.Accumulator, q hours.Request) error {
 	if err != nil && !errors.As(err, &failure) {
 		return err
 	}
-	w.stats.failure(err)
+	w.stats.countFailure(err)
 
 	if failure != nil {
 		return w.fail(q, failure, w.observe(failure.Time))
 	}
 	now := w.observe(report.Time)
-	w.verifyState(report.Time)
+	w.discardStateFromFuture(report.Time)
 	w.record(acc, q, report, now)
 	return nil
 }
 
 // observe updates the API's time with the time of a response, zero if it has none, and returns the time to use for the response.
 func (w *WolkvoxIVR) observe(date time.Time) time.Time {
-	now, by := w.time.observe(date)
+	now, by := w.apiTime.observe(date)
 	if !date.IsZero() {
-		w.stats.clock.Set(w.time.candidate.Nanoseconds())
+		w.stats.clock.Set(w.apiTime.candidate.Nanoseconds())
 	}
-	if !date.IsZero() && !w.time.isUnconfirmed {
+	if !date.IsZero() && !w.apiTime.isUnconfirmed {
 		w.mu.Lock()
 		w.planner.SyncClock(now, by)
 		w.mu.Unlock()
@@ -156,7 +157,7 @@ func (w *WolkvoxIVR) fail(q hours.Request, failure *wolkvox.Failure, now time.Ti
 	err = fmt.Errorf("request to %s for hours %s failed: %w", w.name(), q.Window, err)
 	if q.IsProbe() && !failure.Class.General {
 		w.Log.Debugf("%v", err)
-		w.log.probeFailure = failure
+		w.logged.probeFailure = failure
 		return nil
 	}
 	return w.outage.fail(now, err)
@@ -181,7 +182,7 @@ func (w *WolkvoxIVR) pauseAfter(now time.Time, failure *wolkvox.Failure) error {
 
 // record records a report and sends the rows that are due.
 func (w *WolkvoxIVR) record(acc telegraf.Accumulator, q hours.Request, report *wolkvox.Report, now time.Time) {
-	w.logReport(acc, report, now)
+	w.reportProblems(acc, report, now)
 	response := responseOf(report)
 	w.mu.Lock()
 	result := w.planner.Record(q, response, now)

@@ -23,7 +23,7 @@ import (
 	"telegraf-wolkvox-ivr/plugins/common/wolkvox"
 )
 
-// fakeAPI responds to requests without a network, using the plugin's clock. By default, each hour up to the running one has seven calls.
+// fakeAPI responds to requests without a network, using the plugin's clock. By default, each hour up to the current one has seven calls.
 type fakeAPI struct {
 	t     *testing.T
 	clock *manualClock
@@ -81,8 +81,8 @@ func (a *fakeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if response == nil {
 		var rows []string
-		running := now.In(time.UTC).Add(-5 * time.Hour) // the label in Bogota
-		for hour := first; hour.Before(last) && !hour.After(running); hour = hour.Add(time.Hour) {
+		current := now.In(time.UTC).Add(-5 * time.Hour) // the label in Bogota
+		for hour := first; hour.Before(last) && !hour.After(current); hour = hour.Add(time.Hour) {
 			if row := a.row(hour); row != "" {
 				rows = append(rows, row)
 			}
@@ -210,7 +210,7 @@ func TestRequest(t *testing.T) {
 	lines, err := api.gather(api.plugin(nil))
 	require.NoError(t, err)
 	require.Equal(t, []string{"11-22 00 11-22 23"}, api.takeRequests(), "a whole day")
-	require.Equal(t, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7", "11-22 14 7"}, lines, "lookback, and the running hour")
+	require.Equal(t, []string{"11-22 11 7", "11-22 12 7", "11-22 13 7", "11-22 14 7"}, lines, "lookback, and the current hour")
 	require.Equal(t, 1, api.logged(testutil.LevelInfo, "wv0001.wolkvox.com: connected, newest hour 2026-11-22 14:00"))
 }
 

@@ -13,13 +13,14 @@ import (
 const (
 	// minHidingResponses is how many consecutive responses must hide known calls before the plugin logs it.
 	minHidingResponses = 3
-	// hiddenOverAfter is how long no response may hide calls before the plugin logs the end.
-	hiddenOverAfter = time.Hour
+	// notHidingAfter is how long responses must have hidden no known calls before the plugin logs that this is over.
+	notHidingAfter = time.Hour
 	// noCallsAfter is how long the report may show no calls after the first start before the plugin logs it.
 	noCallsAfter = time.Hour
 )
 
-// logged tracks what has been logged, so that messages don't repeat with each gather. It has no effect on anything else.
+// logged tracks what has been logged, so that messages don't repeat with each gather. Apart from messages, it only affects how often an
+// unreadable row counts as an error.
 type logged struct {
 	isConnected, isWithoutCalls, isAhead, isStalled, isHiding, isRereading bool
 
@@ -50,8 +51,8 @@ func (w *WolkvoxIVR) logReread(reread hours.Window) {
 	if !reread.IsEmpty() {
 		w.Log.Infof("%s: reread: reading hours %s again", w.name(), reread)
 	}
-	if w.planner.PendingReread != nil && !w.log.isRereading {
-		w.log.isRereading = true
+	if w.planner.PendingReread != nil && !w.logged.isRereading {
+		w.logged.isRereading = true
 		w.Log.Infof("%s: reread: days from %s on will be read once their hours are before the watermark", w.name(),
 			w.planner.PendingReread.From.Format(time.DateOnly))
 	}
@@ -60,7 +61,7 @@ func (w *WolkvoxIVR) logReread(reread hours.Window) {
 // logClock logs that the local clock is wrong, or right again.
 func (w *WolkvoxIVR) logClock() {
 	text := "ahead of"
-	switch offset := w.time.offset; {
+	switch offset := w.apiTime.offset; {
 	case offset.Abs() <= clockTolerance:
 		w.Log.Infof("%s: this machine's clock agrees with the API's again", w.name())
 		return
@@ -68,13 +69,14 @@ func (w *WolkvoxIVR) logClock() {
 		text = "behind"
 	}
 	w.Log.Warnf("%s: this machine's clock is %s %s the API's: set it. Until then, hours follow the API's clock", w.name(),
-		w.time.offset.Abs().Round(time.Second), text)
+		w.apiTime.offset.Abs().Round(time.Second), text)
 }
 
-// logReport logs unreadable rows, each once as long as it recurs, and the format of the others.
-func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report, now time.Time) {
-	if !w.log.isConnected {
-		w.log.isConnected = true
+// reportProblems adds an error for each unreadable row, once as long as it recurs. It also logs the first response, the format of the rows,
+// and calls in the future.
+func (w *WolkvoxIVR) reportProblems(acc telegraf.Accumulator, report *wolkvox.Report, now time.Time) {
+	if !w.logged.isConnected {
+		w.logged.isConnected = true
 		text := "no calls yet"
 		for _, row := range report.Rows {
 			if row.Calls > 0 {
@@ -83,28 +85,28 @@ func (w *WolkvoxIVR) logReport(acc telegraf.Accumulator, report *wolkvox.Report,
 		}
 		w.Log.Infof("%s: connected, %s", w.name(), text)
 	}
-	if len(report.Rows) > 0 && report.Form != w.log.form {
-		w.log.form = report.Form
+	if len(report.Rows) > 0 && report.Form != w.logged.form {
+		w.logged.form = report.Form
 		w.Log.Debugf("%d row(s) for hours %s: %s", len(report.Rows), report.Window, report.Form)
 	}
 	if report.Strays > 0 {
 		w.Log.Debugf("Ignored %d row(s) for hours that were not requested", report.Strays)
 	}
 
-	w.log.lastBadRows, w.log.badRows = w.log.badRows, make(map[string]bool)
+	w.logged.lastBadRows, w.logged.badRows = w.logged.badRows, make(map[string]bool)
 	fresh := 0
 	for _, problem := range report.Problems {
-		if !w.log.lastBadRows[problem.Reason] && !w.log.badRows[problem.Reason] {
+		if !w.logged.lastBadRows[problem.Reason] && !w.logged.badRows[problem.Reason] {
 			acc.AddError(fmt.Errorf("%s: %s", w.name(), problem))
 			fresh++
 		}
-		w.log.badRows[problem.Reason] = true
+		w.logged.badRows[problem.Reason] = true
 	}
 	if more := report.Unreadable - len(report.Problems); more > 0 && fresh > 0 {
 		acc.AddError(fmt.Errorf("%s: %d more rows can't be read", w.name(), more))
 	}
-	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.time.isUnconfirmed && !w.log.isAhead {
-		w.log.isAhead = true
+	if newest := newestCalls(report); newest > w.options.Calendar.HourAt(now) && !w.apiTime.isUnconfirmed && !w.logged.isAhead {
+		w.logged.isAhead = true
 		w.Log.Warnf("%s: the report shows calls in hour %s, which is in the future: the time is now %s in timezone = %q. Find the right time zone with --check",
 			w.name(), newest, now.In(w.options.Calendar.Location).Format("15:04"), w.Timezone)
 	}
@@ -122,7 +124,7 @@ func newestCalls(report *wolkvox.Report) (newest hours.Hour) {
 
 // logRows logs rows that were sent without minutes, or only for the first occurrence of a repeated hour.
 func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.Time) {
-	running := w.options.Calendar.HourAt(now)
+	current := w.options.Calendar.HourAt(now)
 	starts := make(map[hours.Hour]int)
 	for _, row := range sent {
 		starts[row.Hour]++
@@ -130,11 +132,11 @@ func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.
 	for _, row := range report.Rows {
 		switch {
 		case starts[row.Hour] == 0:
-		case row.NoMinutes && row.Hour > w.log.noMinutes:
-			w.log.noMinutes = row.Hour
+		case row.NoMinutes && row.Hour > w.logged.noMinutes:
+			w.logged.noMinutes = row.Hour
 			w.Log.Warnf("%s: hour %s has %d calls but no minutes: sending 0 minutes", w.name(), row.Hour, row.Calls)
-		case starts[row.Hour] == 1 && row.Hour < running && row.Hour > w.log.repeated && len(w.options.Calendar.Starts(row.Hour)) == 2:
-			w.log.repeated = row.Hour
+		case starts[row.Hour] == 1 && row.Hour < current && row.Hour > w.logged.repeated && len(w.options.Calendar.Starts(row.Hour)) == 2:
+			w.logged.repeated = row.Hour
 			w.Log.Infof("%s: hour %s occurs twice because clocks were set back, but the report lists it once: it is sent as the first of the two",
 				w.name(), row.Hour)
 		}
@@ -143,7 +145,7 @@ func (w *WolkvoxIVR) logRows(report *wolkvox.Report, sent []hours.Row, now time.
 
 // logLive logs when the report starts to hide calls, stalls or shows no calls at all, and when that ends.
 func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
-	l := &w.log
+	l := &w.logged
 	switch {
 	case result.Hidden > 0:
 		l.hidingResponses++
@@ -156,7 +158,7 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 		l.isHiding = true
 		w.Log.Warnf("%s: the report no longer shows %d hour(s) that had calls before. Their figures are kept. Until the report shows these hours "+
 			"again, other hours stay open", w.name(), result.Hidden)
-	case l.isHiding && l.hidingResponses == 0 && now.Sub(l.lastHiddenAt) >= hiddenOverAfter:
+	case l.isHiding && l.hidingResponses == 0 && now.Sub(l.lastHiddenAt) >= notHidingAfter:
 		l.isHiding = false
 		w.Log.Infof("%s: the report shows all known calls again", w.name())
 	}
@@ -182,9 +184,9 @@ func (w *WolkvoxIVR) logLive(result hours.Result, now time.Time) {
 	}
 }
 
-// logHistory logs how many hours are final, and finally which hours are postponed.
+// logHistory logs how many hours are final and, once no other hours are left, which ones are postponed.
 func (w *WolkvoxIVR) logHistory(q hours.Request, now time.Time) {
-	l := &w.log
+	l := &w.logged
 	left, postponed := w.planner.Backlog(now)
 	l.historyHours = max(l.historyHours, left)
 	isProgress := left < l.historyLeft && (!q.IsLive() || l.historyHours > hours.Day) // otherwise an hour became final as usual
@@ -209,7 +211,7 @@ func (w *WolkvoxIVR) logHistory(q hours.Request, now time.Time) {
 
 // logPostponed logs the postponed ranges, each once.
 func (w *WolkvoxIVR) logPostponed(now time.Time) {
-	l := &w.log
+	l := &w.logged
 	known := l.postponed
 	l.postponed = make(map[hours.Window]bool)
 	for _, r := range w.planner.Status(now).Open {

@@ -59,8 +59,8 @@ func (o *textOption) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// serverName returns the digits of the server's host name, between "wv" and ".wolkvox.com".
-func serverName(option string) (string, error) {
+// serverDigits returns the digits of the server's host name, between "wv" and ".wolkvox.com".
+func serverDigits(option string) (string, error) {
 	name := strings.TrimSpace(strings.ToLower(option))
 	name = strings.TrimSuffix(name, ".wolkvox.com")
 	name = strings.TrimPrefix(name, "wv")
@@ -160,14 +160,14 @@ func (w *WolkvoxIVR) hoursOptions() (hours.Options, error) {
 		return hours.Options{}, err
 	}
 	return hours.Options{
-		Calendar:   hours.Calendar{Location: location},
-		Lookback:   time.Duration(w.Lookback),
-		Backfill:   time.Duration(w.Backfill),
-		Mode:       modes[w.Hours],
-		Zeros:      w.EmptyHours == ZeroEmpty,
-		Between:    w.interval() > longInterval,
-		Reread:     w.Reread,
-		RereadDays: days,
+		Calendar:              hours.Calendar{Location: location},
+		Lookback:              time.Duration(w.Lookback),
+		Backfill:              time.Duration(w.Backfill),
+		Mode:                  modes[w.Hours],
+		SendZeros:             w.EmptyHours == ZeroEmpty,
+		HistoryBetweenGathers: w.interval() > longInterval,
+		Reread:                w.Reread,
+		RereadDays:            days,
 	}, nil
 }
 

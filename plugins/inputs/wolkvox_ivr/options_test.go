@@ -201,7 +201,7 @@ func TestServerName(t *testing.T) {
 		"0001.wolkvox.com": "0001",
 	}
 	for option, expected := range forms {
-		name, err := serverName(option)
+		name, err := serverDigits(option)
 		require.NoError(t, err, option)
 		require.Equal(t, expected, name, option)
 	}
@@ -210,7 +210,7 @@ func TestServerName(t *testing.T) {
 		"test", "wvtest-1", "manager.wolkvox.com", "00x1", "wv0001.wolkvox.com.example.com", "wv0001_1", "00\n01", "%30001", strings.Repeat("0", 62), "999",
 	}
 	for _, option := range bad {
-		_, err := serverName(option)
+		_, err := serverDigits(option)
 		require.Error(t, err, option)
 	}
 }
@@ -223,7 +223,7 @@ func FuzzServer(f *testing.F) {
 	}
 	hostName := regexp.MustCompile(`^https://wv[0-9]{1,61}\.wolkvox\.com$`)
 	f.Fuzz(func(t *testing.T, option string) {
-		name, err := serverName(option)
+		name, err := serverDigits(option)
 		if err != nil {
 			require.NotContains(t, err.Error(), "\n")
 			return

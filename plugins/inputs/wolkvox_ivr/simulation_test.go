@@ -43,7 +43,7 @@ const (
 	interval  = int64(300)
 	lookback  = 3 * hour  // the option's default
 	none      = int64(-1) // calls of an hour without a row
-	always    = 1000      // hours
+	wholeRun  = 1000      // hours
 	perCall   = 2.25      // minutes
 )
 
@@ -266,7 +266,7 @@ const (
 // trait is a property of an operation or its API. Functions that it doesn't need are nil.
 type trait struct {
 	name      string
-	kinds     int   // constants below, or-ed
+	kinds     int   // constants above, or-ed
 	days      int   // minimum for the run
 	backfill  int   // maximum days of history; 0 for no limit
 	late      int64 // hours by which figures may always be late
@@ -328,8 +328,8 @@ func lacks(gone func(a *api, r row) bool) func(a *api) {
 	return func(a *api) { a.rows = slices.DeleteFunc(a.rows, func(r row) bool { return gone(a, r) }) }
 }
 
-// poison returns a trait by which windows fail that touch one of the spans, given as pairs of hours relative to the run's start. It ends after
-// `hours` hours of the run.
+// poison returns a trait that makes windows fail if they touch one of the spans, which are pairs of hours relative to the run's start. The
+// trait ends that many hours into the run.
 func poison(name string, kinds int, hours int64, spans ...int64) trait {
 	touches := func(a *api, from, to int64) bool {
 		floor := a.begin / hour * hour
@@ -374,10 +374,10 @@ var traits = []trait{
 		response: fails(func(a *api) bool { return a.window.from < a.label(a.now-15*day) })},
 	{name: "keeps 15 days, older is empty", lost: func(a *api, h int64) bool { return h < a.now-15*day },
 		shows: func(_ *api, h, now, n int64) int64 { return iff(h < now-15*day, none, n) }},
-	poison("an hour fails", 0, always, -480, -479),
-	poison("a day fails", 0, always, -480, -456),
-	poison("ten days fail", alone, always, -18*24, -8*24),
-	poison("three stretches fail", slow|alone, always, -192, -144, -408, -288, -456, -455),
+	poison("an hour fails", 0, wholeRun, -480, -479),
+	poison("a day fails", 0, wholeRun, -480, -456),
+	poison("ten days fail", alone, wholeRun, -18*24, -8*24),
+	poison("three stretches fail", slow|alone, wholeRun, -192, -144, -408, -288, -456, -455),
 	{name: "only the first day of a window", kinds: silent | slow, backfill: 40, rows: lacks(func(a *api, r row) bool { return r.label >= a.window.from+day })},
 	{name: "only the last day of a window", kinds: silent | slow, backfill: 40, rows: lacks(func(a *api, r row) bool { return r.label < a.window.to-day })},
 	{name: "only the first 100 rows", kinds: silent, days: 6, rows: func(a *api) { a.rows = a.rows[:min(100, len(a.rows))] }},

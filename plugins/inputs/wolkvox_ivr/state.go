@@ -82,15 +82,15 @@ func (w *WolkvoxIVR) SetState(saved interface{}) error {
 	return nil
 }
 
-// verifyState discards a restored state that is from the future according to both the response's date and the plugin's clock, because one of
-// the two may be wrong and the state right. Without a date, the clock alone decides.
-func (w *WolkvoxIVR) verifyState(date time.Time) {
+// discardStateFromFuture discards a restored state that is from the future according to both the response's date and the plugin's clock,
+// because one of the two may be wrong and the state right. Without a date, the clock alone decides.
+func (w *WolkvoxIVR) discardStateFromFuture(date time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.restored == nil {
 		return
 	}
-	now := w.time.now()
+	now := w.apiTime.now()
 	if (date.IsZero() || w.restored.IsAhead(date)) && w.restored.IsAhead(now) {
 		w.rejected = fmt.Errorf("the state contains times later than %s", now.Format(time.RFC3339))
 		w.Log.Errorf("%s: %v, so it is invalid: starting without it", w.name(), w.rejected)

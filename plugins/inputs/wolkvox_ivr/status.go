@@ -19,8 +19,8 @@ type Status struct {
 	PausedBy    *wolkvox.FailureClass // class of the failure that paused requests
 }
 
-// Status returns the status of a saved state, as JSON, at now. It only uses the options, and has no side effects. Its error is why the
-// operation wouldn't resume from the state.
+// Status returns the status of a saved state, as JSON, at now. It uses only the options, and has no side effects. It returns an error if
+// the operation would not resume from the state.
 func (w *WolkvoxIVR) Status(saved []byte, now time.Time) (*Status, error) {
 	var s state
 	if err := json.Unmarshal(saved, &s); err != nil {

@@ -28,8 +28,8 @@ import (
 //go:embed sample.conf
 var sampleConfig string
 
-// Version is the version in the User-Agent header. The program sets it before any plugin is created, because Telegraf creates plugins and
-// only passes them their table.
+// Version is the version in the User-Agent header. It is a package variable, set by the program before any plugin is created, because
+// Telegraf creates the plugins and passes them only their table.
 var Version = "dev"
 
 // WolkvoxIVR is the plugin for one wolkvox operation.
@@ -63,7 +63,9 @@ type WolkvoxIVR struct {
 	background sync.WaitGroup // history requests between gathers
 
 	requestMu sync.Mutex // held from choosing a request until its response is processed
-	mu        sync.Mutex // guards the fields below, because Telegraf may save the state at any time
+	// mu guards the fields up to hasRequested, because Telegraf may save the state at any time; code that holds requestMu may read them
+	// without it.
+	mu        sync.Mutex
 	planner   *hours.Planner
 	requested time.Time // time of the last request
 	pause     pause
@@ -73,9 +75,9 @@ type WolkvoxIVR struct {
 
 	hasRequested bool // in this process
 
-	time   apiTime
-	outage outage
-	log    logged
+	apiTime apiTime
+	outage  outage
+	logged  logged
 }
 
 func (*WolkvoxIVR) SampleConfig() string {
@@ -94,13 +96,13 @@ func (w *WolkvoxIVR) initialize() error {
 	if w.Clock == nil {
 		w.Clock = systemClock{}
 	}
-	w.time = apiTime{clock: w.Clock}
+	w.apiTime = apiTime{clock: w.Clock}
 	if w.Statistics == nil {
 		w.Statistics = selfstat.NewCollector(nil)
 	}
 
 	errToken := w.checkToken()
-	server, err := serverName(string(w.Server))
+	server, err := serverDigits(string(w.Server))
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (w *WolkvoxIVR) initialize() error {
 		HTTP:      &http.Client{Transport: transport, CheckRedirect: wolkvox.RefuseRedirect},
 		UserAgent: "telegraf-wolkvox-ivr/" + Version,
 		Log:       w.Log,
-		OnRequest: w.stats.request,
+		OnRequest: w.stats.countRequest,
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.planner = hours.New(w.options)
@@ -158,7 +160,8 @@ func (w *WolkvoxIVR) Cancel() {
 	w.cancel()
 }
 
-// Stop is called once no Gather is running.
+// Stop ends the history requests between gathers, and marks the next saved state as cleanly stopped. Telegraf calls it once no Gather is
+// running.
 func (w *WolkvoxIVR) Stop() {
 	w.cancel()
 	w.background.Wait()

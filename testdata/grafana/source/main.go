@@ -17,8 +17,8 @@ import (
 
 const source = "testdata/grafana/source/dashboard.json"
 
-// grafana is the version of Grafana whose code draws the dashboard in tests.
-const grafana = "13.2.2"
+// grafanaVersion is the version of Grafana whose code draws the dashboard in tests.
+const grafanaVersion = "13.2.2"
 
 var languages = []string{"en", "es"}
 
@@ -152,7 +152,7 @@ func (ds *dataSource) complete(dashboard map[string]any) map[string]any {
 	}
 	requires := make([]any, 0, 2+len(types))
 	requires = append(requires,
-		map[string]any{"type": "grafana", "id": "grafana", "name": "Grafana", "version": grafana},
+		map[string]any{"type": "grafana", "id": "grafana", "name": "Grafana", "version": grafanaVersion},
 		map[string]any{"type": "datasource", "id": ds.plugin, "name": ds.title, "version": "1.0.0"})
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		requires = append(requires, map[string]any{"type": "panel", "id": name, "name": name, "version": ""})

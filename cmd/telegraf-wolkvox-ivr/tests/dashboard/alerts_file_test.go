@@ -65,7 +65,7 @@ func readAlerts(t *testing.T) []*alertRule {
 	var file struct {
 		Groups []struct{ Rules []*alertRule }
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, alertsFile)), &file))
+	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadSource(t, alertsFile)), &file))
 	require.Len(t, file.Groups, 1)
 	return file.Groups[0].Rules
 }
@@ -73,7 +73,7 @@ func readAlerts(t *testing.T) []*alertRule {
 // alertGuide returns the guide's section on alert rules.
 func alertGuide(t *testing.T) string {
 	t.Helper()
-	_, guide, found := strings.Cut(testbed.ReadDoc(t, "testdata/grafana/README.md"), "\n## Alert rules\n")
+	_, guide, found := strings.Cut(testbed.ReadSource(t, "testdata/grafana/README.md"), "\n## Alert rules\n")
 	require.True(t, found)
 	guide, _, found = strings.Cut(guide, "\n## ")
 	require.True(t, found)
@@ -106,7 +106,7 @@ func TestAlertsSchema(t *testing.T) {
 			Rules                  []map[string]any
 		}
 	}
-	decoder := yaml.NewDecoder(bytes.NewBufferString(testbed.ReadDoc(t, alertsFile)))
+	decoder := yaml.NewDecoder(bytes.NewBufferString(testbed.ReadSource(t, alertsFile)))
 	decoder.KnownFields(true)
 	require.NoError(t, decoder.Decode(&file))
 	require.Equal(t, 1, file.APIVersion)
@@ -143,7 +143,7 @@ var variable = regexp.MustCompile(`\$(\w+)`)
 //promise:alerts
 func TestAlertsFile(t *testing.T) {
 	t.Parallel()
-	sources := testbed.ReadDoc(t, testbed.ProgramDir+"packaging/container/grafana-datasources.yaml")
+	sources := testbed.ReadSource(t, testbed.ProgramDir+"packaging/container/grafana-datasources.yaml")
 	uids := make(map[string]bool)
 	for _, rule := range readAlerts(t) {
 		require.Regexp(t, `^[\w-]{1,40}$`, rule.UID)

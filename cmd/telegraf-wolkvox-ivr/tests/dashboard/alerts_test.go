@@ -303,7 +303,7 @@ func TestAlertOfAQuotaSpentBeforeTheStart(t *testing.T) {
 	})
 }
 
-// The contracted minutes of a month are in one place.
+// The contracted minutes are set in a single expression of the rule. Until they are, the rule never fires.
 //
 //promise:alerts
 func TestAlertMinutes(t *testing.T) {

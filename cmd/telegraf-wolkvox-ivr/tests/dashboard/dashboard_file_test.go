@@ -91,7 +91,7 @@ var (
 	chosen    = regexp.MustCompile(`\$\{?(source|operation)\b[^}]*\}?`)
 )
 
-// Rules for the JSON: a change of one part must not forget another.
+// TestDashboardFile checks that parts of the JSON that must change together agree.
 //
 //promise:dashboard
 func TestDashboardFile(t *testing.T) {
@@ -106,7 +106,7 @@ func TestDashboardFile(t *testing.T) {
 	for _, file := range dashboardFiles {
 		expected, err := os.ReadFile(filepath.Join(generated, file))
 		require.NoError(t, err)
-		content := testbed.ReadDoc(t, "testdata/grafana/"+file)
+		content := testbed.ReadSource(t, "testdata/grafana/"+file)
 		require.Equal(t, string(expected), content, "not what its source makes: make dashboard-files")
 		require.NotRegexp(t, `"(en|es|influxdb|postgresql|victoriametrics)":|\$shown`, content, "something that lacks a choice")
 		require.Equal(t, 1, strings.Count(content, bogota), "the time zone is in one place")
@@ -137,15 +137,15 @@ func TestDashboardFile(t *testing.T) {
 		panels[file] = ids
 		require.Equal(t, panels[dashboardFiles[0]], ids, "alert rules name panels, and links name dashboards")
 	}
-	require.Contains(t, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
+	require.Contains(t, testbed.ReadSource(t, testbed.ProgramDir+"packaging/container/compose.yaml"), "grafana/grafana:"+grafanaVersion(t)+"\n",
 		"the Grafana whose code drew it")
-	require.Contains(t, testbed.ReadDoc(t, "testdata/grafana/influxdb/wolkvox_ivr.json"), `"version": "`+grafanaVersion(t)+`"`)
+	require.Contains(t, testbed.ReadSource(t, "testdata/grafana/influxdb/wolkvox_ivr.json"), `"version": "`+grafanaVersion(t)+`"`)
 }
 
 // grafanaVersion returns the version of the packages that draw the dashboard.
 func grafanaVersion(t *testing.T) string {
 	t.Helper()
-	version := regexp.MustCompile(`"@grafana/ui": "(.*)"`).FindStringSubmatch(testbed.ReadDoc(t, "testdata/grafana/render/package.json"))
+	version := regexp.MustCompile(`"@grafana/ui": "(.*)"`).FindStringSubmatch(testbed.ReadSource(t, "testdata/grafana/render/package.json"))
 	require.NotNil(t, version)
 	return version[1]
 }
@@ -159,7 +159,7 @@ func TestDashboardSchema(t *testing.T) {
 	plugins.RegisterDefaultPlugins()
 	for _, file := range dashboardFiles {
 		var content map[string]any
-		require.NoError(t, json.Unmarshal([]byte(testbed.ReadDoc(t, "testdata/grafana/"+file)), &content))
+		require.NoError(t, json.Unmarshal([]byte(testbed.ReadSource(t, "testdata/grafana/"+file)), &content))
 		delete(content, "__requires")
 		for _, wrong := range strict(t, content, &sdk.Dashboard{}) { //nolint:staticcheck // newer Grafanas have a second schema, and read the first one
 			require.Contains(t, wrong, "required field is missing", file)

@@ -175,7 +175,7 @@ func (d *drawn) requireDrawn(t *testing.T, v *view) {
 			continue
 		}
 		require.Equal(t, "Done", p.State, p.Title)
-		require.True(t, len(p.Fields) > 0 || panels[i].ID == panelRunningHour, p.Title) // no call of the running hour may have ended yet
+		require.True(t, len(p.Fields) > 0 || panels[i].ID == panelCurrentHour, p.Title) // no call of the current hour may have ended yet
 		if p.Type == "timeseries" || p.Type == "trend" {
 			require.Greater(t, p.Ink, 5_000, p.Title)
 		} else {

@@ -93,8 +93,8 @@ func influxEdition(t *testing.T, db *testbed.InfluxDB) *edition {
 	}
 }
 
-// history is how far back the dashboard looks, except for its panel of months: this month, and for the rest of the
-// month the days five weeks before.
+// history is how far back the dashboard looks, except for its panel of months: a whole month, and the five weeks before
+// it, from which the rest of the current month is projected.
 const history = (31 + 35 + 1) * 24 * time.Hour
 
 // dashboardOptions are the options of the operations that a dashboard shows.

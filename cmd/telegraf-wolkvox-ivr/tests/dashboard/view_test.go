@@ -35,7 +35,10 @@ func (v *view) of(t *testing.T, p *panel) *view {
 	day := func(at time.Time, days int) time.Time { return v.midnight(at).AddDate(0, 0, days) }
 	month := func(at time.Time, months int) time.Time { return day(at, 1-at.Day()).AddDate(0, months, 0) }
 	const last = -time.Millisecond
-	before := map[bool]int{false: 1}[v.absolute] // 1 for a relative range, which begins before the day or month in which it ends
+	before := 0
+	if !v.absolute {
+		before = 1 // only a relative range begins N days or months before the period in which it ends
+	}
 	switch p.TimeFrom + " " + p.TimeShift {
 	case " ":
 	case "now/M 0M/M":
@@ -120,7 +123,7 @@ func (v *view) grouping(p *panel) func(at time.Time, source, operation, hour str
 		return func(at time.Time, _, _, _ string) string { return at.In(v.zone).Format(layout) }
 	}
 	switch p.ID {
-	case panelCalls, panelMinutes, panelMinutesPerCall, panelRunningHour, panelNewestHour, panelLastReading, panelAgainstUsual, panelMonth, panelPlan:
+	case panelCalls, panelMinutes, panelMinutesPerCall, panelCurrentHour, panelNewestHour, panelLastReading, panelAgainstUsual, panelMonth, panelPlan:
 		return func(time.Time, string, string, string) string { return "" }
 	case panelUsualDay:
 		return func(_ time.Time, _, _, hour string) string { return hour }
@@ -143,7 +146,7 @@ const (
 	panelCalls                = 1
 	panelMinutes              = 2
 	panelMinutesPerCall       = 3
-	panelRunningHour          = 4
+	panelCurrentHour          = 4
 	panelNewestHour           = 5
 	panelLastReading          = 6
 	panelUsualDay             = 7
@@ -216,7 +219,7 @@ func (v *view) expected(t *testing.T, p *panel, points []telegraf.Metric, byCloc
 				byGroup[g].calls += n
 				byGroup[g].minutes += mins
 			}
-		case panelRunningHour:
+		case panelCurrentHour:
 			if running {
 				add("running", n)
 			}

@@ -127,7 +127,7 @@ func TestRejectedRows(t *testing.T) {
 			tg.AwaitLog(testbed.HistoryDone)
 			tg.Stop()
 			row := regexp.MustCompile("(?m)^\\| `(" + regexp.QuoteMeta(tt.log) + ".*?)`.* \\| `(influx .*?)`.*\\|$")
-			page := row.FindStringSubmatch(testbed.ReadDoc(t, "testdata/README.md"))
+			page := row.FindStringSubmatch(testbed.ReadSource(t, "testdata/README.md"))
 			require.NotNil(t, page)
 			require.Contains(t, tg.Log(), page[1])
 			require.Less(t, db.Count(from, to), len(truth))
@@ -181,7 +181,8 @@ func sumOf(metrics []telegraf.Metric) (calls int64) {
 // correction returns the command for deleting rows from the page of destinations.
 func correction(t *testing.T, destination string) string {
 	t.Helper()
-	match := regexp.MustCompile("(?m)^ +\\| " + regexp.QuoteMeta(destination) + " \\| `(.*)` \\|$").FindStringSubmatch(testbed.ReadDoc(t, "testdata/README.md"))
+	row := regexp.MustCompile("(?m)^ +\\| " + regexp.QuoteMeta(destination) + " \\| `(.*)` \\|$")
+	match := row.FindStringSubmatch(testbed.ReadSource(t, "testdata/README.md"))
 	require.NotNil(t, match, destination)
 	return match[1]
 }

@@ -38,7 +38,7 @@ func TestNATS(t *testing.T) {
 	producer := testbed.NewRecipe(t, "nats.conf", testbed.WithState+
 		w.Table(testbed.Near, `backfill = "744h"`, testbed.ShortInterval)+
 		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`), at)
-	producer.AddFile()
+	producer.AddFileOutput()
 	producer.Start()
 	from, to := testbed.Span(truth)
 	producer.AwaitMetrics("the month to be in Telegraf", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) == len(truth) })
@@ -93,7 +93,7 @@ func TestPrometheus(t *testing.T) {
 	// The history is sent once and after the latest hours, but each hour of the day only shows its latest figures.
 	tg.Await("the latest day", func() bool {
 		samples := scrape()
-		others := len(samples)/2 - len(truth) // the running hour, the hour before it, and the earliest one
+		others := len(samples)/2 - len(truth) // the current hour, the hour before it, and the earliest one
 		return others >= 0 && others <= 3 && !slices.ContainsFunc(truth, func(m telegraf.Metric) bool {
 			labels := fmt.Sprintf(`hour=%q,source="wv0001.wolkvox.com"`, m.Tags()["hour"])
 			return samples["calls "+labels] != fmt.Sprint(m.Fields()["calls"]) || samples["minutes "+labels] != fmt.Sprint(m.Fields()["minutes"])
@@ -111,8 +111,8 @@ func TestPrometheus(t *testing.T) {
 //promise:outages
 func TestRelay(t *testing.T) {
 	t.Parallel()
-	w, start, db := testbed.StartWolkvox(t, testbed.Operation, testbed.Far), time.Now(), testbed.StartInfluxDB(t)
-	truth := slices.Concat(w.MonthOf(t, testbed.Operation, "", start), w.MonthOf(t, testbed.Far, "far", start))
+	w, start, db := testbed.StartWolkvox(t, testbed.Busy, testbed.Far), time.Now(), testbed.StartInfluxDB(t)
+	truth := slices.Concat(w.MonthOf(t, testbed.Busy, "", start), w.MonthOf(t, testbed.Far, "far", start))
 	const token = "invented-relay-token"
 	listen := freeAddress(t)
 	relay := testbed.NewRecipe(t, "relay.conf", "", "INFLUX_URL="+db.URL(), "RELAY_LISTEN="+listen, "RELAY_TOKEN="+token)
@@ -120,7 +120,7 @@ func TestRelay(t *testing.T) {
 	relay.AwaitLog("Started HTTP listener service on")
 	var edges []*testbed.Telegraf
 	for _, table := range []string{
-		w.Table(testbed.Operation, `backfill = "744h"`, testbed.ShortInterval),
+		w.Table(testbed.Busy, `backfill = "744h"`, testbed.ShortInterval),
 		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`),
 	} {
 		edge := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.WithState+table, "INFLUX2_URL=http://"+listen, "INFLUX_TOKEN="+token)
@@ -143,15 +143,15 @@ func TestRelay(t *testing.T) {
 	}
 	relay.Stop()
 	latest := db.Metrics(start.Add(-3*time.Hour), start)
-	require.NotEmpty(t, latest) // testbed.Operation has calls at any hour
+	require.NotEmpty(t, latest) // testbed.Busy has calls at any hour
 	for _, m := range latest {
-		o := testbed.Operation
+		o := testbed.Busy
 		if m.HasTag("operation") {
 			o = testbed.Far
 		}
 		require.GreaterOrEqual(t, m.Fields()["calls"], w.At(o.Token, m.Time(), start).Calls, m.Time())
 	}
-	wrong := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.WithState+w.Table(testbed.Operation, `empty_hours = "zero"`),
+	wrong := testbed.NewRecipe(t, "influxdb_v2.conf", testbed.WithState+w.Table(testbed.Busy, `empty_hours = "zero"`),
 		"INFLUX2_URL=http://"+listen, "INFLUX_TOKEN=wrong")
 	relay.Start()
 	wrong.Start()

@@ -193,9 +193,9 @@ func (b *broker) size(client *kgo.Client) (size int) {
 // link forwards connections, and can drop everything from the broker. It waits for a broker that is down, as a load
 // balancer may.
 type link struct {
-	address, to string
-	deaf        atomic.Bool  // drops everything from the broker
-	lost        atomic.Int64 // number of bytes dropped
+	address, to    string
+	dropsResponses atomic.Bool  // drops everything from the broker
+	lost           atomic.Int64 // number of bytes dropped
 }
 
 func startLink(t *testing.T, to string) *link {
@@ -236,7 +236,7 @@ func (l *link) pass(near net.Conn) {
 		if err != nil {
 			return
 		}
-		if l.deaf.Load() {
+		if l.dropsResponses.Load() {
 			l.lost.Add(int64(n))
 			continue
 		}
@@ -305,11 +305,11 @@ func TestApacheKafka(t *testing.T) {
 	stranger.Start()
 	tg.Start()
 	tg.Await("the first hours", func() bool { return b.size(observer) > 0 })
-	b.link.deaf.Store(true)
+	b.link.dropsResponses.Store(true)
 	close(open)
 	tg.Await("a confirmation to get lost", func() bool { return b.link.lost.Load() > 0 })
 	b.server.Kill()
-	b.link.deaf.Store(false)
+	b.link.dropsResponses.Store(false)
 	b.start()
 	tg.Await("all hours", func() bool { return b.size(observer) > len(truth) && strings.Count(tg.Log(), testbed.HistoryDone) == 2 })
 	tg.Stop()
@@ -385,7 +385,7 @@ value.converter.schemas.enable=%[4]s
 			if err != nil {
 				return false // not yet
 			}
-			metrics = testbed.Between(sunk(t, string(content)), from, to)
+			metrics = testbed.Between(parseSunk(t, string(content)), from, to)
 			return len(metrics) >= len(truth)
 		})
 		testutil.RequireMetricsEqual(t, truth, metrics, testutil.SortMetrics())
@@ -401,8 +401,8 @@ var (
 	sunkStruct = regexp.MustCompile(`^Struct\{time=(.*),source=(\S+),hour=(\d\d),calls=(\d+),minutes=(\S+)\}$`)
 )
 
-// sunk parses the complete lines that the sink has written.
-func sunk(t *testing.T, content string) (metrics []telegraf.Metric) {
+// parseSunk parses the complete lines that the sink has written.
+func parseSunk(t *testing.T, content string) (metrics []telegraf.Metric) {
 	t.Helper()
 	for line := range strings.Lines(content) {
 		line, whole := strings.CutSuffix(line, "\n")

@@ -163,10 +163,10 @@ func TestKafka(t *testing.T) {
 	}
 }
 
-// hoursThrough gathers the month of an operation, the open hours a few times, and these again after a restart, and
-// sends them through the processor. It is five in the morning and nights are quiet, so two days often have the same
-// figures at the same hour: none. It returns the hours without calls, which the report lists, and how often each final
-// hour came out of the processor.
+// hoursThrough gathers a month of an operation's hours, reads the open ones several more times before and after a
+// restart, and sends all rows through the processor. In its time zone it is 5 a.m. and nights are quiet, so the same
+// hour of two days often has the same figures: zeros. It returns the hours without calls, which the report lists, and
+// how often each final hour came out of the processor.
 func hoursThrough(t *testing.T, processor string) (hours []time.Time, times map[int64]int) {
 	t.Helper()
 	quiet := simulator.Operation{

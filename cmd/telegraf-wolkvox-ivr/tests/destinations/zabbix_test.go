@@ -39,7 +39,7 @@ const (
 //promise:append
 func TestZabbix(t *testing.T) {
 	t.Parallel()
-	guide := testbed.ReadDoc(t, "testdata/README.md")
+	guide := testbed.ReadSource(t, "testdata/README.md")
 	guideValue := func(expression string) string {
 		match := regexp.MustCompile(expression).FindStringSubmatch(guide)
 		require.NotNil(t, match, expression)

@@ -21,7 +21,7 @@ import (
 
 //promise:options
 func TestSampleConfIsThePlugins(t *testing.T) {
-	require.Equal(t, new(wolkvox_ivr.WolkvoxIVR).SampleConfig(), testbed.ReadDoc(t, "sample.conf"))
+	require.Equal(t, new(wolkvox_ivr.WolkvoxIVR).SampleConfig(), testbed.ReadSource(t, "sample.conf"))
 }
 
 // The Spanish edition has the same options and values, and is on the Spanish page of the plugin.
@@ -29,9 +29,9 @@ func TestSampleConfIsThePlugins(t *testing.T) {
 //promise:guides
 func TestSpanishSampleConf(t *testing.T) {
 	options := func(conf string) string { return regexp.MustCompile(`(?m)^( *##|#) .*\n`).ReplaceAllString(conf, "") }
-	spanish := testbed.ReadDoc(t, "sample.es.conf")
-	require.Equal(t, options(testbed.ReadDoc(t, "sample.conf")), options(spanish))
-	require.Contains(t, testbed.ReadDoc(t, "plugins/inputs/wolkvox_ivr/README.es.md"), "```toml @sample.es.conf\n"+spanish+"```\n")
+	spanish := testbed.ReadSource(t, "sample.es.conf")
+	require.Equal(t, options(testbed.ReadSource(t, "sample.conf")), options(spanish))
+	require.Contains(t, testbed.ReadSource(t, "plugins/inputs/wolkvox_ivr/README.es.md"), "```toml @sample.es.conf\n"+spanish+"```\n")
 }
 
 // optionTable matches the rows of a README's table of options: name and default.
@@ -39,10 +39,10 @@ var optionTable = regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? ?\\|"
 
 //promise:guides
 func TestReadmeListsTheOptions(t *testing.T) {
-	rows := optionTable.FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
+	rows := optionTable.FindAllStringSubmatch(testbed.ReadSource(t, "README.md"), -1)
 	require.NotEmpty(t, rows)
 
-	sample := testbed.ReadDoc(t, "sample.conf")
+	sample := testbed.ReadSource(t, "sample.conf")
 	own, _, _ := strings.Cut(sample, "## HTTP connection settings") // the README refers to sample.conf for the rest
 	options := regexp.MustCompile(`(?m)^ +(# )?(\w+) = (.*)$`).FindAllStringSubmatch(own, -1)
 	names := make(map[string]string)
@@ -64,10 +64,10 @@ func TestReadmeListsTheOptions(t *testing.T) {
 func TestReadmeNamesTests(t *testing.T) {
 	var code strings.Builder
 	for _, source := range pages(t, "_test.go") {
-		code.WriteString(testbed.ReadDoc(t, source))
+		code.WriteString(testbed.ReadSource(t, source))
 	}
 	for _, page := range []string{"cmd/telegraf-wolkvox-ivr/README.md", ".github/SECURITY.md"} {
-		names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(testbed.ReadDoc(t, page), -1)
+		names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(testbed.ReadSource(t, page), -1)
 		require.NotEmpty(t, names)
 		for _, name := range names {
 			require.Contains(t, code.String(), "func "+name[1]+"(", "%s names a test that isn't there", page)
@@ -81,8 +81,8 @@ func TestReadmeNamesTests(t *testing.T) {
 //promise:guides
 func TestReadmesListTheFailures(t *testing.T) {
 	for _, class := range api.FailureClasses {
-		require.Contains(t, testbed.ReadDoc(t, "README.md"), "| `"+class.Message+"` |")
-		require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "| `"+class.Message+"` |")
+		require.Contains(t, testbed.ReadSource(t, "README.md"), "| `"+class.Message+"` |")
+		require.Contains(t, testbed.ReadSource(t, "README.es.md"), "| `"+class.Message+"` |")
 	}
 }
 
@@ -92,7 +92,7 @@ func TestReadmesListTheFailures(t *testing.T) {
 func TestGuidesAgree(t *testing.T) {
 	for _, guide := range pages(t, ".es.md") {
 		t.Run(guide, func(t *testing.T) {
-			english, spanish := testbed.ReadDoc(t, strings.TrimSuffix(guide, ".es.md")+".md"), testbed.ReadDoc(t, guide)
+			english, spanish := testbed.ReadSource(t, strings.TrimSuffix(guide, ".es.md")+".md"), testbed.ReadSource(t, guide)
 			require.Equal(t, testbed.CodeBlocks(english), testbed.CodeBlocks(spanish))
 			require.Equal(t, optionTable.FindAllStringSubmatch(english, -1), optionTable.FindAllStringSubmatch(spanish, -1))
 			levels, _ := headings(english)
@@ -124,7 +124,7 @@ func pages(t *testing.T, suffix string) (names []string) {
 //promise:guides
 func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 	for _, page := range pages(t, ".md") {
-		for _, link := range testbed.LinksOf(testbed.ReadDoc(t, page)) {
+		for _, link := range testbed.LinksOf(testbed.ReadSource(t, page)) {
 			target := page
 			if link.File != "" {
 				target = filepath.Join(filepath.Dir(page), link.File)
@@ -132,7 +132,7 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 			_, err := os.Stat(filepath.Join(testbed.Root, target))
 			require.NoError(t, err, page)
 			if link.Anchor != "" {
-				_, anchors := headings(testbed.ReadDoc(t, target))
+				_, anchors := headings(testbed.ReadSource(t, target))
 				require.Contains(t, anchors, link.Anchor, "%s refers to this heading of %s", page, target)
 			}
 		}
@@ -152,7 +152,7 @@ func TestReadmeShowsTheCheck(t *testing.T) {
 		require.NoError(t, err)
 		printed = append(printed, strings.Split(variable.ReplaceAllString(string(content), "…"), "\n")...)
 	}
-	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(testbed.ReadDoc(t, "README.md"), -1)
+	shown := regexp.MustCompile(`(?m)^ *((?:ok|warn|FAIL) .*?)(?:, …)?$`).FindAllStringSubmatch(testbed.ReadSource(t, "README.md"), -1)
 	require.NotEmpty(t, shown)
 	for _, line := range shown {
 		shown := variable.ReplaceAllString(line[1], "…")
@@ -166,7 +166,7 @@ func TestReadmeShowsTheCheck(t *testing.T) {
 //promise:destinations
 //promise:guides
 func TestDestinationsAreListed(t *testing.T) {
-	page := testbed.ReadDoc(t, "testdata/README.md")
+	page := testbed.ReadSource(t, "testdata/README.md")
 	for _, folder := range []string{"", "outputs/"} {
 		recipes, err := filepath.Glob(testbed.Root + "/testdata/" + folder + "*.conf")
 		require.NoError(t, err)
@@ -179,11 +179,11 @@ func TestDestinationsAreListed(t *testing.T) {
 		require.FileExists(t, testbed.Root+"/testdata/"+link[1])
 	}
 	for _, name := range []string{"influxdb", "influxdb/v2", "nats-server/v2", "VictoriaMetrics"} {
-		version := regexp.MustCompile("/" + name + `(?:/(?:app|cmd)/\S+)?@v([\d.]+)`).FindStringSubmatch(testbed.ReadDoc(t, ".ci/build"))
+		version := regexp.MustCompile("/" + name + `(?:/(?:app|cmd)/\S+)?@v([\d.]+)`).FindStringSubmatch(testbed.ReadSource(t, ".ci/build"))
 		require.NotNil(t, version, name)
 		require.Contains(t, page, " "+version[1], name)
 	}
-	kafka := regexp.MustCompile(`(?s)kafka_2.13</artifactId>\s*<version>(.*?)<`).FindStringSubmatch(testbed.ReadDoc(t, "testdata/kafka/pom.xml"))
+	kafka := regexp.MustCompile(`(?s)kafka_2.13</artifactId>\s*<version>(.*?)<`).FindStringSubmatch(testbed.ReadSource(t, "testdata/kafka/pom.xml"))
 	require.NotNil(t, kafka)
 	require.Contains(t, page, "Apache Kafka "+kafka[1])
 }
@@ -209,9 +209,9 @@ func tableRows(readme string) int {
 //
 //promise:guides
 func TestGuidesNameTargetsOfTheMakefile(t *testing.T) {
-	makefile := testbed.ReadDoc(t, "Makefile") + testbed.ReadDoc(t, testbed.ProgramDir+"packaging/packages.mk")
+	makefile := testbed.ReadSource(t, "Makefile") + testbed.ReadSource(t, testbed.ProgramDir+"packaging/packages.mk")
 	for _, page := range []string{"README.md", ".github/CONTRIBUTING.md", "testdata/bench/README.md", testbed.ProgramDir + "packaging/README.md"} {
-		targets := regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadDoc(t, page)), -1)
+		targets := regexp.MustCompile(`\bmake ([a-z-]+)`).FindAllStringSubmatch(testbed.CodeText(testbed.ReadSource(t, page)), -1)
 		require.NotEmpty(t, targets, page)
 		for _, target := range targets {
 			require.Regexp(t, `(?m)^`+target[1]+`:`, makefile, page)
@@ -262,15 +262,15 @@ func TestReadmeShowsTheFleet(t *testing.T) {
 //promise:guides
 func TestOldestTelegrafIsClaimed(t *testing.T) {
 	minor := strings.TrimSuffix(testbed.OldestTelegraf(t), ".0")
-	require.Contains(t, testbed.ReadDoc(t, "README.md"), "Telegraf "+minor+" or later")
-	require.Contains(t, testbed.ReadDoc(t, "README.es.md"), "Telegraf "+minor)
+	require.Contains(t, testbed.ReadSource(t, "README.md"), "Telegraf "+minor+" or later")
+	require.Contains(t, testbed.ReadSource(t, "README.es.md"), "Telegraf "+minor)
 }
 
 // The README's commands from nothing to metrics are also on the newcomer's page.
 //
 //promise:newcomer
 func TestReadmeIsTheNewcomersPage(t *testing.T) {
-	_, guide, _ := strings.Cut(testbed.ReadDoc(t, "README.md"), "## From scratch to metrics")
+	_, guide, _ := strings.Cut(testbed.ReadSource(t, "README.md"), "## From scratch to metrics")
 	guide, _, _ = strings.Cut(guide, "\n## ")
 	page := testbed.CommandsOf(t, testbed.NewcomersPage)
 	for _, block := range testbed.CodeBlocks(guide) {
@@ -333,7 +333,7 @@ func TestWorkflowsKeepCredentialsFromCode(t *testing.T) {
 			Permissions map[string]string
 			Jobs        map[string]job
 		}
-		require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/workflows/"+file)), &workflow))
+		require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadSource(t, ".github/workflows/"+file)), &workflow))
 		require.Equal(t, read, workflow.Permissions)
 		maps.Copy(jobs, workflow.Jobs)
 	}
@@ -382,7 +382,7 @@ func TestCompose(t *testing.T) {
 		Secrets  map[string]struct{ File string }
 		Volumes  map[string]any
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, folder+"/compose.yaml")), &compose))
+	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadSource(t, folder+"/compose.yaml")), &compose))
 	mounted := make(map[string]string) // source by path in the container
 	for _, s := range compose.Services {
 		for _, volume := range s.Volumes {
@@ -399,8 +399,8 @@ func TestCompose(t *testing.T) {
 	require.FileExists(t, filepath.Join(testbed.Root, folder, tg.Build.Context, tg.Build.Dockerfile))
 	require.Equal(t, []string{"wolkvox_token"}, tg.Secrets)
 	require.Contains(t, compose.Secrets, "wolkvox_token")
-	require.Contains(t, testbed.ReadDoc(t, mounted["/etc/telegraf/wolkvox_ivr.conf"]), `token = "@{secrets:wolkvox_token}"`)
-	output := testbed.ReadDoc(t, mounted[tg.Command[len(tg.Command)-1]+"/influxdb.conf"])
+	require.Contains(t, testbed.ReadSource(t, mounted["/etc/telegraf/wolkvox_ivr.conf"]), `token = "@{secrets:wolkvox_token}"`)
+	output := testbed.ReadSource(t, mounted[tg.Command[len(tg.Command)-1]+"/influxdb.conf"])
 	for variable := range tg.Environment {
 		if variable != "WOLKVOX_SERVER" { // read by the plugin
 			require.Contains(t, output, "${"+variable+":-")
@@ -418,11 +418,11 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
-	provider := testbed.ReadDoc(t, mounted["/etc/grafana/provisioning/dashboards/wolkvox_ivr.yaml"])
+	provider := testbed.ReadSource(t, mounted["/etc/grafana/provisioning/dashboards/wolkvox_ivr.yaml"])
 	for at, file := range mounted {
 		if strings.HasSuffix(file, ".json") {
 			require.Contains(t, provider, "path: "+filepath.Dir(at)+"\n")
 		}
 	}
-	require.Contains(t, testbed.ReadDoc(t, mounted["/etc/grafana/provisioning/datasources/wolkvox_ivr.yaml"]), "url: "+tg.Environment["INFLUX_URL"]+"\n")
+	require.Contains(t, testbed.ReadSource(t, mounted["/etc/grafana/provisioning/datasources/wolkvox_ivr.yaml"]), "url: "+tg.Environment["INFLUX_URL"]+"\n")
 }

@@ -131,7 +131,7 @@ var update = flag.Bool("update", false, "write the table of promises anew")
 //
 //promise:guides
 func TestPromises(t *testing.T) {
-	read := func(name string) string { return testbed.ReadDoc(t, name) }
+	read := func(name string) string { return testbed.ReadSource(t, name) }
 	page := read(promisesPage)
 	expected, faults := withTable(page, promises, pages(t, "_test.go"), read)
 	require.Empty(t, faults)

@@ -22,7 +22,7 @@ const contributing = ".github/CONTRIBUTING.md"
 //promise:guides
 func TestTerms(t *testing.T) {
 	t.Parallel()
-	before, section, _ := strings.Cut(testbed.ReadDoc(t, contributing), "## Terms\n")
+	before, section, _ := strings.Cut(testbed.ReadSource(t, contributing), "## Terms\n")
 	table, after, _ := strings.Cut(section, "\n## ")
 	refused := make(map[string]*regexp.Regexp) // by term
 	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z].*?) \|.*\| (.*) ?\|$`).FindAllStringSubmatch(table, -1) {
@@ -36,7 +36,7 @@ func TestTerms(t *testing.T) {
 	texts := map[string]string{contributing: before + after}
 	for _, page := range slices.Concat(pages(t, ".md"), pages(t, ".conf"), []string{testbed.ProgramDir + "packaging/telegraf-wolkvox-ivr.1"}) {
 		if page != contributing {
-			texts[page] = testbed.ReadDoc(t, page)
+			texts[page] = testbed.ReadSource(t, page)
 		}
 	}
 	for page, text := range texts {

@@ -153,17 +153,20 @@ func httpTable(window func(now time.Time) (from, last time.Time)) func(*measured
 	}
 }
 
-// Windows for inputs.http: today, as the plugin requests at the start, and the longest that the API allows, from today
-// on or with today in its middle.
+// today returns today's window, which the plugin requests first.
 func today(now time.Time) (from, last time.Time) {
 	year, month, day := now.Date()
 	from = time.Date(year, month, day, 0, 0, 0, 0, now.Location())
 	return from, from.Add(23 * time.Hour)
 }
+
+// monthFrom returns the longest window that the API allows, starting today.
 func monthFrom(now time.Time) (from, last time.Time) {
 	from, _ = today(now)
 	return from, from.AddDate(0, 0, 31).Add(-time.Hour)
 }
+
+// monthAround returns the longest window that the API allows, with today in the middle.
 func monthAround(now time.Time) (from, last time.Time) { return monthFrom(now.AddDate(0, 0, -15)) }
 
 func inTelegraf(table func(*measuredWolkvox, time.Time) string) func(*measuredWolkvox, time.Time) testbed.Setup {
@@ -182,7 +185,7 @@ func approaches() []approach {
 		{name: "inputs.http, the same day", setup: inTelegraf(httpTable(today)), table: httpTable(today)},
 		{name: "inputs.http, 31 days", setup: inTelegraf(httpTable(monthAround)), table: httpTable(monthFrom)},
 		{name: "inputs.exec, 4 hours", setup: inTelegraf(execTable(3)), table: execTable(3)},
-		{name: "inputs.exec, the running hour", table: execTable(0)},
+		{name: "inputs.exec, the current hour", table: execTable(0)},
 	}
 }
 

@@ -163,17 +163,17 @@ func TestFleetDirectory(t *testing.T) {
 //promise:standby
 func TestTwoActive(t *testing.T) {
 	t.Parallel()
-	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
 	var all []telegraf.Metric
 	for range 2 {
-		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
-		all = append(all, tg.AwaitMetrics("metrics", hasFinalHours(t, w, testbed.Operation, start, 3*time.Hour))...)
+		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy)})
+		all = append(all, tg.AwaitMetrics("metrics", hasFinalHours(t, w, testbed.Busy, start, 3*time.Hour))...)
 		require.Empty(t, tg.Problems())
 	}
 	// Each row is sent twice, but is one row in a database. Each request counts twice in the quota.
-	from, _ := testbed.FinalHours(t, testbed.Operation, start, 3*time.Hour)
+	from, _ := testbed.FinalHours(t, testbed.Busy, start, 3*time.Hour)
 	require.Less(t, len(testbed.Between(all, from, time.Now())), len(all))
-	w.RequireTruth(t, testbed.Operation, testbed.Between(all, from.Add(-time.Hour), time.Now()), start, 3*time.Hour)
+	w.RequireTruth(t, testbed.Busy, testbed.Between(all, from.Add(-time.Hour), time.Now()), start, 3*time.Hour)
 	require.Len(t, w.Ledger(), 2)
 }
 
@@ -183,17 +183,17 @@ func TestTwoActive(t *testing.T) {
 //promise:standby
 func TestThreeActive(t *testing.T) {
 	t.Parallel()
-	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
 	w.SetLatency(time.Hour, time.Hour)
-	one := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
-	testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	one := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy)})
+	testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy)})
 	testbed.Await(t, "two requests under way", func() bool { return len(w.Ledger()) == 2 })
 	w.SetLatency(0, 0)
 
-	three := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, `interval = "1s"`)})
+	three := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy, `interval = "1s"`)})
 	three.AwaitLog("another client is using the token at the same time (HTTP status 403")
 	one.Kill()
-	three.AwaitMetrics("metrics", hasFinalHours(t, w, testbed.Operation, start, 3*time.Hour))
+	three.AwaitMetrics("metrics", hasFinalHours(t, w, testbed.Busy, start, 3*time.Hour))
 	three.AwaitLog("Working again after")
 }
 
@@ -203,10 +203,10 @@ func TestThreeActive(t *testing.T) {
 //promise:standby
 func TestStandbyBySharedState(t *testing.T) {
 	t.Parallel()
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	statefile := filepath.Join(t.TempDir(), "state")
 	s := testbed.Setup{
-		Plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.Table(testbed.Operation, `interval = "1s"`),
+		Plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.Table(testbed.Busy, `interval = "1s"`),
 		Execd:  "signal = \"none\"\nrestart_delay = \"1s\"",
 	}
 
@@ -243,9 +243,9 @@ func TestStandbyStarts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+			w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
 			statefile := filepath.Join(t.TempDir(), "state")
-			s := testbed.Setup{Plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.Table(testbed.Operation, tt.option)}
+			s := testbed.Setup{Plugin: "[agent]\nstatefile = \"" + statefile + "\"\n" + w.Table(testbed.Busy, tt.option)}
 			if tt.state {
 				before := testbed.StartTelegraf(t, s)
 				before.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr"))
@@ -253,7 +253,7 @@ func TestStandbyStarts(t *testing.T) {
 				testbed.Age(t, statefile, away)
 			}
 			tg := testbed.StartTelegraf(t, s)
-			metrics := tg.AwaitMetrics("all hours", hasFinalHours(t, w, testbed.Operation, start, tt.reads))
+			metrics := tg.AwaitMetrics("all hours", hasFinalHours(t, w, testbed.Busy, start, tt.reads))
 			require.False(t, slices.ContainsFunc(metrics, func(m telegraf.Metric) bool {
 				return m.Time().Before(start.Add(-tt.reads - 3*time.Hour))
 			}))

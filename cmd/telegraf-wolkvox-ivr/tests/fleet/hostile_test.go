@@ -83,7 +83,7 @@ func TestMemoryWithHostileServers(t *testing.T) {
 		web.Config.ErrorLog = log.New(io.Discard, "", 0)
 		web.StartTLS()
 		w := &testbed.Wolkvox{URL: web.URL + "/wv{server}"}
-		operations := testbed.Operations(c.tables, testbed.Operation)
+		operations := testbed.Operations(c.tables, testbed.Busy)
 		tables := tables(w, operations, fmt.Sprintf("interval = %q", c.interval), `timeout = "500ms"`, `insecure_skip_verify = true`)
 		a := testbed.StartTelegraf(t, testbed.Setup{Plugin: tables})
 		a.Await("requests", func() bool { return server.requests.Load() >= c.requests })
@@ -102,7 +102,7 @@ func TestMemoryWithHostileServers(t *testing.T) {
 func TestCheckEndsWhileItWaitsForAFile(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "wolkvox_ivr.conf")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	cmd := exec.Command(testbed.Built(t, "telegraf-wolkvox-ivr"), "--config", fifo, "--check")
+	cmd := exec.Command(testbed.ProgramPath(t, "telegraf-wolkvox-ivr"), "--config", fifo, "--check")
 	require.NoError(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {

@@ -24,8 +24,8 @@ import (
 
 const mebibyte = 1 << 20
 
-// bare is the plugin running without Telegraf.
-type bare struct {
+// pluginProcess is the plugin running without Telegraf.
+type pluginProcess struct {
 	cmd     *exec.Cmd
 	started time.Time
 	ended   chan struct{} // closed when stdout is closed
@@ -38,10 +38,10 @@ type bare struct {
 
 var sourceTag = regexp.MustCompile(`,source=([^ ,]+)`)
 
-func startBare(t *testing.T, conf string) *bare {
+func startBare(t *testing.T, conf string) *pluginProcess {
 	t.Helper()
-	b := &bare{
-		cmd:     exec.Command(testbed.Built(t, "telegraf-wolkvox-ivr"), "--config", testbed.WriteConfig(t, conf)),
+	b := &pluginProcess{
+		cmd:     exec.Command(testbed.ProgramPath(t, "telegraf-wolkvox-ivr"), "--config", testbed.WriteConfig(t, conf)),
 		ended:   make(chan struct{}),
 		sources: make(map[string]bool),
 	}
@@ -76,14 +76,14 @@ func startBare(t *testing.T, conf string) *bare {
 }
 
 // output returns the times of the first and the last line so far, and the number of sources in the lines.
-func (b *bare) output() (first, last time.Time, sources int) {
+func (b *pluginProcess) output() (first, last time.Time, sources int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.first, b.last, len(b.sources)
 }
 
 // kill kills the plugin.
-func (b *bare) kill() {
+func (b *pluginProcess) kill() {
 	_ = b.cmd.Process.Kill() // fails if it has already ended
 	<-b.ended
 }
@@ -200,11 +200,11 @@ func TestThousandOperationsWithJitter(t *testing.T) {
 //
 //promise:footprint
 func TestOneOperation(t *testing.T) {
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	best := time.Hour
 	for range 5 {
 		w.ResetLedger()
-		b := startBare(t, w.Table(testbed.Operation, `interval = "25ms"`))
+		b := startBare(t, w.Table(testbed.Busy, `interval = "25ms"`))
 		testbed.Await(t, "20 gathers", func() bool { return len(served(w)) >= 20 })
 		first, _, _ := b.output()
 		require.NotZero(t, first)
@@ -221,7 +221,7 @@ func TestOneOperation(t *testing.T) {
 type footprint struct{ goroutines, descriptors, heap, resident int }
 
 // footprint returns the footprint of a plugin with inputs.internal.
-func (b *bare) footprint(t *testing.T) footprint {
+func (b *pluginProcess) footprint(t *testing.T) footprint {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

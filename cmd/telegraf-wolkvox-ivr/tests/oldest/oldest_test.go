@@ -29,13 +29,13 @@ func TestOldestTelegraf(t *testing.T) {
 		w.Table(testbed.Near, `backfill = "744h"`, testbed.ShortInterval) +
 		w.Table(testbed.Far, `backfill = "744h"`, testbed.ShortInterval, `operation = "far"`) +
 		w.Table(refused, `interval = "1s"`, `alias = "refused"`), Env: []string{"INFLUX_URL=" + db.URL()}})
-	tg.Program, tg.Args = testbed.Built(t, "telegraf-oldest"), []string{"--config", "telegraf.conf"}
+	tg.Program, tg.Args = testbed.ProgramPath(t, "telegraf-oldest"), []string{"--config", "telegraf.conf"}
 	version := testbed.Finish(t, exec.Command(tg.Program, "--version")).Stdout
 	require.Contains(t, version, "Telegraf "+testbed.OldestTelegraf(t)+"\n", "run make bin/telegraf-oldest")
 	// Buffers are in memory, because those on disk do not work in all later versions.
 	tg.Write("telegraf.conf", "[agent]\nflush_interval = \"100ms\"\nstatefile = \"telegraf.state\"\n"+testbed.ShippedExecd(t))
 	tg.Add("influxdb.conf", testbed.ReadRecipe(t, "influxdb.conf"))
-	tg.AddFile()
+	tg.AddFileOutput()
 
 	tg.Start()
 	db.AwaitMonth(tg, truth)

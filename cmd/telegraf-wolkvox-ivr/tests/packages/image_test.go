@@ -80,15 +80,15 @@ func TestImage(t *testing.T) {
 		"etc/telegraf/telegraf.conf": "packaging/container/telegraf.conf", "etc/telegraf/telegraf.d/wolkvox_ivr.conf": "packaging/telegraf.d.conf",
 		"etc/telegraf/wolkvox_ivr.conf": "packaging/container/wolkvox_ivr.conf",
 	} {
-		require.Equal(t, testbed.ReadDoc(t, testbed.ProgramDir+source), plain.read(file))
+		require.Equal(t, testbed.ReadSource(t, testbed.ProgramDir+source), plain.read(file))
 		plain.requireFile("/"+file, "644 root:root")
 	}
 	requireLicences(t, plain.read("/usr/share/doc/telegraf-wolkvox-ivr/third-party-licences.txt"), plain.read("/usr/bin/telegraf-wolkvox-ivr"))
 
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	plain.write(testbed.PluginConf, plain.read(testbed.PluginConf)+fmt.Sprintf("  url = %q\n", w.URL))
-	plain.run(plain.config.Cmd, "WOLKVOX_SERVER="+testbed.Operation.Server, "WOLKVOX_TOKEN="+testbed.Operation.Token)
-	pod.runManifest(testbed.StartWolkvox(t, testbed.Operation))
+	plain.run(plain.config.Cmd, "WOLKVOX_SERVER="+testbed.Busy.Server, "WOLKVOX_TOKEN="+testbed.Busy.Token)
+	pod.runManifest(testbed.StartWolkvox(t, testbed.Busy))
 }
 
 // ociConfig has the parts of an image's configuration that matter here.
@@ -145,7 +145,7 @@ func (c *container) runManifest(w *testbed.Wolkvox) {
 
 	configMap["wolkvox_ivr.conf"] = onSimulator(configMap["wolkvox_ivr.conf"], w)
 	configMap["telegraf.conf"] = strings.Replace(configMap["telegraf.conf"], `"http://:8080"`, `"http://127.0.0.1:0"`, 1)
-	secret["wolkvox_token"] = testbed.Operation.Token
+	secret["wolkvox_token"] = testbed.Busy.Token
 	mounts := make(map[string]string)
 	for _, mount := range pod.Containers[0].VolumeMounts {
 		mounts[mount.Name] = mount.MountPath
@@ -202,7 +202,7 @@ func manifest(t *testing.T) (secret, configMap map[string]string, pod podSpec) {
 	var deployment struct {
 		Spec struct{ Template struct{ Spec podSpec } }
 	}
-	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/kubernetes.yaml")))
+	documents := yaml.NewDecoder(strings.NewReader(testbed.ReadSource(t, testbed.ProgramDir+"packaging/kubernetes.yaml")))
 	for _, document := range []any{&first, &second, &claim, &deployment} {
 		require.NoError(t, documents.Decode(document))
 	}
@@ -211,7 +211,7 @@ func manifest(t *testing.T) (secret, configMap map[string]string, pod podSpec) {
 
 // onSimulator returns the plugin's configuration with the server and URL of a simulated wolkvox.
 func onSimulator(conf string, w *testbed.Wolkvox) string {
-	return regexp.MustCompile(`server = .*`).ReplaceAllLiteralString(conf, fmt.Sprintf("server = %q\nurl = %q", testbed.Operation.Server, w.URL))
+	return regexp.MustCompile(`server = .*`).ReplaceAllLiteralString(conf, fmt.Sprintf("server = %q\nurl = %q", testbed.Busy.Server, w.URL))
 }
 
 // TestProbes: Kubernetes' probes detect whether the plugin runs, and nothing else. Times are shorter than in the
@@ -229,9 +229,9 @@ func TestProbes(t *testing.T) {
 	const timeout = 5 * time.Second
 	start := func(conf string) (tg *testbed.Telegraf, status func() int) {
 		tg = testbed.NewTelegraf(t, testbed.Setup{})
-		tg.Write("wolkvox_token", testbed.Operation.Token)
+		tg.Write("wolkvox_token", testbed.Busy.Token)
 		tg.Write("wolkvox_ivr.conf", strings.NewReplacer("/run/secrets/wolkvox", tg.Dir, "/var/lib/telegraf/", "", `"1m"`, `"200ms"`).Replace(conf))
-		tg.Write("telegraf.conf", strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", testbed.Built(t, "telegraf-wolkvox-ivr"),
+		tg.Write("telegraf.conf", strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", testbed.ProgramPath(t, "telegraf-wolkvox-ivr"),
 			testbed.PluginConf, "wolkvox_ivr.conf", "[agent]\n", "[agent]\nflush_interval = \"100ms\"\n",
 			fmt.Sprintf(`"http://:%d"`, port.ContainerPort), `"http://127.0.0.1:0"`,
 			`"5m"`, strconv.Quote(timeout.String()), `"1m"`, `"15s"`).Replace(configMap["telegraf.conf"]))
@@ -247,7 +247,7 @@ func TestProbes(t *testing.T) {
 		}
 	}
 
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	w.SetFaults(1, simulator.FaultServerError)
 	tg, status := start(onSimulator(configMap["wolkvox_ivr.conf"], w))
 	is := func(expected int) func() bool { return func() bool { return status() == expected } }
@@ -281,7 +281,7 @@ func TestKubernetes(t *testing.T) {
 	check, err := filepath.Abs("testdata/kubernetes.go")
 	require.NoError(t, err)
 	cmd := exec.Command("go", "run", "-C", source, check)
-	cmd.Stdin = strings.NewReader(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/kubernetes.yaml"))
+	cmd.Stdin = strings.NewReader(testbed.ReadSource(t, testbed.ProgramDir+"packaging/kubernetes.yaml"))
 	var stderr bytes.Buffer // includes Go's downloads
 	cmd.Stderr = &stderr
 	output, err := cmd.Output()

@@ -50,7 +50,7 @@ func newMachine(t *testing.T) *machine {
 			m.copy(match[1], match[1])
 		}
 	}
-	m.copy(testbed.Built(t, "telegraf"), "/usr/bin/telegraf")
+	m.copy(testbed.ProgramPath(t, "telegraf"), "/usr/bin/telegraf")
 	m.write("/etc/telegraf/telegraf.conf", `
 [agent]
   interval = "1s"
@@ -121,8 +121,8 @@ func (m *machine) requireFile(path, want string) {
 	require.Equal(m.t, want+"\n", stat, path)
 }
 
-// ours returns the plugin's files on the machine, except documents.
-func (m *machine) ours() []string {
+// pluginFiles returns the plugin's files on the machine, except documents.
+func (m *machine) pluginFiles() []string {
 	m.t.Helper()
 	var found []string
 	require.NoError(m.t, filepath.WalkDir(m.root, func(path string, d fs.DirEntry, err error) error {

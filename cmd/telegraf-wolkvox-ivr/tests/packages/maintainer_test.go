@@ -37,7 +37,7 @@ func scriptsMachine(t *testing.T) *machine {
 // script runs one of a package's scripts on the machine. It must succeed.
 func (m *machine) script(name string, args ...string) string {
 	m.t.Helper()
-	script := testbed.ReadDoc(m.t, testbed.ProgramDir+"packaging/"+name)
+	script := testbed.ReadSource(m.t, testbed.ProgramDir+"packaging/"+name)
 	return testbed.Execute(m.t, "", "chroot", append([]string{m.root, "sh", "-c", script, name}, args...)...)
 }
 
@@ -115,7 +115,7 @@ func TestMovesFollowNoLink(t *testing.T) {
 		if target != foreign+".d" {
 			m.requireLink(target, testbed.TelegrafConf)
 		}
-		require.Len(t, m.ours(), 1)
+		require.Len(t, m.pluginFiles(), 1)
 		m.requireForeign()
 	}
 	m.requireLink(foreign+".d", removed)
@@ -128,10 +128,10 @@ func TestMovesFollowNoLink(t *testing.T) {
 	require.Equal(t, "edited", m.read(testbed.TelegrafConf))
 	require.NoError(t, os.Remove(m.path(testbed.TelegrafConf)))
 	m.script("deb-preinst.sh", "install")
-	require.Equal(t, []string{removed}, m.ours())
+	require.Equal(t, []string{removed}, m.pluginFiles())
 	require.NoError(t, os.Rename(m.path(removed), m.path(testbed.TelegrafConf)))
 	m.script("deb-postrm.sh", "remove")
-	require.Equal(t, []string{testbed.TelegrafConf}, m.ours())
+	require.Equal(t, []string{testbed.TelegrafConf}, m.pluginFiles())
 }
 
 // TestPurge: purging succeeds whatever is in place of the package's files, and leaves folders alone.
@@ -163,7 +163,7 @@ func TestPurge(t *testing.T) {
 			require.NoError(t, others[(i+j)%len(others)](m.path(path)))
 		}
 		printed := m.dpkg("--purge", "telegraf-wolkvox-ivr")
-		require.Equal(t, left, m.ours())
+		require.Equal(t, left, m.pluginFiles())
 		require.NotContains(t, m.read("/var/lib/dpkg/status"), "telegraf-wolkvox-ivr", "purged")
 		m.requireForeign()
 		if place == "" {
@@ -188,10 +188,10 @@ func scriptsDeb(t *testing.T) string {
 	write("DEBIAN/control", "Package: telegraf-wolkvox-ivr\nVersion: 1.0.0\nArchitecture: all\nMaintainer: none\nDescription: none\n", 0o644)
 	write("DEBIAN/conffiles", testbed.TelegrafConf+"\n"+testbed.PluginConf+"\n", 0o644)
 	for _, script := range []string{"preinst", "postinst", "postrm"} {
-		write("DEBIAN/"+script, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/deb-"+script+".sh"), 0o755)
+		write("DEBIAN/"+script, testbed.ReadSource(t, testbed.ProgramDir+"packaging/deb-"+script+".sh"), 0o755)
 	}
-	write(testbed.TelegrafConf, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/telegraf.d.conf"), 0o644)
-	write(testbed.PluginConf, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/wolkvox_ivr.conf"), 0o640)
+	write(testbed.TelegrafConf, testbed.ReadSource(t, testbed.ProgramDir+"packaging/telegraf.d.conf"), 0o644)
+	write(testbed.PluginConf, testbed.ReadSource(t, testbed.ProgramDir+"packaging/wolkvox_ivr.conf"), 0o640)
 	testbed.Execute(t, dir, "dpkg-deb", "-Znone", "--root-owner-group", "--build", "raw", "scripts.deb")
 	return filepath.Join(dir, "scripts.deb")
 }

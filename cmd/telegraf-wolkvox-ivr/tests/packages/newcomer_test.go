@@ -74,7 +74,7 @@ func TestNewcomer(t *testing.T) {
 	require.Contains(t, m.read("/tmp/started"), "grafana-server\n")
 
 	// Other places for the token, from the page on packages
-	_, section, _ := strings.Cut(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/README.md"), "## Where the token comes from")
+	_, section, _ := strings.Cut(testbed.ReadSource(t, testbed.ProgramDir+"packaging/README.md"), "## Where the token comes from")
 	section, _, _ = strings.Cut(section, "\n## ")
 	conf := m.read(testbed.PluginConf)
 	withToken := func(token string) string { return strings.Replace(conf, fmt.Sprintf("%q", m.token), token, 1) }
@@ -123,7 +123,7 @@ func newDebian(t *testing.T) *debian {
 	m.program("/usr/bin/systemctl", systemctl)
 	m.program("/usr/bin/deb-systemd-invoke", "#!/bin/sh\n")
 	m.repository()
-	testbed.Execute(t, "", "cp", testbed.Built(t, "wolkvox-simulator"), m.path("/usr/local/bin"))
+	testbed.Execute(t, "", "cp", testbed.ProgramPath(t, "wolkvox-simulator"), m.path("/usr/local/bin"))
 
 	cmd := exec.Command("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount", "chroot", m.root, "/bin/sh")
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "SUDO_EDITOR=/usr/local/bin/editor",
@@ -189,14 +189,14 @@ func (m *debian) repository() {
 	m.t.Helper()
 	source := testbed.Execute(m.t, testbed.Root, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/telegraf")
 	scripts := filepath.Join(strings.TrimSpace(source), "scripts")
-	conf := testbed.Execute(m.t, "", testbed.Built(m.t, "telegraf"), "config")
+	conf := testbed.Execute(m.t, "", testbed.ProgramPath(m.t, "telegraf"), "config")
 	var index strings.Builder
 	for name, files := range map[string]map[string]string{
 		"telegraf": {
 			"DEBIAN/preinst": scripts + "/deb/pre-install.sh", "DEBIAN/postinst": scripts + "/deb/post-install.sh",
-			"usr/bin/telegraf": testbed.Built(m.t, "telegraf"), "usr/lib/telegraf/scripts/telegraf.service": scripts + "/telegraf.service",
+			"usr/bin/telegraf": testbed.ProgramPath(m.t, "telegraf"), "usr/lib/telegraf/scripts/telegraf.service": scripts + "/telegraf.service",
 		},
-		"influxdb": {"usr/bin/influxd": testbed.Built(m.t, "influxd"), "usr/bin/influx": testbed.Built(m.t, "influx")},
+		"influxdb": {"usr/bin/influxd": testbed.ProgramPath(m.t, "influxd"), "usr/bin/influx": testbed.ProgramPath(m.t, "influx")},
 		"grafana":  {"etc/grafana/provisioning/datasources/": "", "etc/grafana/provisioning/dashboards/": ""},
 	} {
 		dir := m.t.TempDir()

@@ -251,7 +251,7 @@ func TestPackages(t *testing.T) {
 				require.Contains(t, entries, "644 "+target)
 			}
 		}
-		require.Equal(t, testbed.ReadDoc(t, "LICENSE"), entries["644 "+docFolder+"copyright"])
+		require.Equal(t, testbed.ReadSource(t, "LICENSE"), entries["644 "+docFolder+"copyright"])
 		requireLicences(t, entries["644 "+docFolder+"third-party-licences.txt"], entries["755 /usr/bin/telegraf-wolkvox-ivr"])
 	})
 	t.Run("rpm", func(t *testing.T) {
@@ -377,7 +377,7 @@ func checkZip(t *testing.T) {
 //promise:flags
 func TestManual(t *testing.T) {
 	t.Parallel()
-	page := regexp.MustCompile(`\\f[BIR]|\\`).ReplaceAllString(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/telegraf-wolkvox-ivr.1"), "")
+	page := regexp.MustCompile(`\\f[BIR]|\\`).ReplaceAllString(testbed.ReadSource(t, testbed.ProgramDir+"packaging/telegraf-wolkvox-ivr.1"), "")
 	summary, options, _ := strings.Cut(testbed.RunPlugin(t, "--help").Stdout, "\n")
 	require.Contains(t, page, strings.TrimSuffix(strings.TrimPrefix(summary, "telegraf-wolkvox-ivr "), "."))
 	for _, option := range regexp.MustCompile(`(?m)^  (--\S+(?: [A-Z]+)?) +(.*)$`).FindAllStringSubmatch(options, -1) {
@@ -392,19 +392,19 @@ func TestManual(t *testing.T) {
 //promise:packages
 func TestInstallFromSource(t *testing.T) {
 	t.Parallel()
-	program := testbed.Built(t, "telegraf-wolkvox-ivr")
+	program := testbed.ProgramPath(t, "telegraf-wolkvox-ivr")
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(root+"/usr/bin", 0o700))
 	require.NoError(t, os.MkdirAll(root+filepath.Dir(testbed.TelegrafConf), 0o700))
 	there := strings.NewReplacer(" /usr/", " "+root+"/usr/", " /etc/", " "+root+"/etc/", "-g telegraf", fmt.Sprint("-g ", os.Getgid()))
-	guide := testbed.ReadDoc(t, testbed.ProgramDir+"packaging/README.md")
+	guide := testbed.ReadSource(t, testbed.ProgramDir+"packaging/README.md")
 	for _, command := range regexp.MustCompile(`(?m)^sudo (install .*)$`).FindAllStringSubmatch(guide, -1) {
 		testbed.Execute(t, testbed.Root, "sh", "-c", there.Replace(command[1]))
 	}
 	require.Equal(t, testbed.Execute(t, "", program, "--version"), testbed.Execute(t, "", root+"/usr/bin/telegraf-wolkvox-ivr", "--version"))
 	content, err := os.ReadFile(root + testbed.TelegrafConf)
 	require.NoError(t, err)
-	require.Equal(t, testbed.ReadDoc(t, testbed.ProgramDir+"packaging/telegraf.d.conf"), string(content))
+	require.Equal(t, testbed.ReadSource(t, testbed.ProgramDir+"packaging/telegraf.d.conf"), string(content))
 	info, err := os.Stat(root + testbed.PluginConf)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o640), info.Mode())
@@ -442,7 +442,7 @@ func checkInstalledRPM(t *testing.T, older, newer string) {
 	// A removal leaves edited files and the state, but nothing that Telegraf would load.
 	m.write(testbed.StateFile, "{}")
 	done("--erase", "--nodeps", "telegraf-wolkvox-ivr")
-	require.Equal(t, []string{testbed.PluginConf + ".rpmsave", testbed.StateFile}, m.ours())
+	require.Equal(t, []string{testbed.PluginConf + ".rpmsave", testbed.StateFile}, m.pluginFiles())
 	require.Equal(t, edited, m.read(testbed.PluginConf+".rpmsave"))
 	require.NoDirExists(t, m.path("/usr/share/doc/telegraf-wolkvox-ivr"))
 	require.NoDirExists(t, m.path("/usr/share/licenses/telegraf-wolkvox-ivr"))
@@ -457,7 +457,7 @@ func checkDeb(t *testing.T, older, deb string) {
 	// After the installation and before any edit, nothing else is disturbed.
 	requireCommands(t, m.dpkg("--install", older))
 	m.requireVersion("1.0.0~git20260131.7.g0123456789-1")
-	require.Equal(t, []string{testbed.TelegrafConf, testbed.PluginConf, "/usr/bin/telegraf-wolkvox-ivr"}, m.ours())
+	require.Equal(t, []string{testbed.TelegrafConf, testbed.PluginConf, "/usr/bin/telegraf-wolkvox-ivr"}, m.pluginFiles())
 	m.requireFile("/usr/bin/telegraf-wolkvox-ivr", "755 root:root")
 	m.requireFile(testbed.PluginConf, "640 root:telegraf")
 	m.requireFile(testbed.TelegrafConf, "644 root:root")
@@ -469,16 +469,16 @@ func checkDeb(t *testing.T, older, deb string) {
 	tg.Stop()
 
 	// To get metrics, one file is edited and Telegraf is restarted.
-	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
-	m.replace(testbed.PluginConf, `server = ""`, fmt.Sprintf("server = %q\nurl = %q\nlookback = \"24h\"", testbed.Operation.Server, w.URL),
-		`token = ""`, fmt.Sprintf("token = %q", testbed.Operation.Token))
+	w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
+	m.replace(testbed.PluginConf, `server = ""`, fmt.Sprintf("server = %q\nurl = %q\nlookback = \"24h\"", testbed.Busy.Server, w.URL),
+		`token = ""`, fmt.Sprintf("token = %q", testbed.Busy.Token))
 	tg = m.telegraf()
 	gathered := func(metrics []telegraf.Metric) bool {
-		from, to := testbed.FinalHours(t, testbed.Operation, start, 24*time.Hour)
-		return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Operation, from, to)) && testbed.HasMetrics("wolkvox_ivr")(metrics)
+		from, to := testbed.FinalHours(t, testbed.Busy, start, 24*time.Hour)
+		return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Busy, from, to)) && testbed.HasMetrics("wolkvox_ivr")(metrics)
 	}
 	metrics := tg.AwaitMetrics("the operation's", gathered)
-	w.RequireTruth(t, testbed.Operation, slices.DeleteFunc(metrics, func(m telegraf.Metric) bool { return m.Name() != "wolkvox_ivr" }), start, 24*time.Hour)
+	w.RequireTruth(t, testbed.Busy, slices.DeleteFunc(metrics, func(m telegraf.Metric) bool { return m.Name() != "wolkvox_ivr" }), start, 24*time.Hour)
 	require.Empty(t, tg.Problems()) // at the stop, Telegraf may log errors about its closed pipes
 	tg.Stop()
 	m.requireFile(testbed.StateFile, "600 telegraf:telegraf")
@@ -494,7 +494,7 @@ func checkDeb(t *testing.T, older, deb string) {
 
 	// After a removal, edited files stay, and Telegraf starts.
 	m.dpkg("--remove", "telegraf-wolkvox-ivr")
-	require.Equal(t, []string{testbed.TelegrafConf + ".removed", testbed.PluginConf, testbed.StateFile, testbed.StateFile + ".lock"}, m.ours())
+	require.Equal(t, []string{testbed.TelegrafConf + ".removed", testbed.PluginConf, testbed.StateFile, testbed.StateFile + ".lock"}, m.pluginFiles())
 	require.Equal(t, edited, m.read(testbed.PluginConf))
 	tg = m.telegraf()
 	tg.AwaitMetrics("the other input's metrics", testbed.HasMetrics("internal_agent"))
@@ -516,7 +516,7 @@ func checkDeb(t *testing.T, older, deb string) {
 	// A purge removes everything except Telegraf's own files.
 	m.write("/var/lib/telegraf/statefile", "{}")
 	require.Contains(t, m.dpkg("--purge", "telegraf-wolkvox-ivr"), "not removed, because others may use them: the user and the group telegraf, ")
-	require.Empty(t, m.ours())
+	require.Empty(t, m.pluginFiles())
 	require.NoDirExists(t, m.path("/usr/share/doc/telegraf-wolkvox-ivr"))
 	require.NoDirExists(t, m.path("/usr/share/telegraf-wolkvox-ivr"))
 	require.FileExists(t, m.path("/etc/telegraf/telegraf.conf"))
@@ -536,7 +536,7 @@ func checkDeb(t *testing.T, older, deb string) {
 // tableLine returns the line at which the table of a packaged configuration begins.
 func tableLine(t *testing.T, file string) string {
 	t.Helper()
-	before, _, found := strings.Cut(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/"+file), "[[inputs.wolkvox_ivr]]")
+	before, _, found := strings.Cut(testbed.ReadSource(t, testbed.ProgramDir+"packaging/"+file), "[[inputs.wolkvox_ivr]]")
 	require.True(t, found)
 	return strconv.Itoa(1 + strings.Count(before, "\n"))
 }
@@ -549,7 +549,7 @@ func requireCommands(t *testing.T, printed string) {
 		commands = append(commands, match[1])
 	}
 	require.Len(t, commands, 3)
-	guide := testbed.ReadDoc(t, "README.md")
+	guide := testbed.ReadSource(t, "README.md")
 	for _, command := range commands {
 		require.Regexp(t, `(?m)^ *`+regexp.QuoteMeta(command)+`(?: +#.*)?$`, guide)
 	}

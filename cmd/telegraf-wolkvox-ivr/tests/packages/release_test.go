@@ -190,7 +190,7 @@ func TestVersions(t *testing.T) {
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	r := newRepository(t)
-	r.write("release.sh", testbed.ReadDoc(t, testbed.ProgramDir+"packaging/release.sh"))
+	r.write("release.sh", testbed.ReadSource(t, testbed.ProgramDir+"packaging/release.sh"))
 	r.write(".gitignore", "/dist/\n/log\n")
 	r.write("make", "#!/bin/sh\necho make \"$@\" >>log\n! [ \"$1\" = \"$FAILING\" ]\n")
 	require.NoError(t, os.Chmod(filepath.Join(r.dir, "make"), 0o700)) //nolint:gosec // G302: programs must be executable
@@ -254,12 +254,12 @@ func TestRelease(t *testing.T) {
 //promise:release
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.Built(t, "actionlint"), "-no-color"))
-	ci, security := testbed.ReadDoc(t, ".github/workflows/ci.yml"), testbed.ReadDoc(t, ".github/workflows/security.yml")
+	require.Empty(t, testbed.Execute(t, testbed.Root, testbed.ProgramPath(t, "actionlint"), "-no-color"))
+	ci, security := testbed.ReadSource(t, ".github/workflows/ci.yml"), testbed.ReadSource(t, ".github/workflows/security.yml")
 	require.Contains(t, ci, ".ci/run")
 	require.Contains(t, ci, "make release VERSION=")
 	require.Contains(t, security, "make vuln")
-	goMod := testbed.ReadDoc(t, "go.mod")
+	goMod := testbed.ReadSource(t, "go.mod")
 	for _, line := range strings.Split(ci+security, "\n") {
 		if version, ok := strings.CutPrefix(strings.TrimSpace(line), "go-version: "); ok {
 			require.Contains(t, goMod, "\ngo "+strings.Trim(version, `"`))
@@ -276,7 +276,7 @@ func TestWorkflows(t *testing.T) {
 			Directories []string
 		}
 	}
-	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadDoc(t, ".github/dependabot.yml")), &dependabot))
+	require.NoError(t, yaml.Unmarshal([]byte(testbed.ReadSource(t, ".github/dependabot.yml")), &dependabot))
 	for _, update := range dependabot.Updates {
 		for _, dir := range append(update.Directories, update.Directory) {
 			require.DirExists(t, filepath.Join(testbed.Root, dir))

@@ -61,9 +61,9 @@ func (s *simulated) plugin(t *testing.T, backfill time.Duration) *wolkvox_ivr.Wo
 	return plugin
 }
 
-// play lets a plugin gather for some days, with a restart in between. It requires all hours, also those of the
-// backfill, to arrive with the right figures, and returns the errors to be logged.
-func (s *simulated) play(t *testing.T, backfill time.Duration, days int) (errs []error) {
+// simulateDays runs a plugin for some days, with a restart halfway. It requires all hours, also those of the backfill,
+// to arrive with the right figures, and returns the errors to be logged.
+func (s *simulated) simulateDays(t *testing.T, backfill time.Duration, days int) (errs []error) {
 	t.Helper()
 	first := s.clock.Now().Add(-max(backfill, 3*time.Hour)).Truncate(time.Hour)
 	plugin := s.plugin(t, backfill)
@@ -102,7 +102,7 @@ func TestFormsOfTheReport(t *testing.T) {
 	for _, preset := range []string{"date-hour", "data-row", "data-index", "data-index-1", "comma"} {
 		t.Run(preset, func(t *testing.T) {
 			t.Parallel()
-			require.Empty(t, newSimulated(t, time.Date(2026, 11, 18, 15, 40, 0, 0, time.UTC), preset).play(t, 72*time.Hour, 2))
+			require.Empty(t, newSimulated(t, time.Date(2026, 11, 18, 15, 40, 0, 0, time.UTC), preset).simulateDays(t, 72*time.Hour, 2))
 		})
 	}
 }
@@ -129,7 +129,7 @@ func TestHoursWithoutADate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSimulated(t, c.now, c.preset)
-			errs := s.play(t, c.backfill, 6)
+			errs := s.simulateDays(t, c.backfill, 6)
 			require.Len(t, errs, c.logged)
 			for _, err := range errs {
 				require.ErrorContains(t, err, "its rows have an hour without a date, which can be read only in windows of one day")

@@ -177,7 +177,7 @@ func (s *soak) truth(from, to time.Time, repeated string) map[int64]simulator.Fi
 	return truth
 }
 
-// run simulates the time until then.
+// run simulates gathers until the given time, with outages, crashes and clean stops at random.
 func (s *soak) run(until time.Time, rate float64, faults []simulator.Fault) {
 	s.t.Helper()
 	s.sim.SetFaults(rate, faults...)

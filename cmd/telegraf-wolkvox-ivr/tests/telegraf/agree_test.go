@@ -30,12 +30,12 @@ type comparison struct {
 
 // Reasons why Telegraf accepts what is refused here, or the other way round
 const (
-	ignores   = "Telegraf ignores in silence what is of another type, or means nothing to an input"
+	ignores   = "Telegraf silently ignores values of the wrong type and options that don't apply to an input"
 	notHere   = "the file is the plugin's alone: what comes after inputs belongs in Telegraf's"
 	unset     = "Telegraf leaves a variable that is not set as it is"
 	sameTwice = "Telegraf has each of the two gather"
-	noLines   = "lines that begin with # are none to execd"
-	noText    = "Telegraf takes bytes that are no text, which are replaced in a tag for good"
+	noLines   = "execd treats lines that begin with # as comments"
+	noText    = "Telegraf accepts invalid UTF-8, which a tag would lose for good"
 	ownHost   = "the file's [agent] is not Telegraf's"
 )
 
@@ -200,9 +200,9 @@ func TestNativeAndExecdAgree(t *testing.T) {
 }
 
 func compareNative(t *testing.T, comparisons []comparison) {
-	operations, secrets := testbed.Operations(2*len(comparisons), testbed.Operation), t.TempDir()
+	operations, secrets := testbed.Operations(2*len(comparisons), testbed.Busy), t.TempDir()
 	w := testbed.StartWolkvox(t, operations...)
-	from, to := testbed.FinalHours(t, testbed.Operation, time.Now(), 24*time.Hour)
+	from, to := testbed.FinalHours(t, testbed.Busy, time.Now(), 24*time.Hour)
 	env := []string{"SET=x", "EMPTY=", "SECONDS=30s", "TOML=\"\\n'"}
 	const refused = "refused"
 	outcome := func(metrics []telegraf.Metric) string {

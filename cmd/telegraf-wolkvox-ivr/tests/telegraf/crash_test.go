@@ -36,12 +36,12 @@ func TestCrashes(t *testing.T) {
 func crash(t *testing.T, program string, kills int) {
 	const past = 2 * 365 * 24 * time.Hour
 	db := testbed.StartInfluxDB(t)
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	w.SetLatency(0, 30*time.Millisecond)
 	w.SetFaults(0.1, simulator.FaultServerError, simulator.FaultTruncated, simulator.FaultReset, simulator.FaultMaintenance)
 
 	start := time.Now()
-	conf := testbed.WithState + w.Table(testbed.Operation, `interval = "100ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
+	conf := testbed.WithState + w.Table(testbed.Busy, `interval = "100ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := testbed.NewTelegraf(t, testbed.Setup{
 		Program:  program,
 		Plugin:   conf,
@@ -70,8 +70,8 @@ func crash(t *testing.T, program string, kills int) {
 	}
 
 	w.SetFaults(0)
-	from, to := testbed.HourOf(t, testbed.Operation, start.Add(-past)).Add(time.Hour), testbed.HourOf(t, testbed.Operation, start.Add(-simulator.LongestCall))
-	truth := w.TruthOf(t, testbed.Operation, from, to)
+	from, to := testbed.HourOf(t, testbed.Busy, start.Add(-past)).Add(time.Hour), testbed.HourOf(t, testbed.Busy, start.Add(-simulator.LongestCall))
+	truth := w.TruthOf(t, testbed.Busy, from, to)
 	var missing, wrong int
 	tg.Await("all hours to be true", func() bool {
 		if missing = len(truth) - db.Count(from, to); missing > 0 {
@@ -117,7 +117,7 @@ func TestStopDuringHistory(t *testing.T) {
 	w, start := testbed.StartWolkvox(t, testbed.Near), time.Now()
 	conf := testbed.WithState + w.Table(testbed.Near, `interval = "200ms"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))
 	tg := testbed.NewRecipe(t, "influxdb.conf", conf, "INFLUX_URL=http://127.0.0.1:1")
-	tg.AddFile()
+	tg.AddFileOutput()
 	from, to := testbed.FinalHours(t, testbed.Near, start, past)
 	truth := w.TruthOf(t, testbed.Near, from, to)
 

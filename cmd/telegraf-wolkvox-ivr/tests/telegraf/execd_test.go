@@ -40,7 +40,7 @@ type child struct {
 func newTelegrafWith(t *testing.T, s testbed.Setup, children []child) *testbed.Telegraf {
 	t.Helper()
 	for _, c := range children {
-		command := append(slices.Clone(c.under), testbed.Built(t, "telegraf-wolkvox-ivr"), "--config", c.name+".conf")
+		command := append(slices.Clone(c.under), testbed.ProgramPath(t, "telegraf-wolkvox-ivr"), "--config", c.name+".conf")
 		s.Tables += testbed.Execd(append(command, c.flags...), c.execd)
 	}
 	tg := testbed.NewTelegraf(t, s)
@@ -58,7 +58,7 @@ type variant struct {
 }
 
 func variants() []variant {
-	operations := testbed.Operations(4, testbed.Operation)
+	operations := testbed.Operations(4, testbed.Busy)
 	operations[2].Timezone = "Asia/Kolkata"
 	return []variant{
 		{operations[0], []string{`alias = "plain"`}, func(telegraf.Metric) bool { return true }},
@@ -110,7 +110,7 @@ func serveVariants(t *testing.T, interval string) (s servedVariants) {
 		operations = append(operations, v.operation)
 	}
 	w := testbed.StartWolkvox(t, operations...)
-	from, to := testbed.FinalHours(t, testbed.Operation, time.Now(), 48*time.Hour)
+	from, to := testbed.FinalHours(t, testbed.Busy, time.Now(), 48*time.Hour)
 	s.from, s.to = from.Add(time.Hour), to.Add(-time.Hour) // in Kolkata, hours begin half an hour later
 	var tables []string
 	for _, v := range variants() {
@@ -199,7 +199,7 @@ func TestMistakesAreNamed(t *testing.T) {
 //promise:mistakes
 func TestBadConfigurationEnds(t *testing.T) {
 	t.Parallel()
-	operations := testbed.Operations(2, testbed.Operation)
+	operations := testbed.Operations(2, testbed.Busy)
 	w := testbed.StartWolkvox(t, operations...)
 	const bad = "[[inputs.wolkvox_ivr]]\nservr = \"0001\"\n"
 	tg := newTelegrafWith(t, testbed.Setup{}, []child{
@@ -242,13 +242,13 @@ func TestEnvironment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := testbed.StartWolkvox(t, testbed.Operation)
-			fromEnvironment := testbed.Operation
+			w := testbed.StartWolkvox(t, testbed.Busy)
+			fromEnvironment := testbed.Busy
 			fromEnvironment.Token = "${WOLKVOX_TEST_TOKEN}"
 			tg := testbed.StartTelegraf(t, testbed.Setup{
 				Plugin:   tt.plugin + w.Table(fromEnvironment, `tags = {rack = "${WOLKVOX_TEST_RACK:-r0}"}`),
 				Telegraf: tt.agent,
-				Execd:    "signal = \"none\"\nenvironment = [\"WOLKVOX_TEST_TOKEN=" + testbed.Operation.Token + "\"]",
+				Execd:    "signal = \"none\"\nenvironment = [\"WOLKVOX_TEST_TOKEN=" + testbed.Busy.Token + "\"]",
 				Env:      []string{"WOLKVOX_TEST_SITE=north"},
 			})
 			for _, m := range tg.AwaitMetrics("metrics", testbed.HasMetrics("wolkvox_ivr")) {
@@ -269,7 +269,7 @@ func TestEnvironment(t *testing.T) {
 //promise:environment
 func TestSecretsFromStores(t *testing.T) {
 	t.Parallel()
-	operations := testbed.Operations(3, testbed.Operation)
+	operations := testbed.Operations(3, testbed.Busy)
 	w, secrets := testbed.StartWolkvox(t, operations...), t.TempDir()
 	put := func(name, token string) { // with a newline, as an editor leaves it
 		require.NoError(t, os.WriteFile(filepath.Join(secrets, name), []byte(token+"\n"), 0o600))
@@ -321,7 +321,7 @@ func TestLockedMemoryIsTooLittle(t *testing.T) {
 			testbed.SkipWithout(t, fmt.Sprintf("no setpriv that takes a right from the plugin of root: %v", err))
 		}
 	}
-	operations := testbed.Operations(2, testbed.Operation)
+	operations := testbed.Operations(2, testbed.Busy)
 	w := testbed.StartWolkvox(t, operations...)
 	tg := newTelegrafWith(t, testbed.Setup{}, []child{
 		{name: "protected", conf: w.Table(operations[0]), under: under, execd: "stop_on_error = true"},
@@ -358,7 +358,7 @@ func TestLogLevels(t *testing.T) {
 		{name: "more", option: `log_level = "debug"`, want: "DIW"},
 		{name: "less", option: `log_level = "warn"`, want: "W"},
 	}
-	operations := testbed.Operations(2*len(cases), testbed.Operation)
+	operations := testbed.Operations(2*len(cases), testbed.Busy)
 	w := testbed.StartWolkvox(t, operations...)
 	var children []child
 	for i, c := range cases {
@@ -397,7 +397,7 @@ func TestSchedule(t *testing.T) {
 	t.Parallel()
 	t.Run("intervals", func(t *testing.T) {
 		t.Parallel()
-		operations := testbed.Operations(3, testbed.Operation)
+		operations := testbed.Operations(3, testbed.Busy)
 		w := testbed.StartWolkvox(t, operations...)
 		often, jittered, rarely := operations[0], operations[1], operations[2]
 		tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(often, `interval = "1s"`) +
@@ -418,9 +418,9 @@ func TestSchedule(t *testing.T) {
 
 	t.Run("lines on stdin", func(t *testing.T) {
 		t.Parallel()
-		w := testbed.StartWolkvox(t, testbed.Operation)
+		w := testbed.StartWolkvox(t, testbed.Busy)
 		tg := testbed.StartTelegraf(t, testbed.Setup{
-			Plugin:   w.Table(testbed.Operation, `interval = "50ms"`),
+			Plugin:   w.Table(testbed.Busy, `interval = "50ms"`),
 			Telegraf: testbed.FastFlush + "interval = \"1s\"",
 			Execd:    `signal = "STDIN"`,
 			Flags:    []string{"--poll_interval_disabled"},
@@ -468,10 +468,10 @@ func TestStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
-			w.Script(testbed.Operation.Token, "", tt.fault)
+			w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
+			w.Script(testbed.Busy.Token, "", tt.fault)
 			tg := testbed.StartTelegraf(t, testbed.Setup{
-				Plugin: "[agent]\nstatefile = \"state\"\n" + w.Table(testbed.Operation, `interval = "1s"`),
+				Plugin: "[agent]\nstatefile = \"state\"\n" + w.Table(testbed.Busy, `interval = "1s"`),
 				Execd:  "signal = \"none\"\nrestart_delay = \"1h\"",
 			})
 			tg.Await("the second request", func() bool { return len(w.Ledger()) == 2 })
@@ -489,7 +489,7 @@ func TestStops(t *testing.T) {
 			if tg.Cmd.ProcessState == nil {
 				tg.Stop()
 			}
-			w.RequireTruth(t, testbed.Operation, tg.Metrics(), start, 3*time.Hour)
+			w.RequireTruth(t, testbed.Busy, tg.Metrics(), start, 3*time.Hour)
 			require.Len(t, w.Ledger(), 2)
 		})
 	}
@@ -500,7 +500,7 @@ func TestStops(t *testing.T) {
 //promise:statistics
 func TestInternalStatistics(t *testing.T) {
 	t.Parallel()
-	operations := testbed.Operations(2, testbed.Operation)
+	operations := testbed.Operations(2, testbed.Busy)
 	shapes := make(map[bool][]string)
 	for _, native := range []bool{false, true} {
 		w := testbed.StartWolkvox(t, operations...)

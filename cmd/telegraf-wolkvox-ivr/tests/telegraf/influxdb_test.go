@@ -83,7 +83,7 @@ func TestInfluxDBIsDown(t *testing.T) {
 	from, to := testbed.FinalHours(t, testbed.Near, start, testbed.Month)
 	truth := w.TruthOf(t, testbed.Near, from, to)
 	tg := testbed.NewRecipe(t, "influxdb.conf", testbed.WithState+w.Table(testbed.Near, testbed.ShortInterval), "INFLUX_URL="+db.URL())
-	tg.AddFile()
+	tg.AddFileOutput()
 	tg.Start()
 	tg.Await("the first hours", func() bool { return db.Count(time.Unix(0, 0), time.Now()) > 0 })
 	db.Stop()

@@ -30,10 +30,10 @@ func TestCheckOfAnotherUsersState(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chown(dir, nobody, nobody))
 	program := filepath.Join(dir, "telegraf-wolkvox-ivr")
-	testbed.Execute(t, "", "cp", testbed.Built(t, "telegraf-wolkvox-ivr"), program)
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	testbed.Execute(t, "", "cp", testbed.ProgramPath(t, "telegraf-wolkvox-ivr"), program)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	conf, state := filepath.Join(dir, "wolkvox_ivr.conf"), filepath.Join(dir, "x.state")
-	require.NoError(t, os.WriteFile(conf, []byte("[agent]\nstatefile = \""+state+"\"\n"+w.Table(testbed.Operation)), 0o644)) //nolint:gosec // G306: for all
+	require.NoError(t, os.WriteFile(conf, []byte("[agent]\nstatefile = \""+state+"\"\n"+w.Table(testbed.Busy)), 0o644)) //nolint:gosec // G306: for all
 	require.NoError(t, os.WriteFile(state, []byte("{}"), 0o600))
 	check := func() testbed.Result {
 		cmd := exec.Command(program, "--config", conf, "--check")

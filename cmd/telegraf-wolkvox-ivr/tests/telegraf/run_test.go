@@ -30,7 +30,7 @@ var tableRow = regexp.MustCompile(`^(\d\d) (?: +(\d+) +(\d+\.\d)| +) +(\d+) +(\d
 //promise:run
 func TestMakeRun(t *testing.T) {
 	for _, program := range []string{"telegraf", "telegraf-wolkvox-ivr", "wolkvox-simulator", "influxd", "influx"} {
-		testbed.Built(t, program)
+		testbed.ProgramPath(t, program)
 	}
 	// Under nohup, all child processes would ignore SIGHUP, unlike those of a terminal.
 	hangups := make(chan os.Signal, 1)
@@ -93,7 +93,7 @@ func requireReadmeShows(t *testing.T, shown []string) {
 	printed := numbers.ReplaceAllString(strings.Join(shown, "\n"), "N")
 	printed = strings.Join(strings.Fields(printed), " ")
 	for _, readme := range []string{"README.md", "README.es.md"} {
-		_, block, found := strings.Cut(testbed.ReadDoc(t, readme), "```text\n$ make run\n")
+		_, block, found := strings.Cut(testbed.ReadSource(t, readme), "```text\n$ make run\n")
 		require.True(t, found, readme)
 		block, _, _ = strings.Cut(block, "```")
 		for line := range strings.Lines(block) {

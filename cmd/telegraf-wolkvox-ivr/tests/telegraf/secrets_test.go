@@ -26,13 +26,13 @@ func TestRotatedSecret(t *testing.T) {
 	for name, shipped := range map[string]func(*testing.T) string{
 		"Kubernetes": func(t *testing.T) string { return manifestFile(t, "wolkvox_ivr.conf") },
 		"container": func(t *testing.T) string {
-			return testbed.ReadDoc(t, testbed.ProgramDir+"packaging/container/wolkvox_ivr-secret.conf")
+			return testbed.ReadSource(t, testbed.ProgramDir+"packaging/container/wolkvox_ivr-secret.conf")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const replacement = "invented-token-new"
-			o := testbed.Operation
+			o := testbed.Busy
 			w, secrets := testbed.StartWolkvox(t, o), t.TempDir()
 			rotate(t, secrets, "..2026_a", o.Token)
 			stores, table, found := strings.Cut(shipped(t), "[[inputs.wolkvox_ivr]]\n")
@@ -86,7 +86,7 @@ func rotate(t *testing.T, folder, version, token string) {
 // manifestFile returns a file of the ConfigMap in the manifest for Kubernetes.
 func manifestFile(t *testing.T, name string) string {
 	t.Helper()
-	decoder := yaml.NewDecoder(strings.NewReader(testbed.ReadDoc(t, testbed.ProgramDir+"packaging/kubernetes.yaml")))
+	decoder := yaml.NewDecoder(strings.NewReader(testbed.ReadSource(t, testbed.ProgramDir+"packaging/kubernetes.yaml")))
 	for {
 		var object struct {
 			Kind string
@@ -130,6 +130,6 @@ func TestSecretsOfAnotherFile(t *testing.T) {
 	require.NotEmpty(t, other.RequestsWith(sales.Token), "by the store of the other file")
 	require.NotEmpty(t, other.RequestsWith(support.Token), "by a store over a foreign folder")
 	for _, guide := range []string{"README.md", "README.es.md"} {
-		require.Contains(t, testbed.ReadDoc(t, "testdata/fleet/"+guide), "`@{store:key}`")
+		require.Contains(t, testbed.ReadSource(t, "testdata/fleet/"+guide), "`@{store:key}`")
 	}
 }

@@ -25,17 +25,17 @@ func TestMetricsAreTheTruth(t *testing.T) {
 	for name, native := range map[string]bool{"behind execd": false, "compiled in": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+			w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
 			options := []string{`lookback = "48h"`}
 			if native {
 				options = append(options, `interval = "1s"`) // compiled in, it first gathers after an interval
 			}
-			tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation, options...), Native: native})
-			from, to := testbed.FinalHours(t, testbed.Operation, start, 48*time.Hour)
+			tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy, options...), Native: native})
+			from, to := testbed.FinalHours(t, testbed.Busy, start, 48*time.Hour)
 			metrics := tg.AwaitMetrics("all settled hours", func(metrics []telegraf.Metric) bool {
-				return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Operation, from, to))
+				return len(testbed.Between(metrics, from, to)) >= len(w.TruthOf(t, testbed.Busy, from, to))
 			})
-			w.RequireTruth(t, testbed.Operation, metrics, start, 48*time.Hour)
+			w.RequireTruth(t, testbed.Busy, metrics, start, 48*time.Hour)
 			if !native { // compiled in, the plugin warns about the interval
 				require.Empty(t, tg.Problems())
 			}
@@ -47,26 +47,26 @@ func TestMetricsAreTheTruth(t *testing.T) {
 //promise:trials
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
-	tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
+	tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy)})
 	result := tg.Run("--once")
 	require.Zero(t, result.Code, result.Stderr)
-	w.RequireTruth(t, testbed.Operation, tg.Metrics(), start, 3*time.Hour)
+	w.RequireTruth(t, testbed.Busy, tg.Metrics(), start, 3*time.Hour)
 }
 
 //promise:trials
 func TestTest(t *testing.T) {
 	t.Parallel()
-	w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
+	w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
 	w.SetLatency(2*time.Second, 2*time.Second) // shorter than execd waits
 	for name, execd := range map[string]string{"none": `signal = "none"`, "STDIN": `signal = "STDIN"`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation), Execd: execd})
+			tg := testbed.NewTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy), Execd: execd})
 			result := tg.Run("--test")
 			require.Zero(t, result.Code, result.Stderr)
 			require.Contains(t, result.Stderr, "Telegraf runs with --test: gathering once, without changing the state")
-			w.RequireTruth(t, testbed.Operation, testbed.Parse(t, result.Stdout), start, 3*time.Hour)
+			w.RequireTruth(t, testbed.Busy, testbed.Parse(t, result.Stdout), start, 3*time.Hour)
 		})
 	}
 }
@@ -87,8 +87,8 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, start := testbed.StartWolkvox(t, testbed.Operation), time.Now()
-			s := testbed.Setup{Plugin: testbed.WithState + w.Table(testbed.Operation, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))}
+			w, start := testbed.StartWolkvox(t, testbed.Busy), time.Now()
+			s := testbed.Setup{Plugin: testbed.WithState + w.Table(testbed.Busy, `interval = "1s"`, fmt.Sprintf(`backfill = "%dh"`, past/time.Hour))}
 			if name == "with HOST_PROC" {
 				s.Env = []string{"HOST_PROC=/nowhere"}
 			}
@@ -109,16 +109,16 @@ func TestTrialsLeaveTheStateAlone(t *testing.T) {
 					require.NotContains(t, result.Stderr, "E! ")
 				}
 				shown := append(testbed.Parse(t, result.Stdout), tg.Metrics()...)
-				from, to := testbed.FinalHours(t, testbed.Operation, start, 3*time.Hour)
-				require.Subset(t, lines(shown), lines(w.TruthOf(t, testbed.Operation, from, to)))
+				from, to := testbed.FinalHours(t, testbed.Busy, start, 3*time.Hour)
+				require.Subset(t, lines(shown), lines(w.TruthOf(t, testbed.Busy, from, to)))
 			}
 
 			try()
 			require.NoFileExists(t, tg.Dir+"/wolkvox_ivr.state")
 			require.NoError(t, os.RemoveAll(tg.Dir+"/metrics.out"))
 
-			from, to := testbed.FinalHours(t, testbed.Operation, start, past)
-			truth := w.TruthOf(t, testbed.Operation, from, to)
+			from, to := testbed.FinalHours(t, testbed.Busy, start, past)
+			truth := w.TruthOf(t, testbed.Busy, from, to)
 			tg.Start()
 			tg.AwaitMetrics("all hours", func(metrics []telegraf.Metric) bool { return len(testbed.Between(metrics, from, to)) >= len(truth) })
 			try()
@@ -143,8 +143,8 @@ func lines(metrics []telegraf.Metric) (lines []string) {
 func TestPluginTest(t *testing.T) {
 	t.Parallel()
 	other := simulator.Operation{Server: "0002", Token: "invented-token-2", Timezone: "Asia/Kolkata", PeakCalls: 20_000}
-	w, start := testbed.StartWolkvox(t, testbed.Operation, other), time.Now()
-	conf := testbed.WriteConfig(t, w.Table(testbed.Operation, `lookback = "48h"`)+w.Table(other, `lookback = "48h"`))
+	w, start := testbed.StartWolkvox(t, testbed.Busy, other), time.Now()
+	conf := testbed.WriteConfig(t, w.Table(testbed.Busy, `lookback = "48h"`)+w.Table(other, `lookback = "48h"`))
 
 	result := testbed.RunPlugin(t, "--config", conf, "--test")
 	require.Zero(t, result.Code, result.Stderr)
@@ -155,16 +155,16 @@ func TestPluginTest(t *testing.T) {
 		bySource[source] = append(bySource[source], m)
 	}
 	require.Len(t, bySource, 2)
-	w.RequireTruth(t, testbed.Operation, bySource["wv0001.wolkvox.com"], start, 48*time.Hour)
+	w.RequireTruth(t, testbed.Busy, bySource["wv0001.wolkvox.com"], start, 48*time.Hour)
 	w.RequireTruth(t, other, bySource["wv0002.wolkvox.com"], start, 48*time.Hour)
 }
 
 //promise:stop
 func TestNothingOutlivesTelegraf(t *testing.T) {
 	t.Parallel()
-	w := testbed.StartWolkvox(t, testbed.Operation)
+	w := testbed.StartWolkvox(t, testbed.Busy)
 	w.SetLatency(time.Hour, time.Hour) // so that a request is always in flight
-	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Operation)})
+	tg := testbed.StartTelegraf(t, testbed.Setup{Plugin: w.Table(testbed.Busy)})
 	requested := func(n int) {
 		testbed.Await(t, "a request", func() bool { return len(w.Ledger()) == n })
 	}

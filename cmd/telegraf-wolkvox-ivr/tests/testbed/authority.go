@@ -20,7 +20,7 @@ import (
 type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
-	Pem         []byte
+	PEM         []byte
 }
 
 // validFrom is the start of the certificates' validity.
@@ -40,9 +40,9 @@ func NewAuthority(t *testing.T) *Authority {
 	return &Authority{template, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 }
 
-// Server returns the configuration of a server with a certificate for the name. TLS uses the machine's clock, by which
-// the certificate is valid or expired. The dates are fixed because --check prints them.
-func (a *Authority) Server(t *testing.T, isValid bool, name string) *tls.Config {
+// ServerConfig returns the TLS configuration of a server with a certificate for the name, valid or expired by the
+// machine's clock, which TLS uses. The dates are fixed because --check prints them.
+func (a *Authority) ServerConfig(t *testing.T, isValid bool, name string) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

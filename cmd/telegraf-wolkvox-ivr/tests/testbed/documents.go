@@ -25,7 +25,7 @@ func LinksOf(page string) (links []reference) {
 func CodeOf(t *testing.T, page, language string) string {
 	t.Helper()
 	var code []string
-	for _, match := range CodeBlock.FindAllStringSubmatch(ReadDoc(t, page), -1) {
+	for _, match := range CodeBlock.FindAllStringSubmatch(ReadSource(t, page), -1) {
 		if match[1] == language {
 			code = append(code, match[2])
 		}
@@ -61,13 +61,13 @@ func Prose(page string) string {
 	return codeSpan.ReplaceAllString(CodeBlock.ReplaceAllString(page, ""), "")
 }
 
-// NewcomersPage is the guide from nothing to rows within ten minutes.
+// NewcomersPage is the guide that takes a newcomer from a clean system to rows in ten minutes.
 const NewcomersPage = ProgramDir + "packaging/DEBIAN.md"
 
 // CommandsOf returns the commands of a page in order.
 func CommandsOf(t *testing.T, page string) (commands []string) {
 	t.Helper()
-	for _, block := range CodeBlocks(ReadDoc(t, page)) {
+	for _, block := range CodeBlocks(ReadSource(t, page)) {
 		if script, isShell := strings.CutPrefix(block, "sh\n"); isShell {
 			for command := range strings.Lines(script) {
 				commands = append(commands, strings.TrimSpace(command))
@@ -78,10 +78,10 @@ func CommandsOf(t *testing.T, page string) (commands []string) {
 	return commands
 }
 
-// OldestTelegraf returns the version that .ci/build builds, without the "v".
+// OldestTelegraf returns the version of Telegraf that .ci/build builds as telegraf-oldest, without the "v".
 func OldestTelegraf(t *testing.T) string {
 	t.Helper()
-	match := regexp.MustCompile(`(?m)^\toldest=v(1\.\d+\.0)$`).FindStringSubmatch(ReadDoc(t, ".ci/build"))
+	match := regexp.MustCompile(`(?m)^\toldest=v(1\.\d+\.0)$`).FindStringSubmatch(ReadSource(t, ".ci/build"))
 	require.NotNil(t, match)
 	return match[1]
 }

@@ -174,7 +174,7 @@ func (db *InfluxDB) Sum(from, to time.Time) int64 {
 // Execute runs a command line from a guide.
 func (db *InfluxDB) Execute(command string, env []string) {
 	db.t.Helper()
-	Built(db.t, "influx")
+	ProgramPath(db.t, "influx")
 	Shell(db.t, strings.Replace(command, "influx ", "influx -port "+db.URL()[strings.LastIndex(db.URL(), ":")+1:]+" ", 1), env...)
 }
 

@@ -24,7 +24,7 @@ func Shell(t *testing.T, command string, env ...string) {
 		Need(t, "curl")
 	}
 	cmd := exec.Command("sh", "-c", command)
-	cmd.Env = append(os.Environ(), append(env, "PATH="+filepath.Dir(Built(t, "telegraf"))+":"+os.Getenv("PATH"))...)
+	cmd.Env = append(os.Environ(), append(env, "PATH="+filepath.Dir(ProgramPath(t, "telegraf"))+":"+os.Getenv("PATH"))...)
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", command, output)
 }
@@ -69,8 +69,8 @@ func Age(t *testing.T, statefile string, by time.Duration) {
 	require.NoError(t, os.WriteFile(statefile, content, 0o600))
 }
 
-// Built returns the path of a program in bin.
-func Built(t *testing.T, program string) string {
+// ProgramPath returns the path of a program in bin.
+func ProgramPath(t *testing.T, program string) string {
 	t.Helper()
 	path := filepath.Join(Root, "bin", program)
 	require.FileExists(t, path, "not built yet: `make test` and `make test-everything` build it")
@@ -96,7 +96,7 @@ type Result struct {
 // RunPlugin runs the plugin until it ends, without Telegraf.
 func RunPlugin(t *testing.T, args ...string) Result {
 	t.Helper()
-	return Finish(t, exec.Command(Built(t, "telegraf-wolkvox-ivr"), args...))
+	return Finish(t, exec.Command(ProgramPath(t, "telegraf-wolkvox-ivr"), args...))
 }
 
 // Finish runs a program until it ends.
@@ -143,9 +143,10 @@ const (
 	PluginConf   = "/etc/telegraf/wolkvox_ivr.conf"
 	TelegrafConf = "/etc/telegraf/telegraf.d/wolkvox_ivr.conf"
 	StateFile    = "/var/lib/telegraf/wolkvox_ivr.state"
-
-	ThisSystem = "linux_" + runtime.GOARCH
 )
+
+// ThisSystem is the system in the names of the packages that can be installed here.
+const ThisSystem = "linux_" + runtime.GOARCH
 
 // Execute runs a program that must succeed. It hides the MAKEFLAGS of a make that runs this test.
 func Execute(t *testing.T, dir, program string, args ...string) string {

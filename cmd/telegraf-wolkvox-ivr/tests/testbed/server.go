@@ -22,7 +22,7 @@ type Server struct {
 // StartServer starts a program of bin, and kills it at the end of the test.
 func StartServer(t *testing.T, env []string, program string, args ...string) *Server {
 	t.Helper()
-	cmd := exec.Command(Built(t, program), args...)
+	cmd := exec.Command(ProgramPath(t, program), args...)
 	cmd.Env = append(os.Environ(), env...)
 	return StartCommand(t, cmd)
 }

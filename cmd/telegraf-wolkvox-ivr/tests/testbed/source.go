@@ -27,8 +27,8 @@ func root() string {
 	panic("this test runs outside of the source")
 }
 
-// ReadDoc returns a file of the source.
-func ReadDoc(t *testing.T, name string) string {
+// ReadSource returns a file of the source.
+func ReadSource(t *testing.T, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(Root, name))
 	require.NoError(t, err)

@@ -28,13 +28,13 @@ const HistoryDone = "history: all"
 // Agent has the options of [agent] that every test needs. Telegraf logs a warning without the last one.
 const Agent = "omit_hostname = true\nskip_processors_after_aggregators = true\n"
 
-// FastFlush has the default options of [agent]. Tests may append to it.
+// FastFlush is what [agent] contains in tests that don't set Setup.Telegraf. Other tests append to it.
 const FastFlush = "flush_interval = \"100ms\"\n" + Agent
 
 // intoFile is the output that Metrics reads.
 const intoFile = "[[outputs.file]]\nfiles = [\"metrics.out\"]\ndata_format = \"influx\"\n"
 
-// Setup is how one Telegraf differs from another. Each of the first three texts replaces its default.
+// Setup configures a Telegraf. If one of the first three fields is empty, its default applies.
 type Setup struct {
 	Plugin   string   // the plugin's configuration file; none by default
 	Telegraf string   // options of [agent]; by default it flushes every 100ms and omits the host
@@ -74,7 +74,7 @@ func StartTelegraf(t *testing.T, s Setup) *Telegraf {
 // NewTelegraf prepares a Telegraf for Run or Start.
 func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 	t.Helper()
-	a := &Telegraf{T: t, Dir: t.TempDir(), Program: Built(t, "telegraf"), Env: s.Env}
+	a := &Telegraf{T: t, Dir: t.TempDir(), Program: ProgramPath(t, "telegraf"), Env: s.Env}
 	a.Args = []string{"--strict-env-handling", "--config", "telegraf.conf"} // the default, but Telegraf logs a warning without the flag
 	if s.Telegraf == "" {
 		s.Telegraf = FastFlush
@@ -90,7 +90,7 @@ func NewTelegraf(t *testing.T, s Setup) *Telegraf {
 		if s.Program == "" {
 			s.Program = "telegraf-wolkvox-ivr"
 		}
-		command := append([]string{Built(t, s.Program), "--config", "wolkvox_ivr.conf"}, s.Flags...)
+		command := append([]string{ProgramPath(t, s.Program), "--config", "wolkvox_ivr.conf"}, s.Flags...)
 		conf += "\n" + Execd(command, s.Execd)
 	}
 	a.Write("telegraf.conf", conf+"\n"+s.Tables)
@@ -132,8 +132,8 @@ func NewRecipe(t *testing.T, recipe, plugin string, env ...string) *Telegraf {
 // ShippedExecd returns the package's [[inputs.execd]] with the program and the configuration of the test.
 func ShippedExecd(t *testing.T) string {
 	t.Helper()
-	return strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", Built(t, "telegraf-wolkvox-ivr"), PluginConf, "wolkvox_ivr.conf").
-		Replace(ReadDoc(t, ProgramDir+"packaging/telegraf.d.conf"))
+	return strings.NewReplacer("/usr/bin/telegraf-wolkvox-ivr", ProgramPath(t, "telegraf-wolkvox-ivr"), PluginConf, "wolkvox_ivr.conf").
+		Replace(ReadSource(t, ProgramDir+"packaging/telegraf.d.conf"))
 }
 
 // ReadRecipe returns a configuration from testdata: an output, or a whole one.
@@ -163,8 +163,8 @@ func (a *Telegraf) Add(name, content string) {
 	a.Args = append(a.Args, "--config", name)
 }
 
-// AddFile adds a second output, which shows what the first one should have.
-func (a *Telegraf) AddFile() {
+// AddFileOutput adds an output to a file, so that a test can compare the first output with it.
+func (a *Telegraf) AddFileOutput() {
 	a.T.Helper()
 	a.Add("second.conf", intoFile)
 }

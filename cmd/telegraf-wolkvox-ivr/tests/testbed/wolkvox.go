@@ -27,8 +27,8 @@ var (
 	Far  = simulator.Operation{Server: "0002", Token: "invented-token-2", PeakCalls: 1000, Timezone: "Asia/Kolkata"}
 )
 
-// Operation is so busy that it has calls in nearly every hour of the night.
-var Operation = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 20_000}
+// Busy is an operation that has calls in nearly every hour, even at night.
+var Busy = simulator.Operation{Server: "0001", Token: "invented-token-1", PeakCalls: 20_000}
 
 // FleetOperations are the operations in testdata/fleet/operations.yml, by name.
 var FleetOperations = map[string]simulator.Operation{

@@ -165,7 +165,7 @@ func (z *Zabbix) Import(file string) {
 	create := map[string]bool{"createMissing": true}
 	var done bool
 	z.Call("configuration.import", map[string]any{
-		"format": "yaml", "source": ReadDoc(z.t, file),
+		"format": "yaml", "source": ReadSource(z.t, file),
 		"rules": map[string]any{"groups": create, "templates": create, "items": create, "triggers": create, "graphs": create},
 	}, &done)
 	require.True(z.t, done)

@@ -1,7 +1,7 @@
 //go:build ignore
 
-// Kubernetes reads a manifest on stdin, strictly by Kubernetes' own types, and prints the kinds. TestKubernetes runs it
-// in Telegraf's module, which has these types.
+// Command kubernetes decodes the manifest on stdin strictly, into Kubernetes' own types, and prints the kind of each
+// document. TestKubernetes runs it in Telegraf's module, which has these types.
 package main
 
 import (
