@@ -31,7 +31,7 @@ type stateFile struct {
 	mu           sync.Mutex
 	states       map[string][]byte // JSON by ID, including the states of inputs that are not configured
 	changed      bool
-	originalFate string // for the log: the original file's new path, or why it will be overwritten; "" until it is set aside
+	originalFate string // for the log: that the original file was renamed, or why it will be overwritten; "" until it is set aside
 
 	saving    sync.Mutex
 	hasFailed bool // whether the last save failed, which has been logged
@@ -265,12 +265,13 @@ func (f *stateFile) reject(id string, reason error) {
 // setAside renames the original file. It does so once, because that file has the states of all inputs.
 func (f *stateFile) setAside(reason error) {
 	if f.originalFate == "" {
-		f.originalFate = fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
-		if err := os.Rename(f.path, f.originalFate); err != nil {
-			f.originalFate = fmt.Sprintf("to be overwritten, because it could not be renamed (%v)", err)
+		rejected := fmt.Sprintf("%s.rejected-%d", f.path, time.Now().Unix())
+		f.originalFate = "It was renamed to " + rejected
+		if err := os.Rename(f.path, rejected); err != nil {
+			f.originalFate = fmt.Sprintf("It will be overwritten, because it could not be renamed (%v)", err)
 		}
 	}
-	log.Warnf("State file %s can't be used, starting without it; it is now %s: %v", f.path, f.originalFate, reason)
+	log.Warnf("State file %s can't be used (%v): starting without it. %s", f.path, reason, f.originalFate)
 	f.hadContent = false
 	f.changed = len(f.states) > 0
 }
