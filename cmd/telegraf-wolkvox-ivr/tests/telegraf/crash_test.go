@@ -73,6 +73,10 @@ func crash(t *testing.T, program string, kills int) {
 	from, to := testbed.HourOf(t, testbed.Busy, start.Add(-past)).Add(time.Hour), testbed.HourOf(t, testbed.Busy, start.Add(-simulator.LongestCall))
 	truth := w.TruthOf(t, testbed.Busy, from, to)
 	var missing, wrong int
+	defer func() { // also if it fails
+		t.Logf("crashes: %d kills of the plugin, %d of Telegraf, %d hours, %d missing, %d wrong",
+			killed["plugin"], killed["Telegraf"], len(truth), missing, wrong)
+	}()
 	tg.Await("all hours to be true", func() bool {
 		if missing = len(truth) - db.Count(from, to); missing > 0 {
 			return false
@@ -80,9 +84,6 @@ func crash(t *testing.T, program string, kills int) {
 		missing, wrong = compare(db.Metrics(from, to), truth)
 		return missing+wrong == 0
 	})
-	summary := fmt.Sprintf("crashes: %d kills of the plugin, %d of Telegraf, %d hours, %d missing, %d wrong",
-		killed["plugin"], killed["Telegraf"], len(truth), missing, wrong)
-	t.Log(summary)
 	require.GreaterOrEqual(t, killed["plugin"]+killed["Telegraf"], kills*5/6)
 	require.NotContains(t, tg.Log(), "rejected-", "a state file was set aside")
 	_, err := os.Stat(tg.Dir + "/wolkvox_ivr.state")
