@@ -29,7 +29,7 @@ var version = "dev"
 
 const usage = `telegraf-wolkvox-ivr gathers wolkvox's hourly IVR report as an external Telegraf plugin, run by inputs.execd.
 
-  --config PATH               configuration file, or a directory of *.conf files; can be repeated
+  --config PATH               configuration file, or a folder of *.conf files; can be repeated
   --poll_interval DURATION    interval for tables that set none, unless [agent] sets one (default 5m)
   --poll_interval_disabled    gather only when a line arrives on stdin, for signal = "STDIN"
   --test                      gather once, print the metrics, and exit

@@ -203,7 +203,7 @@ func TestStatus(t *testing.T) {
 		}, want: `
   timezone       America/Bogota
   last request   2026-03-31 14:05
-  paused until   2026-04-01 00:00: the operation's daily quota of API calls is used up
+  paused until   2026-04-01 00:00: the operation's daily quota of API requests is used up
   newest calls   2026-03-31 03:00
   watermark      2026-03-31 00:00
   complete up to 2026-03-30 23:00
@@ -415,7 +415,7 @@ func TestStatusOfRejectedStates(t *testing.T) {
 			"state can't be read: json: cannot unmarshal string into Go struct field plain.State.final of type hours.Set" + advice},
 		{"a width below 1", "", func(s *savedState) any { s.Width = 0; return s }, "state has a width of 0 or 744 hours, which must be 1 to 744" + advice},
 		{"from the future", "", func(s *savedState) any { s.Time = ago(-time.Hour); return s },
-			"state contains times later than 2026-03-31T19:07:30Z, unless this machine's clock is behind" + advice},
+			"state contains times later than 2026-03-31T19:07:30Z: either it is invalid, or this machine's clock is behind" + advice},
 		{"of a table that can't be used", `lookback = "9999h"`, func(s *savedState) any { return s },
 			`lookback = "9999h0m0s" is out of range: set it between "0s" and "720h"; use backfill for older hours`},
 	} {

@@ -121,7 +121,7 @@ func parse(args []string) (*options, error) {
 		}
 		return errors.New("not a date")
 	})
-	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "whether to report an hour that a clock change repeats once or twice: `once|twice`")
+	f.StringVar(&o.repeatedHour, "repeated-hour", "once", "how often to report an hour that a clock change repeats: `once|twice`")
 	f.StringVar(&o.form, "form", "default", "`name` of the response format, from the list below, or \"mixed\" for a different one for each operation")
 	f.DurationVar(&o.latency, "latency", 0, "delay before each response, e.g. 300ms")
 	f.Float64Var(&o.faultRate, "fault-rate", 0, "`share` of requests that fail, from 0 to 1")

@@ -38,11 +38,11 @@ func (t *table) checkZone(r *wolkvox.Report) {
 	case e.newest > e.calendar.HourAt(t.now.Add(tolerance)):
 		t.add("time zone", fail, "timezone = %q is too far west: the report shows calls %d hour(s) in the future: %s", zone, ahead, adviseZone(fitting))
 	case missed >= significantCalls && fitting == "":
-		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, although %.0f calls are usual since "+
+		t.add("time zone", warn, "the report is late: its newest calls are %d hour(s) old, although %.0f calls would be usual since "+
 			"then. The plugin sends hours once the report shows them",
 			-ahead, missed)
 	case missed >= significantCalls:
-		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, although %.0f calls are "+
+		t.add("time zone", warn, "timezone = %q is too far east, or the report is late: its newest calls are %d hour(s) old, although %.0f calls would be "+
 			"usual since then. Compare the plugin's hours with today's report in wolkvox's own interface. If they agree, the report is late, and "+
 			"no action is needed. If they differ, %s",
 			zone, -ahead, missed, adviseZone(fitting))

@@ -88,7 +88,7 @@ func configPaths(given []string) ([]string, error) {
 		paths = append(paths, files...)
 	}
 	if len(paths) == 0 {
-		return nil, errors.New("no configuration: name a file, or a directory of *.conf files, with --config")
+		return nil, errors.New("no configuration: name a file, or a folder of *.conf files, with --config")
 	}
 	return paths, nil
 }

@@ -203,9 +203,9 @@ func TestConfigPaths(t *testing.T) {
 	require.Equal(t, []string{"a " + a + ":2", "c " + a + ":4", "b " + b + ":1"}, at)
 
 	_, err = loadConf(t)
-	require.EqualError(t, err, "no configuration: name a file, or a directory of *.conf files, with --config")
+	require.EqualError(t, err, "no configuration: name a file, or a folder of *.conf files, with --config")
 	_, err = loadConf(t, t.TempDir())
-	require.EqualError(t, err, "no configuration: name a file, or a directory of *.conf files, with --config")
+	require.EqualError(t, err, "no configuration: name a file, or a folder of *.conf files, with --config")
 	_, err = loadConf(t, filepath.Join(dir, "c.conf"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 

@@ -94,7 +94,7 @@ func run(opts *Options, logs *logWriter) error {
 			"not change the state. Use --test to gather once, or --check to check the configuration")
 		path = ""
 	case err != nil:
-		log.Debugf("Cannot tell whether Telegraf runs with --test or --once: %v", err)
+		log.Debugf("Can't tell whether Telegraf runs with --test or --once: %v", err)
 	case flag != "":
 		log.Infof("Telegraf runs with %s: gathering once, without changing the state", flag)
 		h.gathersOnce, path = true, ""

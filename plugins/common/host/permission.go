@@ -22,7 +22,7 @@ func explainStatefile(path string, err error) error {
 	folder, me := folderOf(path), nameOf(os.Getuid())
 	if _, missing := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && errors.Is(missing, fs.ErrNotExist) {
 		if strings.HasPrefix(path, "~") {
-			return fmt.Errorf("%w: ~ is not expanded, use the full path", err)
+			return fmt.Errorf("%w: ~ is not expanded: use the full path", err)
 		}
 		return fmt.Errorf("%w: the folder %s is missing: create it with sudo install -d -o %s -m 750 %s", err, folder, me, quoted(folder))
 	}

@@ -88,7 +88,8 @@ func TestUnusableStateFiles(t *testing.T) {
 			content, err := os.ReadFile(aside[0])
 			require.NoError(t, err)
 			require.Equal(t, tt.content, string(content))
-			require.Equal(t, fmt.Sprintf("W! State file %s can't be used (%s): starting without it. It was renamed to %s\n", path, tt.reason, aside[0]), out.String())
+			warning := fmt.Sprintf("W! State file %s can't be used (%s): starting without it. It was renamed to %s\n", path, tt.reason, aside[0])
+			require.Equal(t, warning, out.String())
 
 			f.save()
 			left, err := os.ReadFile(path)
@@ -158,7 +159,8 @@ func TestStatesRejectedDuringGathers(t *testing.T) {
 		require.JSONEq(t, old, string(content))
 		var log strings.Builder
 		for _, id := range []string{"probe 0", "probe 1"} {
-			fmt.Fprintf(&log, "W! State file %s can't be used (state of %q: gathers of tomorrow): starting without it. It was renamed to %s\n", path, id, aside[0])
+			fmt.Fprintf(&log, "W! State file %s can't be used (state of %q: gathers of tomorrow): starting without it. It was renamed to %s\n",
+				path, id, aside[0])
 		}
 		require.Equal(t, log.String(), out.String())
 		stopHost(t, h)

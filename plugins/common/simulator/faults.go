@@ -52,7 +52,7 @@ var catalogue = []struct {
 	{FaultParameters, `400, as for a missing parameter`},
 	{FaultNoToken, `401, as without a token`},
 	{FaultBadToken, `403, as for an invalid token`},
-	{FaultQuota, `403, as when the daily quota is spent`},
+	{FaultQuota, `403, as when the daily quota is used up`},
 	{FaultSimultaneous, `403, as when the token is in use`},
 	{FaultMaintenance, `403 "API consumption is temporarily disabled"`},
 	{FaultMaintenanceEmpty, `403 without a body`},

@@ -49,7 +49,7 @@ func (f Form) check() error {
 		{"Text", f.Text, []string{"both", "error", "msg"}},
 	} {
 		if field.value != "" && !slices.Contains(field.words, field.value) {
-			return fmt.Errorf("form: %s is one of %s, not %q", field.name, strings.Join(field.words, ", "), field.value)
+			return fmt.Errorf("form: %s must be one of %s, not %q", field.name, strings.Join(field.words, ", "), field.value)
 		}
 	}
 	example := time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC)

@@ -26,7 +26,7 @@ type FailureClass struct {
 var (
 	FailedToken = &FailureClass{Name: "token", Message: "the token was rejected", General: true,
 		Advice: "check that token is valid and belongs to the operation on server"}
-	FailedQuota = &FailureClass{Name: "quota", Message: "the operation's daily quota of API calls is used up", General: true,
+	FailedQuota = &FailureClass{Name: "quota", Message: "the operation's daily quota of API requests is used up", General: true,
 		Advice: "the missing hours are read after the quota resets; " +
 			"if this happens often, set a longer interval, or find out which other clients use the operation's tokens"}
 	FailedBusy = &FailureClass{Name: "busy", Message: "another client is using the token at the same time", General: true,

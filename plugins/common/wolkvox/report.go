@@ -355,7 +355,7 @@ func (b *reportBuilder) figures(raw *rawRow) (row Row, reason string) {
 // describe returns the reason why a field can't be read: its value, cut and without the token, and the expected format.
 func (b *reportBuilder) describe(field string, v gjson.Result, wanted string) string {
 	if len(b.report.Problems) == maxProblems { // further problems aren't kept
-		return "for the same kinds of reasons as earlier rows"
+		return "it has the same kinds of problems as earlier rows"
 	}
 	if !v.Exists() {
 		return fmt.Sprintf("field %q is missing", field)

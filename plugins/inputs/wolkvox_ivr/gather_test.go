@@ -346,7 +346,7 @@ func TestQuotaPauses(t *testing.T) {
 	plugin := api.plugin(nil)
 	_, err := api.gather(plugin)
 	require.EqualError(t, err, `request to wv0001.wolkvox.com for hours 2026-11-22 00:00 to 2026-11-22 23:00 failed: the operation's daily quota of API `+
-		`calls is used up (HTTP status 403, "TOKEN LIMIT EXCEEDED"): the missing hours are read after the quota resets; `+
+		`requests is used up (HTTP status 403, "TOKEN LIMIT EXCEEDED"): the missing hours are read after the quota resets; `+
 		`if this happens often, set a longer interval, or find out which other clients use the operation's tokens; pausing until 2026-11-23T00:00:00-05:00`)
 	for n := range 24 {
 		if n == 12 { // a restart doesn't end the pause

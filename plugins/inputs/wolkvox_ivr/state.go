@@ -69,15 +69,15 @@ func (w *WolkvoxIVR) SetState(saved interface{}) error {
 	}
 	if before, now := s.Timezone, w.options.Calendar.Location.String(); before != now {
 		w.Log.Warnf("%s: timezone has changed from %q to %q: all hours are read and sent again. Rows sent earlier have different values of the \"hour\" tag, "+
-			"so databases keep both, and sums count calls twice: delete the old rows, and set reread to their days, as described under \"Correcting the "+
-			"time zone\" in the destinations guide", w.name(), before, now)
+			"so databases keep old and new rows, and sums count calls twice: delete the old rows, and set reread to their days, as described under "+
+			"\"Correcting the time zone\" in the destinations guide", w.name(), before, now)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.planner, w.restored, w.requested = planner, &s.State, s.Requested
 	if i := slices.IndexFunc(wolkvox.FailureClasses, func(c *wolkvox.FailureClass) bool { return c.Name == s.PausedBy }); i >= 0 {
 		until := s.PausedUntil.In(w.options.Calendar.Location).Format(time.RFC3339)
-		w.pause = pause{s.PausedUntil, &wolkvox.Failure{Class: wolkvox.FailureClasses[i], Detail: "from before the restart; pausing until " + until}}
+		w.pause = pause{s.PausedUntil, &wolkvox.Failure{Class: wolkvox.FailureClasses[i], Detail: "since before the restart; pausing until " + until}}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (w *WolkvoxIVR) Status(saved []byte, now time.Time) (*Status, error) {
 		return nil, err
 	}
 	if s.IsAhead(now) {
-		return nil, fmt.Errorf("state contains times later than %s, unless this machine's clock is behind", now.Format(time.RFC3339))
+		return nil, fmt.Errorf("state contains times later than %s: either it is invalid, or this machine's clock is behind", now.Format(time.RFC3339))
 	}
 	status := &Status{Status: hoursStatus, Calendar: options.Calendar, Requested: s.Requested}
 	by := slices.IndexFunc(wolkvox.FailureClasses, func(c *wolkvox.FailureClass) bool { return c.Name == s.PausedBy })

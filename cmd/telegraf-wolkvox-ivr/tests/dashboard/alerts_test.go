@@ -231,7 +231,7 @@ func TestAlerts(t *testing.T) {
 		for title, text := range map[string]string{
 			"No calls in opening hours": "idle: no calls in the last whole hour, which is an opening hour.",
 			"No data":                   "renamed (old): no data for the last three whole hours.",
-			"Far from usual":            "half: 147 calls in the last three whole hours. The usual on this weekday is 300.",
+			"Far from usual":            "half: 147 calls in the last three whole hours. 300 are usual at this time on this weekday.",
 			"Quota nearly used up":      "greedy (sales): 900 API requests in 24 hours.",
 		} {
 			require.Contains(t, texts[title], text)

@@ -102,7 +102,7 @@ func TestZabbix(t *testing.T) {
 		problem string
 	}{
 		{simulator.FaultBadToken, problem("wolkvox rejects the token")},
-		{simulator.FaultQuota, problem("the daily quota of API calls is used up")}, // pauses all requests, so it comes last
+		{simulator.FaultQuota, problem("the daily quota of API requests is used up")}, // pauses all requests, so it comes last
 	} {
 		w.SetFaultsFor(other.Token, 1, tt.fault)
 		tg.Await(tt.problem, func() bool { return slices.Contains(z.Problems(trouble), tt.problem) })

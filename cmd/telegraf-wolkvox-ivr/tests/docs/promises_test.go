@@ -65,7 +65,7 @@ var promises = []promise{
 
 	{"", "Input in Telegraf"},
 	{"options", "`sample.conf` has every option with its default, and an error about a wrong value says what to write instead."},
-	{"statistics", "`[[inputs.internal]]` reports requests, rows, failures, and open and postponed hours and, as in Telegraf, gathers."},
+	{"statistics", "`[[inputs.internal]]` reports requests, rows, failures, open hours, postponed hours and, as in Telegraf, gathers."},
 	{"native", "The same configuration gives the same metrics compiled in and behind execd, or is rejected in both cases."},
 	{"oldest", "The plugin runs under Telegraf 1.32 and later."},
 
