@@ -52,7 +52,7 @@ func TestZabbix(t *testing.T) {
 	z := testbed.NewZabbix(t)
 	z.Import("testdata/" + guideValue("Import\\*: `/usr/share/telegraf-wolkvox-ivr/(.*)`"))
 	template := guideValue(`\*Templates\* ` + "`(.*?)`")
-	near, far := z.AddHost(guideValue("as its server: `(.*)`"), template, nil), z.AddHost("far", template, nil)
+	near, far := z.AddHost(guideValue("host name, such as\\s`(.*?)`"), template, nil), z.AddHost("far", template, nil)
 	trouble := z.AddHost("trouble", template, map[string]string{"{$WOLKVOX.SILENCE}": "10s"})
 	stopped := z.AddHost("stopped", template, map[string]string{"{$WOLKVOX.STOPPED}": "10s"})
 	without := z.AddHost("without", template, nil)
