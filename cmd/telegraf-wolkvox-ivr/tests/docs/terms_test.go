@@ -27,7 +27,7 @@ func TestTerms(t *testing.T) {
 	refused := make(map[string]*regexp.Regexp) // by term
 	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z].*?) \|.*\| (.*) ?\|$`).FindAllStringSubmatch(table, -1) {
 		for _, phrase := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[2], -1) {
-			pattern := strings.NewReplacer("[", "(", "]", ")", "*", `\pL*`, " ", `\s+`).Replace(phrase[1])
+			pattern := strings.NewReplacer("*", `\pL*`, " ", `\s+`).Replace(phrase[1])
 			refused[row[1]+": "+phrase[1]] = regexp.MustCompile(`(?i)(?:^|[^\pL_])(` + pattern + `)(?:$|[^\pL_])`)
 		}
 	}
