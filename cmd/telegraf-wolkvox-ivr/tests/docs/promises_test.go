@@ -33,7 +33,7 @@ var promises = []promise{
 	{"postponed", "Rejected windows are narrowed, and hours that can't become final are postponed. Both are retried at increasing " +
 		"intervals and block nothing."},
 	{"requests", "A gather makes one request: 288 per day by default, whatever fails. Requests are 5 minutes apart, even across restarts."},
-	{"quota", "A spent daily quota or a `Retry-After` pauses requests, even across restarts. The plugin warns if `interval` is less than 5 minutes."},
+	{"quota", "A used-up daily quota or a `Retry-After` pauses requests, even across restarts. The plugin warns if `interval` is less than 5 minutes."},
 	{"backfill", "A year of `backfill` takes at most 28 requests. They alternate with requests for the live window or, if gathers " +
 		"are infrequent, are made between them, 5 minutes apart."},
 	{"reread", "`reread` sends days again each time its value changes, including rows that a database rejected."},
