@@ -209,7 +209,7 @@ func areJSON(states map[string][]byte) bool {
 }
 
 // restore sets the inputs' states. If an input refuses its state, the state is dropped, the file is set aside, and the
-// input starts afresh. An input without a state in an existing file starts afresh, too.
+// input starts fresh. An input without a state in an existing file also starts fresh.
 func (f *stateFile) restore(instances []*instance) {
 	var missing []string
 	var refused []error

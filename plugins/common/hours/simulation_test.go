@@ -31,7 +31,7 @@ type simAPI struct {
 	shown    func(a *simAPI, h Hour, now time.Time) (calls int64, isListed bool) // what the report shows for it
 	window   func(a *simAPI, w Window, now time.Time) (isFailed, isEmpty bool)   // whether a request for a window fails, or the response is empty
 	rows     func(a *simAPI, w Window, hours []Hour, now time.Time) []Hour       // which of the rows the response contains
-	skew     func(since float64) float64                                         // hours by which the local clock is ahead; the API doesn't send its time
+	skew     func(since float64) float64                                         // how far the local clock is ahead, in hours; the API doesn't send its time
 	keeps    time.Duration                                                       // retention: older hours are gone; 0 keeps all
 	isPoison func(h Hour) bool                                                   // windows that contain such an hour always fail
 

@@ -73,7 +73,7 @@ type Response struct {
 	Body    []byte         // uncompressed, at most 2 MiB
 	BodyErr error          // error from reading the body
 
-	held semaphore // semaphore of which the body holds a slot, if it is large
+	held semaphore // the semaphore in which a large body holds a slot
 }
 
 // Do makes one GET request with the token, once no other request of this process uses it, and reads the body. The error is a *Failure if

@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Form is the format of a report's rows, as far as they reveal it. Forms are comparable.
+// Form is the format of a report's rows, as far as the rows show it. Two forms can be compared with ==.
 type Form struct {
 	key      string // names the hour: "date", "day", "hour", "date and hour" or "day and hour"
 	layout   string // format of the hour, such as YYYY-MM-DD-HH

@@ -269,8 +269,8 @@ type trait struct {
 	kinds     int   // constants above, or-ed
 	days      int   // minimum for the run
 	backfill  int   // maximum days of history; 0 for no limit
-	late      int64 // hours by which figures may always be late
-	logWithin int64 // hours within which the plugin must log that the API fails or hides calls
+	late      int64 // how late figures may be at any time, in hours
+	logWithin int64 // how soon the plugin must log that the API fails or hides calls, in hours
 
 	calls    func(a *api, h int64) int64         // calls that begin in an hour
 	shows    func(a *api, h, now, n int64) int64 // replaces n, the calls shown in the row of an hour
@@ -542,7 +542,7 @@ type scenario struct {
 type restart struct {
 	After int // gathers; 0 for no restart
 	Clean bool
-	Back  int   // gathers by which the saved state is old after a crash
+	Back  int   // age of the restored state after a crash, in gathers
 	Loss  int64 // seconds before a crash whose rows are lost
 	Off   int64 // seconds until the next start
 }

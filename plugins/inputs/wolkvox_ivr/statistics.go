@@ -16,7 +16,7 @@ type statistics struct {
 	rows         selfstat.Stat // sent
 	backlog      selfstat.Stat // hours that ended `lookback` ago, aren't final and wait for requests
 	postponed    selfstat.Stat // such hours that are postponed, and retried at increasing intervals
-	clock        selfstat.Stat // nanoseconds by which the API's clock is ahead of this machine's; negative if it is behind
+	clock        selfstat.Stat // how far the API's clock is ahead of this machine's, in nanoseconds; negative if it is behind
 	failures     map[*wolkvox.FailureClass]selfstat.Stat
 }
 

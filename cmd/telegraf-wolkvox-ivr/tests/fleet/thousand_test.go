@@ -236,7 +236,7 @@ func (b *pluginProcess) footprint(t *testing.T) footprint {
 	return footprint{stat("sched_goroutines_goroutines"), descriptors(t, pid), stat("gc_heap_live_bytes"), memory(t, pid, "VmRSS")}
 }
 
-// TestNothingGrows runs 4,000 gathers, a fifth of which fail. No goroutine, connection or memory leaks.
+// TestNothingGrows runs 4,000 gathers, and every fifth one fails. Goroutines, connections and memory must not grow.
 //
 //promise:footprint
 func TestNothingGrows(t *testing.T) {

@@ -41,7 +41,7 @@ var listening2 = regexp.MustCompile(`msg=Listening .* port=(\d+)`)
 func StartInfluxDB2(t *testing.T) *InfluxDB {
 	t.Helper()
 	if _, err := os.Stat(Root + "/bin/influxd2"); err != nil {
-		t.Skip("left out: there is no InfluxDB 2, which make influxd2 builds by Rust")
+		t.Skip("left out: there is no InfluxDB 2; make influxd2 builds it with Rust")
 	}
 	db := &InfluxDB{t: t, dir: t.TempDir(), Token: "invented-influxdb-token"}
 	db.server = StartServer(t, nil, "influxd2", "--bolt-path", filepath.Join(db.dir, "bolt"), "--engine-path", filepath.Join(db.dir, "engine"),
